@@ -1,0 +1,5 @@
+//! The engine of Larder: the memory tier, single flight, fences, codecs, and the handles that users hold.
+//!
+//! Users depend on the `larder` crate, which re-exports what is public here.
+
+pub mod key;

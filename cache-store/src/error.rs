@@ -1,0 +1,175 @@
+use std::{error::Error as StdError, fmt, sync::Arc};
+
+/// The result of an operation on a cache or a store.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong with a cache, in a form that can be matched on, retried by and shown to a person.
+///
+/// Annotated functions never return it: a cache problem is not their caller's problem. Explicit operations
+/// (`invalidate`, `set`, `health`, `build`) do, and their message says what did happen.
+///
+/// Cheap to clone; passwords are never part of the message.
+///
+/// ```
+/// use cache_store::{Error, ErrorKind, Status};
+///
+/// let error = Error::new(ErrorKind::Timeout, "no reply within 200 ms").during("invalidate");
+/// assert_eq!(error.status(), Status::Temporary);
+/// assert_eq!(error.to_string(), "invalidate: no reply within 200 ms");
+/// ```
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    operation: Option<&'static str>,
+    message: String,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// The kinds of [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A setting is malformed, contradicts another, or asks for a feature that is not compiled in.
+    Config,
+    /// A key template, a pattern or a duration does not parse.
+    Template,
+    /// The shared tier refused the credentials, the user's rights or the TLS handshake.
+    Unauthorized,
+    /// The shared tier cannot be reached.
+    Unavailable,
+    /// The shared tier did not answer in time.
+    Timeout,
+    /// The shared tier answered that it will not do this now: out of memory, read-only, loading, failing over.
+    Refused,
+    /// The shared tier answered something that this protocol does not know, or a key holds another type's value.
+    Protocol,
+    /// The value could not be encoded or decoded.
+    Codec,
+    /// The value or the key is larger than the configured limit.
+    TooLarge,
+    /// The system gave no random bytes.
+    Entropy,
+    /// The operation was overtaken by an invalidation and had no effect.
+    Fenced,
+    /// The process default was set already.
+    AlreadyInitialized,
+}
+
+/// Whether trying again can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// The same call may succeed later; Larder retries invalidations that failed so.
+    Temporary,
+    /// The same call will fail again until somebody changes something.
+    Permanent,
+}
+
+impl ErrorKind {
+    /// Whether trying again can help with an error of this kind.
+    #[must_use]
+    pub const fn status(self) -> Status {
+        match self {
+            Self::Unavailable | Self::Timeout | Self::Refused | Self::Entropy | Self::Fenced => {
+                Status::Temporary
+            }
+            Self::Config
+            | Self::Template
+            | Self::Unauthorized
+            | Self::Protocol
+            | Self::Codec
+            | Self::TooLarge
+            | Self::AlreadyInitialized => Status::Permanent,
+        }
+    }
+}
+
+impl Error {
+    /// An error of this kind; `message` says what happened and, where it is known, what to do instead.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Arc::new(Inner { kind, operation: None, message: message.into(), source: None }))
+    }
+
+    /// The same error with the name of the operation that failed in front of its message.
+    #[must_use]
+    pub fn during(self, operation: &'static str) -> Self {
+        self.map(|inner| inner.operation = Some(operation))
+    }
+
+    /// The same error with what caused it.
+    #[must_use]
+    pub fn with_source(self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.map(|inner| inner.source = Some(Arc::new(source)))
+    }
+
+    /// What went wrong, to match on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether trying again can help.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.0.kind.status()
+    }
+
+    /// The operation that failed, when it is known.
+    #[must_use]
+    pub fn operation(&self) -> Option<&'static str> {
+        self.0.operation
+    }
+
+    fn map(self, change: impl FnOnce(&mut Inner)) -> Self {
+        let mut inner = Arc::try_unwrap(self.0).unwrap_or_else(|shared| Inner {
+            kind: shared.kind,
+            operation: shared.operation,
+            message: shared.message.clone(),
+            source: shared.source.clone(),
+        });
+        change(&mut inner);
+        Self(Arc::new(inner))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(operation) = self.0.operation {
+            write!(f, "{operation}: ")?;
+        }
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Error");
+        out.field("kind", &self.0.kind).field("message", &self.to_string());
+        if let Some(source) = &self.0.source {
+            out.field("source", &source.to_string());
+        }
+        out.finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_clone_leaves_the_original_alone() {
+        let first = Error::new(ErrorKind::Refused, "out of memory");
+        let second = first.clone().during("set");
+        assert_eq!(first.to_string(), "out of memory");
+        assert_eq!(second.to_string(), "set: out of memory");
+        assert_eq!(second.kind(), ErrorKind::Refused);
+    }
+}

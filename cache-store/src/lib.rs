@@ -1,0 +1,25 @@
+//! The contract between Larder and a shared tier.
+//!
+//! A shared tier is anything that many processes see at once: a Redis or Valkey server, a cluster of them, or the
+//! in-process stand-in that tests use. This crate holds the [`Store`] trait, the requests and replies of the coherence
+//! protocol, and the one [`Error`] type of the toolkit. It knows neither Redis nor the memory tier.
+//!
+//! # The protocol in one paragraph
+//!
+//! Every entry depends on its own key and on its tags. A dependency is a small record in the shared tier that holds a
+//! random 128-bit [`Nonce`]. An entry carries the nonces that were current **before its load began** and is valid only
+//! while they still are. To invalidate is to delete the dependency: no clocks are compared, nothing is counted, a nonce
+//! never returns, so every kind of loss (eviction, a flush, a restart without data) fails towards a miss.
+
+mod error;
+mod nonce;
+mod request;
+mod store;
+
+pub use error::{Error, ErrorKind, Result, Status};
+pub use nonce::Nonce;
+pub use request::{
+    Begin, Begun, Claim, ClaimOutcome, Claimed, Fill, Finish, Health, Invalidation, Lease, Life,
+    Query, Reading, Record,
+};
+pub use store::{BoxFuture, Store};
