@@ -1,0 +1,182 @@
+//! Operations that a person asks for by name, which tell the truth about failures.
+
+use std::{sync::Arc, time::Duration};
+
+use cache_store::{Claim, ClaimOutcome, Error, ErrorKind, Fill, Life, Nonce, Result, Store};
+
+use super::{Call, Writing, fill::dependency_life, lead::Found, write::{Ended, Written}};
+use crate::{envelope, memory::MemoryEntry, value::Stored};
+
+/// Two writers that overlap refuse each other; one of them gets through on the next try.
+const ATTEMPTS: usize = 8;
+
+impl Call {
+    /// What is cached now; never loads.
+    pub(crate) async fn get(&self) -> Result<Option<Stored>> {
+        if let Some(hit) = self.hit() {
+            return Ok(Some(hit));
+        }
+        let Some(store) = self.engine.shared_for(self.site).cloned() else {
+            self.engine.counters.miss();
+            return Ok(None);
+        };
+        let found = self.read(&store, &self.fence()).await;
+        match found.inspect_err(|error| self.engine.count_error(error))? {
+            Found::Valid(loaded) => {
+                self.engine.counters.hit_shared();
+                Ok(Some(loaded.value))
+            }
+            Found::Refused(_) => {
+                self.engine.counters.miss();
+                Ok(None)
+            }
+        }
+    }
+
+    /// What memory holds now.
+    pub(crate) fn hit(&self) -> Option<Stored> {
+        if !self.site.layer.memory() {
+            return None;
+        }
+        let entry = self.engine.memory_hit(self.key.borrow(&self.types), self.site)?;
+        self.engine.counters.hit_memory();
+        Some(entry.value.clone())
+    }
+
+    /// Stores a value; loads that began before store nothing over it.
+    pub(crate) async fn set(
+        self,
+        value: Stored,
+        life: Option<Duration>,
+        learned: Vec<String>,
+    ) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let written = Written { value: value.clone(), life, learned: learned.clone() };
+            match Writing::begin(self.clone()).await.finish(Some(written)).await {
+                Ended::Stored => return Ok(()),
+                Ended::Fenced => tokio::task::yield_now().await,
+                Ended::Failed(error) => return Err(not_stored(&error)),
+            }
+        }
+        Err(overtaken())
+    }
+
+    /// The same in this process only.
+    pub(crate) fn set_in_memory(
+        self,
+        value: Stored,
+        life: Option<Duration>,
+        learned: Vec<String>,
+    ) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let written = Written { value: value.clone(), life, learned: learned.clone() };
+            if let Ended::Stored = Writing::begin_in_memory(self.clone()).finish_in_memory(Some(written)) {
+                return Ok(());
+            }
+        }
+        Err(overtaken())
+    }
+
+    /// How long what is cached will live; `Duration::MAX` for as long as nothing invalidates or evicts it.
+    pub(crate) async fn remaining(&self) -> Result<Option<Duration>> {
+        let Some(store) = self.engine.shared_for(self.site).cloned() else {
+            return Ok(self.remaining_in_memory());
+        };
+        let sent = self.engine.now();
+        let found = self.lifetime(&store).await.inspect_err(|error| self.engine.count_error(error))?;
+        Ok(found.map(|life| match life {
+            Life::For(life) => life.saturating_sub(self.engine.now().since(sent)),
+            Life::Forever => Duration::MAX,
+        }))
+    }
+
+    pub(crate) fn remaining_in_memory(&self) -> Option<Duration> {
+        let entry = self.engine.memory_hit(self.key.borrow(&self.types), self.site)?;
+        Some(entry.expires.map_or(Duration::MAX, |end| end.since(self.engine.now())))
+    }
+
+    async fn lifetime(&self, store: &Arc<dyn Store>) -> Result<Option<Life>> {
+        match self.read_with_life(store, &self.fence()).await? {
+            (Found::Valid(_), life) => Ok(life),
+            (Found::Refused(_), _) => Ok(None),
+        }
+    }
+
+    /// Adds tags to what is cached; `false` when nothing is.
+    pub(crate) async fn tag(&self, tags: &[String]) -> Result<bool> {
+        let Some(store) = self.engine.shared_for(self.site).cloned() else {
+            return Ok(self.tag_in_memory(tags));
+        };
+        let tagged = self.tag_shared(&store, tags).await;
+        self.engine.memory.remove(self.key.borrow(&self.types));
+        tagged.inspect_err(|error| self.engine.count_error(error))
+    }
+
+    pub(crate) fn tag_in_memory(&self, tags: &[String]) -> bool {
+        let engine = &self.engine;
+        let Some(old) = engine.memory_hit(self.key.borrow(&self.types), self.site) else { return false };
+        let entry = MemoryEntry {
+            value: old.value.clone(),
+            expires: old.expires,
+            weight: old.weight,
+            version: old.version,
+            rules: old.rules,
+            types: old.types.clone(),
+            fence: old.fence.retagged(&engine.fences, engine.fences.now(), tags),
+        };
+        engine.keep_in_memory(&self.key, entry)
+    }
+
+    /// Rewrites the stored bytes under the nonce they have, so that an invalidation that comes between refuses them.
+    async fn tag_shared(&self, store: &Arc<dyn Store>, tags: &[String]) -> Result<bool> {
+        let claim = Claim {
+            key: self.key.text(),
+            tags,
+            lease: None,
+            refused: &[],
+            tag_log: false,
+            dependency_life: self.dependency_life(),
+        };
+        let claimed = store.claim(claim).await?;
+        let ClaimOutcome::Found { value: bytes, life } = claimed.outcome else { return Ok(false) };
+        let limit = self.engine.settings.max_value_bytes;
+        let Ok(old) = envelope::parse(self.key.text(), &bytes, limit) else {
+            self.engine.counters.corrupt();
+            return Ok(false);
+        };
+        let Some(nonce) = Nonce::from_bytes(&bytes) else { return Ok(false) };
+        let added = tags.iter().map(String::as_str).zip(claimed.tag_nonces);
+        let kept = old.tags().filter(|(name, _)| !tags.iter().any(|tag| tag == name));
+        let all: Vec<(&str, Nonce)> = kept.chain(added).collect();
+        let bytes = old.with_tags(self.key.text(), nonce, &all, limit)?;
+        let fill = Fill {
+            key: self.key.text(),
+            nonce,
+            value: &bytes,
+            life,
+            token: None,
+            dependency_life: match life {
+                Life::For(life) => dependency_life(Some(life)),
+                Life::Forever => Life::Forever,
+            },
+        };
+        store.fill(fill).await
+    }
+}
+
+fn overtaken() -> Error {
+    Error::new(
+        ErrorKind::Fenced,
+        "other writes or invalidations of the key came between every time; nothing is stored under it",
+    )
+    .during("set")
+}
+
+fn not_stored(error: &Error) -> Error {
+    Error::new(
+        error.kind(),
+        format!("{error}; the value is not stored, and the key is invalidated as soon as the shared tier answers"),
+    )
+    .during("set")
+    .with_source(error.clone())
+}
