@@ -3,3 +3,7 @@
 //! Users depend on the `larder` crate, which re-exports what is public here.
 
 pub mod key;
+
+mod codec;
+
+pub use codec::Codec;
