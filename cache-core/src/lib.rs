@@ -5,5 +5,7 @@
 pub mod key;
 
 mod codec;
+#[allow(dead_code, reason = "written for the engine")]
+mod envelope;
 
 pub use codec::Codec;

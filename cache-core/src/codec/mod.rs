@@ -130,7 +130,10 @@ impl Codec {
             #[cfg(feature = "json")]
             Self::Json => json::encode(value, out),
             #[allow(unreachable_patterns, reason = "reached when a feature is missing")]
-            missing => Err(missing.not_compiled_in()),
+            missing => {
+                let _ = value;
+                Err(missing.not_compiled_in())
+            }
         };
         if done.is_err() {
             out.truncate(before);
