@@ -7,5 +7,13 @@ pub mod key;
 mod codec;
 #[allow(dead_code, reason = "written for the engine")]
 mod envelope;
+#[allow(dead_code, reason = "written for the engine")]
+mod events;
+#[allow(dead_code, reason = "written for the engine")]
+mod runtime;
+#[allow(dead_code, reason = "written for the engine")]
+mod stats;
 
 pub use codec::Codec;
+pub use events::{Event, Events};
+pub use stats::Stats;

@@ -31,6 +31,7 @@ mod write;
 use cache_store::Nonce;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+#[allow(unused_imports, reason = "named by the engine")]
 pub(crate) use self::{
     parse::{Corrupt, Envelope, Tags, parse},
     write::EnvelopeWriter,
