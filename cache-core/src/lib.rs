@@ -2,14 +2,49 @@
 //!
 //! Users depend on the `larder` crate, which re-exports what is public here.
 
-#[allow(dead_code)] // used by the engine
-pub mod clock;
-#[allow(dead_code)] // used by the engine
+pub mod blocking;
+mod builder;
+mod cache;
+mod clock;
+mod codec;
+mod config;
+mod engine;
+mod entry;
+mod env;
+mod envelope;
+mod events;
+mod explicit;
 mod fence;
-#[allow(dead_code, unused_imports)] // used by the engine
 mod flight;
 pub mod key;
-#[allow(dead_code)] // used by the engine
 mod memory;
-#[allow(dead_code)] // used by the engine
+#[doc(hidden)]
+#[path = "private/mod.rs"]
+pub mod __private;
+mod runtime;
+mod scope;
+mod stats;
 mod sync;
+mod value;
+
+pub use cache_store::{Error, ErrorKind, Health, Invalidation, Result, Status, Store};
+
+use __private as private;
+
+pub use crate::{
+    builder::CacheBuilder,
+    cache::{Cache, CacheHealth},
+    clock::{Clock, ManualClock},
+    codec::Codec,
+    config::CacheConfig,
+    entry::{Entry, FnCache},
+    events::{Event, Events},
+    explicit::{GetOrSet, IntoTtl, Invalidate, Set},
+    key::{KeyPart, KeyTemplate, KeyWriter},
+    scope::{
+        clear, current, init, invalidate, invalidate_keys, invalidate_pattern, invalidate_tags,
+        scoped, scoped_sync, spawn, spawn_blocking,
+    },
+    stats::Stats,
+    value::{MemoryValue, SharedValue},
+};
