@@ -1,0 +1,1 @@
+//! The behaviour suite that every [`Store`](crate::Store) must pass.
