@@ -1,6 +1,10 @@
 //! One call that missed the memory tier: joins a flight or leads one.
 
-use std::{any::TypeId, sync::Arc, time::Duration};
+use std::{
+    any::TypeId,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{Engine, Run, fill::Remote};
 use crate::{
@@ -9,7 +13,8 @@ use crate::{
     key::{Key, Types},
     private::{LeasePlan, Site},
     runtime,
-    value::{ErasedType, Erased, Stored},
+    stats::Counter,
+    value::{Erased, ErasedType, Stored},
 };
 
 /// Flights are apart for values of different types, though their keys are the same.
@@ -62,7 +67,7 @@ pub(crate) enum Entered {
 }
 
 type Flight = Leader<FlightKey, Arc<Fence>, Landed>;
-type Passenger = Waiter<FlightKey, Arc<Fence>, Landed>;
+type Passenger = Waiter<Arc<Fence>, Landed>;
 type Boarding = Join<FlightKey, Arc<Fence>, Landed>;
 
 enum Next {
@@ -78,13 +83,13 @@ impl Call {
         loop {
             match boarding {
                 Join::Lead(leader) => return self.lead(leader).await,
-                Join::Wait(waiter) => {
-                    self.engine.counters.coalesced();
-                    let landing = wait(&waiter, self.patience()).await;
+                Join::Wait(mut waiter) => {
+                    self.engine.counters.count(Counter::Coalesced);
+                    let landing = waiter.wait(tokio::time::sleep(self.patience())).await;
                     boarding = match self.landed(landing, waiter) {
                         Next::Done(entered) => return entered,
                         Next::Again => self.join(),
-                        Next::TakeOver(waiter) => self.take_over(waiter),
+                        Next::TakeOver(waiter) => self.take_over(&waiter),
                     };
                 }
             }
@@ -97,13 +102,13 @@ impl Call {
         loop {
             match boarding {
                 Join::Lead(leader) => return self.lead_sync(leader),
-                Join::Wait(waiter) => {
-                    self.engine.counters.coalesced();
-                    let landing = waiter.wait_sync(self.patience());
+                Join::Wait(mut waiter) => {
+                    self.engine.counters.count(Counter::Coalesced);
+                    let landing = waiter.wait_sync(Instant::now() + self.patience());
                     boarding = match self.landed(landing, waiter) {
                         Next::Done(entered) => return entered,
                         Next::Again => self.join(),
-                        Next::TakeOver(waiter) => self.take_over(waiter),
+                        Next::TakeOver(waiter) => self.take_over(&waiter),
                     };
                 }
             }
@@ -146,19 +151,21 @@ impl Call {
     }
 
     fn join(&self) -> Boarding {
-        let fences = &self.engine.fences;
-        self.engine.flights.join(
-            &self.flight_key(),
-            |fence| fences.is_current(self.key.hash(), self.key.text(), fence),
-            || self.fence(),
-        )
+        let joinable = |fence: &Arc<Fence>| self.is_joinable(fence);
+        self.engine.flights.join(&self.flight_key(), joinable, || self.fence())
     }
 
-    fn take_over(&self, waiter: Passenger) -> Boarding {
-        self.engine.flights.take_over(&self.flight_key(), waiter, || self.fence())
+    fn take_over(&self, late: &Passenger) -> Boarding {
+        let joinable = |fence: &Arc<Fence>| self.is_joinable(fence);
+        self.engine.flights.take_over(&self.flight_key(), late, joinable, || self.fence())
     }
 
-    fn fence(&self) -> Arc<Fence> {
+    /// A flight that began before an invalidation of anything this call depends on is not joined.
+    fn is_joinable(&self, fence: &Fence) -> bool {
+        self.engine.fences.is_current(self.key.hash(), self.key.text(), fence)
+    }
+
+    pub(super) fn fence(&self) -> Arc<Fence> {
         Arc::new(self.engine.fences.fence(self.engine.fences.now(), &self.tags))
     }
 
@@ -181,8 +188,4 @@ impl Call {
         let flight_wait = self.engine.settings.flight_wait;
         self.site.lease.map_or(flight_wait, |lease: LeasePlan| lease.wait.max(flight_wait))
     }
-}
-
-async fn wait(waiter: &Passenger, at_most: Duration) -> Landing<Landed> {
-    tokio::time::timeout(at_most, waiter.wait()).await.unwrap_or(Landing::TimedOut)
 }

@@ -5,7 +5,13 @@ use std::{sync::Arc, time::Duration};
 use cache_store::{Claim, ClaimOutcome, Error, ErrorKind, Fill, Life, Nonce, Result, Store};
 
 use super::{Call, Writing, fill::dependency_life, lead::Found, write::{Ended, Written}};
-use crate::{envelope, memory::MemoryEntry, value::Stored};
+use crate::{
+    envelope::{self, Envelope, EnvelopeWriter, Header},
+    fence::Fence,
+    memory::MemoryEntry,
+    stats::Counter,
+    value::Stored,
+};
 
 /// Two writers that overlap refuse each other; one of them gets through on the next try.
 const ATTEMPTS: usize = 8;
@@ -17,17 +23,17 @@ impl Call {
             return Ok(Some(hit));
         }
         let Some(store) = self.engine.shared_for(self.site).cloned() else {
-            self.engine.counters.miss();
+            self.engine.counters.count(Counter::Misses);
             return Ok(None);
         };
         let found = self.read(&store, &self.fence()).await;
         match found.inspect_err(|error| self.engine.count_error(error))? {
             Found::Valid(loaded) => {
-                self.engine.counters.hit_shared();
+                self.engine.counters.count(Counter::HitsShared);
                 Ok(Some(loaded.value))
             }
             Found::Refused(_) => {
-                self.engine.counters.miss();
+                self.engine.counters.count(Counter::Misses);
                 Ok(None)
             }
         }
@@ -39,7 +45,7 @@ impl Call {
             return None;
         }
         let entry = self.engine.memory_hit(self.key.borrow(&self.types), self.site)?;
-        self.engine.counters.hit_memory();
+        self.engine.counters.count(Counter::HitsMemory);
         Some(entry.value.clone())
     }
 
@@ -85,14 +91,14 @@ impl Call {
         let sent = self.engine.now();
         let found = self.lifetime(&store).await.inspect_err(|error| self.engine.count_error(error))?;
         Ok(found.map(|life| match life {
-            Life::For(life) => life.saturating_sub(self.engine.now().since(sent)),
+            Life::For(life) => life.saturating_sub(sent.until(self.engine.now())),
             Life::Forever => Duration::MAX,
         }))
     }
 
     pub(crate) fn remaining_in_memory(&self) -> Option<Duration> {
         let entry = self.engine.memory_hit(self.key.borrow(&self.types), self.site)?;
-        Some(entry.expires.map_or(Duration::MAX, |end| end.since(self.engine.now())))
+        Some(entry.expires.map_or(Duration::MAX, |end| self.engine.now().until(end)))
     }
 
     async fn lifetime(&self, store: &Arc<dyn Store>) -> Result<Option<Life>> {
@@ -108,7 +114,7 @@ impl Call {
             return Ok(self.tag_in_memory(tags));
         };
         let tagged = self.tag_shared(&store, tags).await;
-        self.engine.memory.remove(self.key.borrow(&self.types));
+        self.engine.memory.remove(&self.key.borrow(&self.types));
         tagged.inspect_err(|error| self.engine.count_error(error))
     }
 
@@ -122,9 +128,14 @@ impl Call {
             version: old.version,
             rules: old.rules,
             types: old.types.clone(),
-            fence: old.fence.retagged(&engine.fences, engine.fences.now(), tags),
+            fence: Fence::clone(&old.fence).with_tags(&engine.fences, tags),
         };
-        engine.keep_in_memory(&self.key, entry)
+        let tagged = engine.keep_in_memory(&self.key, entry);
+        if !tagged {
+            // One of the tags was invalidated since the value was loaded: it goes with them.
+            engine.memory.remove_if(&self.key.borrow(&self.types), &old);
+        }
+        tagged
     }
 
     /// Rewrites the stored bytes under the nonce they have, so that an invalidation that comes between refuses them.
@@ -139,16 +150,15 @@ impl Call {
         };
         let claimed = store.claim(claim).await?;
         let ClaimOutcome::Found { value: bytes, life } = claimed.outcome else { return Ok(false) };
-        let limit = self.engine.settings.max_value_bytes;
-        let Ok(old) = envelope::parse(self.key.text(), &bytes, limit) else {
-            self.engine.counters.corrupt();
+        let Ok(old) = envelope::parse(self.key.text(), &bytes, self.engine.settings.limits) else {
+            self.engine.counters.count(Counter::Corrupt);
             return Ok(false);
         };
         let Some(nonce) = Nonce::from_bytes(&bytes) else { return Ok(false) };
         let added = tags.iter().map(String::as_str).zip(claimed.tag_nonces);
-        let kept = old.tags().filter(|(name, _)| !tags.iter().any(|tag| tag == name));
+        let kept = old.tags.filter(|(name, _)| !tags.iter().any(|tag| tag == name));
         let all: Vec<(&str, Nonce)> = kept.chain(added).collect();
-        let bytes = old.with_tags(self.key.text(), nonce, &all, limit)?;
+        let bytes = self.rewrite(&old, &all)?;
         let fill = Fill {
             key: self.key.text(),
             nonce,
@@ -161,6 +171,19 @@ impl Call {
             },
         };
         store.fill(fill).await
+    }
+
+    /// The same entry with other tags.
+    fn rewrite(&self, old: &Envelope<'_>, tags: &[(&str, Nonce)]) -> Result<Vec<u8>> {
+        let header = Header { fill_id: envelope::new_fill_id(), ..old.header };
+        let mut writer = EnvelopeWriter::begin(old.payload.len(), self.engine.settings.limits, &header);
+        for (name, nonce) in tags {
+            writer.tag(name, *nonce)?;
+        }
+        writer.finish(self.key.text(), |out| {
+            out.extend_from_slice(old.payload);
+            Ok(())
+        })
     }
 }
 

@@ -2,19 +2,24 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cache_store::{Fill, Lease, Life, Nonce, Result, Store};
+use cache_store::{Error, ErrorKind, Fill, Lease, Life, Nonce, Result, Store};
 use tokio::task::AbortHandle;
 
 use super::{Call, Landed, Loaded, call::FlightKey, weight};
 use crate::{
     clock::Moment,
-    envelope::{self, Header},
+    envelope::{self, EnvelopeWriter, Header},
     fence::Fence,
     flight::Leader,
     memory::MemoryEntry,
+    private::BY_HAND,
     runtime,
+    stats::Counter,
     value::{Erased, Stored},
 };
+
+/// What most envelopes fit into; larger ones grow their buffer by doubling.
+const CAPACITY: usize = 512;
 
 /// What the shared tier said before the load.
 pub(crate) enum Remote {
@@ -66,24 +71,18 @@ impl Run {
         fence: Arc<Fence>,
         remote: Remote,
     ) -> Self {
-        call.engine.counters.load();
         let began = call.engine.now();
         let mut run = Self { call, leader, fence, remote, began, renewal: None };
         run.renewal = run.keep_lease();
         run
     }
 
-    /// How long the body took so far.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.call.engine.now().since(self.began)
-    }
-
     /// Stores what the body returned and wakes those who wait.
     pub(crate) async fn settle(mut self, keep: Keep) {
-        self.call.engine.counters.load_time(self.elapsed());
+        self.call.engine.counters.loaded(self.began.until(self.call.engine.now()));
         match keep {
             Keep::Value { value, life, learned } => {
-                let fence = Arc::new(self.fence.with_tags(&self.call.engine.fences, &learned));
+                let fence = Arc::new(Fence::clone(&self.fence).with_tags(&self.call.engine.fences, &learned));
                 self.store(&value, life, &learned, &fence).await;
                 self.land(Landed::Value(Loaded { value, fence }));
             }
@@ -123,13 +122,13 @@ impl Run {
         fence: &Arc<Fence>,
     ) {
         if self.leader.as_ref().is_some_and(Leader::is_superseded) {
-            self.call.engine.counters.fill_fenced();
+            self.call.engine.counters.count(Counter::FillsFenced);
             return;
         }
         let bound = self.call.engine.settings.coherence_bound;
         match std::mem::replace(&mut self.remote, Remote::Unasked) {
             Remote::Unasked if self.call.engine.shared_for(self.call.site).is_none() => {
-                self.remember(value, life, None, fence, self.began_now());
+                self.remember(value, life, None, fence, self.call.engine.now());
             }
             // Loaded without asking: valid for as long as other processes' invalidations may go unnoticed.
             Remote::Unasked | Remote::Away => {
@@ -142,10 +141,10 @@ impl Run {
                 let sent = engine.now();
                 match self.fill(&store, &captured, value, life, learned).await {
                     Ok(Filled::Stored(bytes)) => {
-                        engine.counters.fill();
+                        engine.counters.count(Counter::Fills);
                         self.remember(value, Some(capped(life, bound)), Some(bytes), fence, sent);
                     }
-                    Ok(Filled::Fenced) => engine.counters.fill_fenced(),
+                    Ok(Filled::Fenced) => engine.counters.count(Counter::FillsFenced),
                     Ok(Filled::Unfit) => {
                         self.give_back(captured);
                         self.remember(value, Some(capped(life, bound)), None, fence, self.began);
@@ -157,10 +156,6 @@ impl Run {
                 }
             }
         }
-    }
-
-    fn began_now(&self) -> Moment {
-        self.call.engine.now()
     }
 
     /// One round trip, two when tags were learned from the value.
@@ -186,11 +181,13 @@ impl Run {
                 None => return Ok(Filled::Fenced),
             }
         }
-        let header = self.call.header(captured.nonce, captured.pattern_nonce, &tags);
-        let Some(bytes) = self.call.encode(&header, value) else { return Ok(Filled::Unfit) };
+        let Captured { nonce, pattern_nonce, .. } = *captured;
+        let Some(bytes) = self.call.encode(nonce, pattern_nonce, &tags, value) else {
+            return Ok(Filled::Unfit);
+        };
         let fill = Fill {
             key: self.call.key.text(),
-            nonce: captured.nonce,
+            nonce,
             value: &bytes,
             life: life.map_or(Life::Forever, Life::For),
             token: captured.lease.map(|lease| lease.token),
@@ -220,10 +217,10 @@ impl Run {
             version: site.version,
             rules: site.rules,
             types: self.call.types.clone(),
-            fence: fence.copy(),
+            fence: fence.clone(),
         };
         if !engine.keep_in_memory(key, entry) {
-            engine.counters.fill_fenced();
+            engine.counters.count(Counter::FillsFenced);
         }
     }
 
@@ -280,42 +277,44 @@ enum Filled {
 }
 
 impl Call {
-    pub(super) fn header<'a>(
+    /// The entry in one buffer, or `None` when the value cannot be stored; why is counted.
+    pub(super) fn encode(
         &self,
         key_nonce: Nonce,
         pattern_nonce: Nonce,
-        tags: &'a [(&'a str, Nonce)],
-    ) -> Header<'a> {
-        Header {
+        tags: &[(&str, Nonce)],
+        value: &Stored,
+    ) -> Option<Vec<u8>> {
+        let header = Header {
             key_nonce,
             pattern_nonce,
+            fill_id: envelope::new_fill_id(),
             codec: self.engine.settings.codec,
+            negative: value.is_none(),
+            by_hand: self.site.rules == BY_HAND,
             type_fingerprint: envelope::type_fingerprint((self.value.name)(), self.site.version),
-            rules: self.site.rules,
-            tags,
-        }
+            rules_fingerprint: self.site.rules,
+        };
+        self.write(&header, tags, value).map_err(|error| self.count_unfit(&error)).ok()
     }
 
-    /// The value's bytes in one buffer, or `None` when they cannot be stored; both reasons are counted.
-    pub(super) fn encode(&self, header: &Header<'_>, value: &Stored) -> Option<Vec<u8>> {
-        let Self { engine, key, value: value_type, .. } = self;
-        let limit = engine.settings.max_value_bytes;
-        let written = envelope::write(key.text(), header, limit, value.as_ref().map(|value| {
-            |out: &mut Vec<u8>| value_type.encode(value, engine.settings.codec, out)
-        }));
-        match written {
-            Ok(bytes) => Some(bytes),
-            Err(error) if error.kind() == cache_store::ErrorKind::TooLarge => {
-                engine.counters.too_large();
-                tracing::debug!(target: "larder", %error, "a value was not stored");
-                None
-            }
-            Err(error) => {
-                engine.counters.codec_error();
-                tracing::debug!(target: "larder", %error, "a value was not encoded");
-                None
-            }
+    fn write(&self, header: &Header, tags: &[(&str, Nonce)], value: &Stored) -> Result<Vec<u8>> {
+        let mut writer = EnvelopeWriter::begin(CAPACITY, self.engine.settings.limits, header);
+        for (name, nonce) in tags {
+            writer.tag(name, *nonce)?;
         }
+        writer.finish(self.key.text(), |out| match value {
+            Some(value) => self.value.encode(value, header.codec, out),
+            None => Ok(()),
+        })
+    }
+
+    fn count_unfit(&self, error: &Error) {
+        self.engine.counters.count(match error.kind() {
+            ErrorKind::TooLarge => Counter::TooLarge,
+            _ => Counter::CodecErrors,
+        });
+        tracing::debug!(target: "larder", %error, key = self.key.text(), "a value was not stored");
     }
 
     /// Dependencies live at least twice as long as what depends on them.

@@ -6,7 +6,7 @@ use cache_store::{Error, Invalidation, Result};
 use cache_template::Glob;
 
 use super::Engine;
-use crate::{events::Event, key::KeyRef};
+use crate::{events::Event, key::KeyRef, stats::Counter};
 
 /// One invalidation under way. Dropped before it is done, it still happens: here at once, in the shared tier by replay.
 pub(crate) struct Invalidating {
@@ -28,20 +28,20 @@ impl Engine {
             Invalidation::Keys(keys) => keys.iter().for_each(|key| self.forget(key)),
             Invalidation::Tags(tags) => tags.iter().for_each(|tag| self.fences.invalidate_tag(tag)),
             Invalidation::Pattern(pattern) => match Glob::parse(pattern) {
-                Ok(glob) => self.fences.invalidate_pattern(glob),
+                Ok(glob) => self.fences.invalidate_pattern(move |key| glob.matches(key)),
                 // Callers parse first; a pattern that cannot be read might match anything.
                 Err(_) => self.forget_all(),
             },
             Invalidation::All => self.forget_all(),
         }
-        self.counters.invalidation();
-        self.events.send(|| Event::Invalidated { what: what.clone() });
+        self.counters.count(Counter::Invalidations);
+        self.events.tell(|| Event::Invalidated { what: Arc::new(what.clone()) });
     }
 
     fn forget(&self, key: &str) {
         let Ok(key) = KeyRef::by_hand(key) else { return };
         let key = key.as_ref();
-        self.fences.invalidate_key(key.hash(), key.text(), || self.memory.remove(key));
+        self.fences.invalidate_key(key.hash(), || self.memory.remove(&key));
     }
 
     fn forget_all(&self) {

@@ -17,6 +17,8 @@ use crate::{
     fence::Fence,
     flight::Leader,
     memory::MemoryEntry,
+    stats::Counter,
+    value::Stored,
 };
 
 type Flight = Leader<FlightKey, Arc<Fence>, Landed>;
@@ -30,7 +32,7 @@ impl Call {
         if let Some(loaded) = self.filled_meanwhile(&leader) {
             return self.land(leader, loaded);
         }
-        self.engine.counters.miss();
+        self.engine.counters.count(Counter::Misses);
         let fence = Arc::clone(leader.meta());
         Entered::Run(Run::new(self, Some(leader), fence, Remote::Unasked))
     }
@@ -45,11 +47,11 @@ impl Call {
         }
         match self.ask(&store, leader.meta()).await {
             Answer::Hit(loaded) => {
-                self.engine.counters.hit_shared();
+                self.engine.counters.count(Counter::HitsShared);
                 self.land(leader, loaded)
             }
             Answer::Load(remote) => {
-                self.engine.counters.miss();
+                self.engine.counters.count(Counter::Misses);
                 let fence = Arc::clone(leader.meta());
                 Entered::Run(Run::new(self, Some(leader), fence, remote))
             }
@@ -63,7 +65,7 @@ impl Call {
         if entry.value.as_ref().is_some_and(|value| (**value).type_id() != (self.value.id)()) {
             return None;
         }
-        self.engine.counters.hit_memory();
+        self.engine.counters.count(Counter::HitsMemory);
         Some(Loaded { value: entry.value.clone(), fence: Arc::clone(leader.meta()) })
     }
 
@@ -174,13 +176,13 @@ impl Call {
     fn promote(
         &self,
         fence: &Arc<Fence>,
-        value: &crate::value::Stored,
+        value: &Stored,
         tags: &[String],
         encoded: usize,
         life: Option<Life>,
         sent: Moment,
     ) -> Arc<Fence> {
-        let fence = Arc::new(fence.with_tags(&self.engine.fences, tags));
+        let fence = Arc::new(Fence::clone(fence).with_tags(&self.engine.fences, tags));
         let bound = self.engine.settings.coherence_bound;
         let life = match life {
             Some(Life::For(left)) => left.min(bound),
@@ -197,7 +199,7 @@ impl Call {
                     version: self.site.version,
                     rules: self.site.rules,
                     types: self.types.clone(),
-                    fence: fence.copy(),
+                    fence: Fence::clone(&fence),
                 },
             );
         }

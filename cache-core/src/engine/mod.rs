@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use cache_store::{Error, Store};
+use cache_store::{Error, ErrorKind, Store};
 
 pub(crate) use self::{
     call::{Call, Entered, Landed, Loaded},
@@ -33,13 +33,14 @@ use self::{call::FlightKey, replay::Replay};
 use crate::{
     clock::{Clock, Moment},
     codec::Codec,
-    events::EventSink,
+    envelope::Limits,
+    events::{Event, EventSink},
     fence::{Fence, Fences},
     flight::Flights,
-    key::{Key, KeyRef},
-    memory::{MemoryConfig, MemoryEntry, MemoryTier},
+    key::{BuildKeyHasher, Key, KeyRef},
+    memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict},
     private::{BY_HAND, Site},
-    stats::{Counters, Stats},
+    stats::{Counter, Counters, Stats},
 };
 
 /// The settings an engine works with.
@@ -50,7 +51,7 @@ pub(crate) struct Settings {
     pub(crate) default_ttl: Option<Duration>,
     pub(crate) coherence_bound: Duration,
     pub(crate) flight_wait: Duration,
-    pub(crate) max_value_bytes: usize,
+    pub(crate) limits: Limits,
     pub(crate) codec: Codec,
     pub(crate) clock: Clock,
 }
@@ -58,12 +59,12 @@ pub(crate) struct Settings {
 /// One cache: its tiers, and what it knows about loads and invalidations.
 pub(crate) struct Engine {
     pub(crate) settings: Settings,
-    pub(crate) memory: MemoryTier,
+    pub(crate) memory: MemoryTier<Key, BuildKeyHasher>,
     pub(crate) fences: Fences,
     pub(crate) flights: Flights<FlightKey, Arc<Fence>, Landed>,
     pub(crate) shared: Option<Arc<dyn Store>>,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) events: EventSink,
+    pub(crate) events: Arc<EventSink>,
     replay: Replay,
     enabled: AtomicBool,
 }
@@ -71,15 +72,14 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(settings: Settings, shared: Option<Arc<dyn Store>>, enabled: bool) -> Arc<Self> {
         let counters = Arc::new(Counters::default());
-        let events = EventSink::default();
-        let memory = MemoryTier::new(
-            MemoryConfig {
-                max_entries: settings.max_entries,
-                max_bytes: settings.max_bytes,
-                clock: settings.clock.clone(),
-            },
-            on_eviction(&counters, &events),
-        );
+        let events = Arc::new(EventSink::default());
+        let config = MemoryConfig {
+            max_entries: settings.max_entries,
+            max_bytes: settings.max_bytes,
+            clock: settings.clock.clone(),
+            on_evict: Some(on_evict(&counters, &events)),
+        };
+        let memory = MemoryTier::with_hasher(config, BuildKeyHasher::default());
         Arc::new(Self {
             settings,
             memory,
@@ -100,9 +100,9 @@ impl Engine {
 
     /// What memory holds under the key for this function, if that is still valid.
     pub(crate) fn memory_hit(&self, key: KeyRef<'_>, site: &Site) -> Option<Arc<MemoryEntry>> {
-        let entry = self.memory.get(key)?;
+        let entry = self.memory.get(&key)?;
         if !self.fences.is_live(key.text(), &entry.fence) {
-            self.memory.remove_if(key, &entry);
+            self.memory.remove_if(&key, &entry);
             return None;
         }
         let ours = entry.version == site.version
@@ -131,7 +131,10 @@ impl Engine {
 
     /// Counts an error of the shared tier.
     pub(crate) fn count_error(&self, error: &Error) {
-        self.counters.shared_error(error.kind());
+        self.counters.count(match error.kind() {
+            ErrorKind::Timeout => Counter::SharedTimeouts,
+            _ => Counter::SharedErrors,
+        });
         tracing::debug!(target: "larder", %error, "the shared tier failed");
     }
 
@@ -161,21 +164,16 @@ pub(crate) fn weight(key: &Key, encoded: Option<usize>) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-fn on_eviction(
-    counters: &Arc<Counters>,
-    events: &EventSink,
-) -> Box<dyn Fn(&str, crate::memory::Cause) + Send + Sync> {
-    use crate::{events::Event, memory::Cause};
-    let (counters, events) = (Arc::clone(counters), events.clone());
+fn on_evict(counters: &Arc<Counters>, events: &Arc<EventSink>) -> OnEvict {
+    let (counters, events) = (Arc::clone(counters), Arc::clone(events));
     Box::new(move |key, cause| match cause {
         Cause::Size => {
-            counters.eviction();
-            events.send(|| Event::Evicted { key: key.into() });
+            counters.count(Counter::Evictions);
+            events.tell(|| Event::Evicted { key: key.into() });
         }
         Cause::Expired => {
-            counters.expiration();
-            events.send(|| Event::Expired { key: key.into() });
+            counters.count(Counter::Expirations);
+            events.tell(|| Event::Expired { key: key.into() });
         }
     })
 }
-

@@ -3,13 +3,13 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use cache_store::Invalidation;
 
 use super::Engine;
-use crate::{events::Event, runtime};
+use crate::{events::Event, runtime, stats::Counter};
 
 /// More than this many and they are replaced by one that covers them all.
 const MOST: usize = 1024;
@@ -20,10 +20,22 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(super) struct Replay(Mutex<Queue>);
 
+#[derive(Debug)]
+struct Waiting {
+    what: Arc<Invalidation>,
+    since: Instant,
+}
+
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: VecDeque<Invalidation>,
+    waiting: VecDeque<Waiting>,
     running: bool,
+}
+
+impl Waiting {
+    fn new(what: Invalidation) -> Self {
+        Self { what: Arc::new(what), since: Instant::now() }
+    }
 }
 
 impl Replay {
@@ -37,18 +49,18 @@ impl Engine {
     /// Queues an invalidation that the shared tier did not confirm.
     pub(super) fn replay(self: &Arc<Self>, what: Invalidation) {
         let mut queue = self.replay.queue();
-        if queue.waiting.contains(&what) {
+        if queue.waiting.iter().any(|waiting| *waiting.what == what) {
             return;
         }
         if queue.waiting.len() >= MOST {
             // Clearing everything is coarser than what was asked for, and never wrong.
-            self.counters.replay_dropped(queue.waiting.len() as u64);
+            self.counters.add(Counter::ReplayDropped, queue.waiting.len() as u64);
             queue.waiting.clear();
-            queue.waiting.push_back(Invalidation::All);
+            queue.waiting.push_back(Waiting::new(Invalidation::All));
             self.invalidate_here(&Invalidation::All);
         } else {
-            self.counters.replay_queued();
-            queue.waiting.push_back(what);
+            self.counters.count(Counter::ReplayQueued);
+            queue.waiting.push_back(Waiting::new(what));
         }
         if !std::mem::replace(&mut queue.running, true) {
             drop(queue);
@@ -65,19 +77,23 @@ impl Engine {
     }
 
     /// The oldest one, or `None` and the end of the task that repeats them.
-    fn next(&self) -> Option<Invalidation> {
+    fn next(&self) -> Option<Arc<Invalidation>> {
         let mut queue = self.replay.queue();
-        let next = queue.waiting.front().cloned();
+        let next = queue.waiting.front().map(|waiting| Arc::clone(&waiting.what));
         queue.running = next.is_some();
         next
     }
 
-    fn confirmed(&self, what: &Invalidation) {
-        self.replay.queue().waiting.retain(|waiting| waiting != what);
+    fn confirmed(&self, what: &Arc<Invalidation>) {
+        let mut queue = self.replay.queue();
+        let done = queue.waiting.iter().position(|waiting| Arc::ptr_eq(&waiting.what, what));
+        let done = done.and_then(|at| queue.waiting.remove(at));
+        drop(queue);
         // Whatever was promoted from the shared tier before it confirmed may be old.
         self.invalidate_here(what);
-        self.counters.replay_done();
-        self.events.send(|| Event::Replayed { what: what.clone() });
+        self.counters.count(Counter::ReplayDone);
+        let waited = done.map_or(Duration::ZERO, |done| done.since.elapsed());
+        self.events.tell(|| Event::Replayed { what: Arc::clone(what), waited });
     }
 }
 

@@ -6,8 +6,8 @@ use cache_store::{Nonce, Record, Result, Store};
 
 use super::{Call, same_rules};
 use crate::{
-    codec::Codec,
     envelope::{self, Envelope},
+    stats::Counter,
     value::Stored,
 };
 
@@ -37,7 +37,7 @@ impl Call {
         store: &Arc<dyn Store>,
         candidate: Candidate<'_>,
     ) -> Result<Verdict> {
-        let refused = || Ok(Verdict::Refused(envelope::head(candidate.bytes).to_vec()));
+        let refused = || Ok(Verdict::Refused(head(candidate.bytes)));
         let Some(envelope) = self.open(candidate.bytes) else { return refused() };
         if !self.pattern_allows(store, &envelope, &candidate).await?
             || !self.tags_allow(store, &envelope, &candidate).await?
@@ -45,27 +45,26 @@ impl Call {
             return refused();
         }
         let Some(value) = self.decode(&envelope) else { return refused() };
-        let tags = envelope.tags().map(|(name, _)| name.to_owned()).collect();
+        let tags = envelope.tags.map(|(name, _)| name.to_owned()).collect();
         Ok(Verdict::Valid { value, tags, encoded: candidate.bytes.len() })
     }
 
     fn open<'a>(&self, bytes: &'a [u8]) -> Option<Envelope<'a>> {
         let counters = &self.engine.counters;
-        let limit = self.engine.settings.max_value_bytes;
-        let envelope = match envelope::parse(self.key.text(), bytes, limit) {
+        let envelope = match envelope::parse(self.key.text(), bytes, self.engine.settings.limits) {
             Ok(envelope) => envelope,
             Err(corrupt) => {
-                counters.corrupt();
-                tracing::debug!(target: "larder", ?corrupt, "an entry was not readable");
+                counters.count(Counter::Corrupt);
+                tracing::debug!(target: "larder", %corrupt, key = self.key.text(), "a miss");
                 return None;
             }
         };
         let ours = envelope::type_fingerprint((self.value.name)(), self.site.version);
-        if envelope.type_fingerprint() != ours {
-            counters.foreign_type();
+        if envelope.header.type_fingerprint != ours {
+            counters.count(Counter::ForeignType);
             return None;
         }
-        same_rules(envelope.rules(), self.site.rules).then_some(envelope)
+        same_rules(envelope.header.rules_fingerprint, self.site.rules).then_some(envelope)
     }
 
     async fn pattern_allows(
@@ -75,7 +74,7 @@ impl Call {
         candidate: &Candidate<'_>,
     ) -> Result<bool> {
         match candidate.newest_pattern {
-            Some(newest) if newest == envelope.pattern_nonce() => return Ok(true),
+            Some(newest) if newest == envelope.header.pattern_nonce => return Ok(true),
             // No log any more: everything under the prefix was cleared or lost.
             None => return Ok(false),
             Some(_) => {}
@@ -88,7 +87,7 @@ impl Call {
                 &fetched
             }
         };
-        Ok(spared(log, envelope.pattern_nonce(), self.key.text()))
+        Ok(spared(log, envelope.header.pattern_nonce, self.key.text()))
     }
 
     async fn tags_allow(
@@ -99,7 +98,7 @@ impl Call {
     ) -> Result<bool> {
         let mut unknown = Vec::new();
         let mut expected = Vec::new();
-        for (name, nonce) in envelope.tags() {
+        for (name, nonce) in envelope.tags {
             match candidate.tags.iter().position(|tag| tag == name) {
                 Some(at) if candidate.tag_nonces.get(at) == Some(&Some(nonce)) => {}
                 Some(_) => return Ok(false),
@@ -113,21 +112,24 @@ impl Call {
     }
 
     fn decode(&self, envelope: &Envelope<'_>) -> Option<Stored> {
-        if envelope.negative() {
+        if envelope.header.negative {
             // Without `negative_ttl` this function never serves a cached `None`.
             return self.site.negative_ttl.map(|_| None);
         }
-        let decoded = Codec::from_id(envelope.codec())
-            .and_then(|codec| self.value.decode(envelope.payload(), codec));
-        match decoded {
+        match self.value.decode(envelope.payload, envelope.header.codec) {
             Ok(value) => Some(Some(value)),
             Err(error) => {
-                self.engine.counters.codec_error();
+                self.engine.counters.count(Counter::CodecErrors);
                 tracing::debug!(target: "larder", %error, "an entry was not decoded");
                 None
             }
         }
     }
+}
+
+/// The head of refused bytes, by which the shared tier knows not to offer them again.
+fn head(bytes: &[u8]) -> Vec<u8> {
+    bytes[..bytes.len().min(envelope::HEAD_LEN)].to_vec()
 }
 
 /// Whether no record after the one that the entry knows matches its key. A log that lost that record spares nothing.

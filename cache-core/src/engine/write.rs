@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use cache_store::{Begin, Begun, Error, ErrorKind, Finish, Invalidation, Life, Nonce};
 
 use super::{Call, fill::dependency_life, weight};
-use crate::{clock::Moment, fence::Fence, memory::MemoryEntry, runtime, value::Stored};
+use crate::{clock::Moment, fence::Fence, memory::MemoryEntry, runtime, stats::Counter, value::Stored};
 
 /// How long readers keep out of the way of a writer that never comes back.
 const WRITE_TTL: Duration = Duration::from_secs(30);
@@ -116,8 +116,7 @@ impl Writing {
             tags.extend(learned.iter().map(String::as_str).zip(nonces));
         }
         // The key nonce is FINISH's to choose; the place of the old one is cut off before sending.
-        let header = self.call.header(begun.nonce, begun.pattern_nonce, &tags);
-        self.call.encode(&header, value)
+        self.call.encode(begun.nonce, begun.pattern_nonce, &tags, value)
     }
 
     fn finish_here(&self, written: Option<Written>, shared: Shared) -> Ended {
@@ -134,7 +133,7 @@ impl Writing {
                 (Some(sent.plus(life)), Some(bytes))
             }
             Shared::Refused => {
-                engine.counters.fill_fenced();
+                engine.counters.count(Counter::FillsFenced);
                 self.local.give_up(&self.call);
                 return Ended::Fenced;
             }
@@ -182,7 +181,7 @@ impl LocalWrite {
         let Call { engine, key, tags, .. } = call;
         // Marking the key takes its entry out and fences every load that began before; a second writer's mark
         // fences this one.
-        engine.fences.invalidate_key(key.hash(), key.text(), || engine.memory.remove(key.borrow(&[])));
+        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(&key.borrow(&[])));
         Self { fence: engine.fences.fence(engine.fences.now(), tags) }
     }
 
@@ -195,26 +194,26 @@ impl LocalWrite {
     ) -> Ended {
         let Call { engine, key, site, types, .. } = call;
         let fence = self.fence.with_tags(&engine.fences, &written.learned);
-        let entry = |fence| MemoryEntry {
+        let entry = MemoryEntry {
             value: written.value,
             expires,
             weight: weight(key, encoded),
             version: site.version,
             rules: site.rules,
             types: types.clone(),
-            fence,
+            fence: fence.clone(),
         };
-        let stored = engine.fences.replace(key.hash(), key.text(), &fence, |fence| {
-            engine.memory.remove(key.borrow(&[]));
+        let entry = Arc::new(entry);
+        let stored = engine.fences.replace(key.hash(), key.text(), &fence, || {
             if site.layer.memory() {
-                engine.memory.insert(key.clone(), Arc::new(entry(fence)));
+                engine.memory.insert(key.clone(), entry);
             }
         });
         if stored {
-            engine.counters.fill();
+            engine.counters.count(Counter::Fills);
             Ended::Stored
         } else {
-            engine.counters.fill_fenced();
+            engine.counters.count(Counter::FillsFenced);
             self.give_up(call);
             Ended::Fenced
         }
@@ -222,7 +221,7 @@ impl LocalWrite {
 
     fn give_up(&self, call: &Call) {
         let Call { engine, key, .. } = call;
-        engine.fences.invalidate_key(key.hash(), key.text(), || engine.memory.remove(key.borrow(&[])));
+        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(&key.borrow(&[])));
     }
 }
 

@@ -49,6 +49,22 @@ impl KeyMarks {
         shard.last(hash) <= born.number() && then()
     }
 
+    /// The same, and marks the key as invalidated when `then` answers true.
+    pub(super) fn mark_unless_invalidated(
+        &self,
+        hash: u64,
+        born: Stamp,
+        sequence: &Sequence,
+        then: impl FnOnce() -> bool,
+    ) -> bool {
+        let mut shard = lock(self.shard(hash));
+        let done = shard.last(hash) <= born.number() && then();
+        if done {
+            shard.mark(hash, sequence.next(), self.keep);
+        }
+        done
+    }
+
     fn shard(&self, hash: u64) -> &Mutex<Shard> {
         // The upper half picks the shard: hash tables use the lowest and the highest bits of the same number.
         &self.shards[(hash >> 32) as usize % self.shards.len()]

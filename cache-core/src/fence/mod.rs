@@ -189,6 +189,27 @@ impl Fences {
         })
     }
 
+    /// What ends a write: rules out every load of the key born before and inserts the written entry, unless the write
+    /// itself is fenced off by another write or an invalidation that came between.
+    ///
+    /// The entry keeps the birth of the write: its tags and patterns are compared from there. `insert` runs under a lock:
+    /// it must not call back into the fences.
+    pub(crate) fn replace(
+        &self,
+        hash: u64,
+        text: &str,
+        fence: &Fence,
+        insert: impl FnOnce(),
+    ) -> bool {
+        self.keys.mark_unless_invalidated(hash, fence.born, &self.sequence, || {
+            let live = self.is_live(text, fence);
+            if live {
+                insert();
+            }
+            live
+        })
+    }
+
     /// Whether an entry that is in the memory tier may be served.
     ///
     /// Its key is not looked up: an invalidation of the key would have removed the entry. Takes no lock, and allocates

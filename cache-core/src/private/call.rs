@@ -8,6 +8,7 @@ use crate::{
     engine::{Call, Entered, Engine, Keep},
     key::{Key, KeyBuf, KeyPart, KeyRef, Types},
     scope,
+    stats::Counter,
     value::Stored,
 };
 
@@ -101,6 +102,7 @@ impl<V> Subject<V> {
         };
         let from_value = self.spec.ttl_fn.map(|ttl| ttl(value));
         let life = from_value.or(self.ttl).map_or_else(fixed, Some);
+        let life = life.filter(|life| *life != Duration::MAX);
         life.map(|life| jittered(life, site.jitter))
     }
 
@@ -150,14 +152,14 @@ where
         let mut buf = KeyBuf::new();
         let key = buf.render(spec.site.key, key);
         if key.failed() {
-            engine.counters.bypassed();
+            engine.counters.count(Counter::Bypassed);
             return Err(Miss(None));
         }
         if spec.site.layer.memory()
             && let Some(entry) = engine.memory_hit(key, &spec.site)
             && let Some(hit) = restore::<S, R>(spec, &entry.value)
         {
-            engine.counters.hit_memory();
+            engine.counters.count(Counter::HitsMemory);
             return Ok(hit);
         }
         Err(Miss(Some(Subject::new(spec, engine, key))))
@@ -201,6 +203,10 @@ impl<V> Miss<V> {
             subject.ttl = Some(ttl);
         }
         self
+    }
+
+    pub(crate) fn of(subject: Subject<V>) -> Self {
+        Self(Some(subject))
     }
 
     /// The value from a flight, from the shared tier, or from the body.

@@ -16,6 +16,13 @@ pub(crate) struct Shared<E> {
     pub(crate) copy: fn(&Erased) -> Option<E>,
 }
 
+impl<E> Share<E> {
+    /// Never.
+    pub(crate) const fn never() -> Self {
+        Self(None)
+    }
+}
+
 impl<E> fmt::Debug for Share<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Share").field(&self.0.is_some()).finish()
