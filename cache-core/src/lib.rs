@@ -6,6 +6,9 @@ pub mod key;
 
 mod codec;
 #[allow(dead_code, reason = "written for the engine")]
+mod config;
+mod env;
+#[allow(dead_code, reason = "written for the engine")]
 mod envelope;
 #[allow(dead_code, reason = "written for the engine")]
 mod events;
@@ -15,5 +18,6 @@ mod runtime;
 mod stats;
 
 pub use codec::Codec;
+pub use config::{Backend, CacheConfig};
 pub use events::{Event, Events};
 pub use stats::Stats;
