@@ -145,7 +145,9 @@ mod tests {
     fn what_was_spawned_goes_on_after_the_callers_runtime_is_gone() {
         let (go, gone) = tokio::sync::oneshot::channel::<()>();
         let callers = Builder::new_current_thread().build().unwrap();
-        let task = callers.block_on(async { handle().unwrap().spawn(gone) });
+        let entered = callers.enter();
+        let task = handle().unwrap().spawn(gone);
+        drop(entered);
         drop(callers);
         go.send(()).unwrap();
         assert_eq!(wait_for(task).unwrap().unwrap(), Ok(()));

@@ -15,7 +15,7 @@ mod postcard;
 #[cfg(test)]
 mod tests;
 
-use std::{error::Error as StdError, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use cache_store::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -182,13 +182,13 @@ impl Codec {
     }
 
     #[cfg(any(feature = "bincode", feature = "postcard", feature = "msgpack", feature = "json"))]
-    fn cannot_encode(self, cause: impl StdError + Send + Sync + 'static) -> Error {
+    fn cannot_encode(self, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
         let message = format!("{} cannot write the value: {cause}", self.name());
         Error::new(ErrorKind::Codec, message).with_source(cause)
     }
 
     #[cfg(any(feature = "bincode", feature = "postcard", feature = "msgpack", feature = "json"))]
-    fn cannot_decode(self, cause: impl StdError + Send + Sync + 'static) -> Error {
+    fn cannot_decode(self, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
         let message = format!("{} cannot read the value: {cause}", self.name());
         Error::new(ErrorKind::Codec, message).with_source(cause)
     }
