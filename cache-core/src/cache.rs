@@ -11,7 +11,7 @@ use crate::{
     engine::Engine,
     events::Events,
     explicit::{GetOrSet, Invalidate, Set, by_hand},
-    key::KeyRef,
+    key::{KeyBuffer, raw_key},
     private::Subject,
     stats::Stats,
     value::SharedValue,
@@ -102,7 +102,7 @@ impl Cache {
     }
 
     fn subject<T: SharedValue>(&self, key: &str) -> Result<Subject<T>> {
-        Ok(Subject::new(by_hand::<T>(), &self.0, KeyRef::by_hand(key)?.as_ref()))
+        Ok(Subject::new(by_hand::<T>(), &self.0, raw_key(key, &mut KeyBuffer::new())?))
     }
 
     /// The value under a key, from memory or from the shared tier; `None` when there is none of this type.
@@ -207,7 +207,9 @@ impl Cache {
     ///
     /// As [`invalidate`](Self::invalidate).
     pub fn invalidate_keys<K: AsRef<str>>(&self, keys: impl IntoIterator<Item = K>) -> Invalidate {
-        let keys = keys.into_iter().map(|key| KeyRef::by_hand(key.as_ref()).map(|key| key.text().to_owned()));
+        let keys = keys.into_iter().map(|key| {
+            raw_key(key.as_ref(), &mut KeyBuffer::new()).map(|key| key.text().to_owned())
+        });
         self.invalidation(keys.collect::<Result<_>>().map(Invalidation::Keys))
     }
 

@@ -8,7 +8,7 @@ use cache_template::Glob;
 use crate::{
     engine::Engine,
     explicit::Invalidate,
-    key::{KeyBuf, KeyPart},
+    key::{KeyBuffer, KeyPart, render_key},
     private::{Given, Site, Spec, Subject},
 };
 
@@ -28,11 +28,13 @@ pub struct FnCache {
 #[doc(hidden)]
 #[must_use]
 pub fn entry<V>(spec: &'static Spec<V>, cache: Given<'_>, key: &[&dyn KeyPart]) -> Entry<V> {
-    let mut buf = KeyBuf::new();
-    let key = buf.render(spec.site.key, key);
-    Entry(cache.with(|engine| {
-        engine.filter(|_| !key.failed()).map(|engine| Subject::new(spec, engine, key))
-    }))
+    let mut buffer = KeyBuffer::new();
+    render_key(spec.site.key, key, &mut buffer);
+    if buffer.failure().is_some() {
+        return Entry(None);
+    }
+    let key = buffer.finish();
+    Entry(cache.with(|engine| engine.map(|engine| Subject::new(spec, engine, key))))
 }
 
 #[doc(hidden)]

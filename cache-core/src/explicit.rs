@@ -12,7 +12,7 @@ use cache_store::{BoxFuture, Error, ErrorKind, Invalidation, Result};
 use crate::{
     cache::Cache,
     engine::{Engine, Invalidating},
-    key::KeyRef,
+    key::{KeyBuffer, raw_key},
     private::{Miss, ResultShape, Spec, Subject, sharing::Share},
     value::SharedValue,
 };
@@ -176,8 +176,9 @@ impl<'a> Options<'a> {
     }
 
     fn subject<T: SharedValue>(self) -> Result<(Subject<T>, Option<Duration>)> {
-        let key = KeyRef::by_hand(self.key)?;
-        let mut subject = Subject::new(by_hand::<T>(), self.cache.engine(), key.as_ref());
+        let mut buffer = KeyBuffer::new();
+        let key = raw_key(self.key, &mut buffer)?;
+        let mut subject = Subject::new(by_hand::<T>(), self.cache.engine(), key);
         subject.tags = self.tags;
         let life = self.ttl.unwrap_or(Ok(self.cache.engine().settings.default_ttl))?;
         subject.ttl = Some(life.unwrap_or(Duration::MAX));

@@ -36,11 +36,11 @@ pub use crate::{
     cache::{Cache, CacheHealth},
     clock::{Clock, ManualClock},
     codec::Codec,
-    config::CacheConfig,
+    config::{Backend, CacheConfig},
     entry::{Entry, FnCache},
     events::{Event, Events},
     explicit::{GetOrSet, IntoTtl, Invalidate, Set},
-    key::{KeyPart, KeyTemplate, KeyWriter},
+    key::{KeyPart, KeyWriter},
     scope::{
         clear, current, init, invalidate, invalidate_keys, invalidate_pattern, invalidate_tags,
         scoped, scoped_sync, spawn, spawn_blocking,

@@ -44,8 +44,6 @@ pub(crate) struct Loaded {
 pub(crate) struct Call {
     pub(crate) engine: Arc<Engine>,
     pub(crate) key: Key,
-    /// The types that are part of the key by name only.
-    pub(crate) types: Types,
     pub(crate) site: &'static Site,
     pub(crate) value: ErasedType,
     /// The tags known before the load.
@@ -178,7 +176,7 @@ impl Call {
         FlightKey {
             key: self.key.clone(),
             value: (self.value.id)(),
-            types: self.types.clone(),
+            types: self.key.types().clone(),
         }
     }
 

@@ -44,7 +44,7 @@ impl Call {
         if !self.site.layer.memory() {
             return None;
         }
-        let entry = self.engine.memory_hit(self.key.borrow(&self.types), self.site)?;
+        let entry = self.engine.memory_hit(self.key.as_ref(), self.site)?;
         self.engine.counters.count(Counter::HitsMemory);
         Some(entry.value.clone())
     }
@@ -97,7 +97,7 @@ impl Call {
     }
 
     pub(crate) fn remaining_in_memory(&self) -> Option<Duration> {
-        let entry = self.engine.memory_hit(self.key.borrow(&self.types), self.site)?;
+        let entry = self.engine.memory_hit(self.key.as_ref(), self.site)?;
         Some(entry.expires.map_or(Duration::MAX, |end| self.engine.now().until(end)))
     }
 
@@ -114,13 +114,13 @@ impl Call {
             return Ok(self.tag_in_memory(tags));
         };
         let tagged = self.tag_shared(&store, tags).await;
-        self.engine.memory.remove(&self.key.borrow(&self.types));
+        self.engine.memory.remove(&self.key.as_ref());
         tagged.inspect_err(|error| self.engine.count_error(error))
     }
 
     pub(crate) fn tag_in_memory(&self, tags: &[String]) -> bool {
         let engine = &self.engine;
-        let Some(old) = engine.memory_hit(self.key.borrow(&self.types), self.site) else { return false };
+        let Some(old) = engine.memory_hit(self.key.as_ref(), self.site) else { return false };
         let entry = MemoryEntry {
             value: old.value.clone(),
             expires: old.expires,
@@ -133,7 +133,7 @@ impl Call {
         let tagged = engine.keep_in_memory(&self.key, entry);
         if !tagged {
             // One of the tags was invalidated since the value was loaded: it goes with them.
-            engine.memory.remove_if(&self.key.borrow(&self.types), &old);
+            engine.memory.remove_if(&self.key.as_ref(), &old);
         }
         tagged
     }

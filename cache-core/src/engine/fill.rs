@@ -216,7 +216,7 @@ impl Run {
             weight: weight(key, encoded),
             version: site.version,
             rules: site.rules,
-            types: self.call.types.clone(),
+            types: key.types().clone(),
             fence: fence.clone(),
         };
         if !engine.keep_in_memory(key, entry) {

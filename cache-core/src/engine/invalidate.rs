@@ -6,7 +6,7 @@ use cache_store::{Error, Invalidation, Result};
 use cache_template::Glob;
 
 use super::Engine;
-use crate::{events::Event, key::KeyRef, stats::Counter};
+use crate::{events::Event, key::{KeyBuffer, raw_key}, stats::Counter};
 
 /// One invalidation under way. Dropped before it is done, it still happens: here at once, in the shared tier by replay.
 pub(crate) struct Invalidating {
@@ -28,7 +28,7 @@ impl Engine {
             Invalidation::Keys(keys) => keys.iter().for_each(|key| self.forget(key)),
             Invalidation::Tags(tags) => tags.iter().for_each(|tag| self.fences.invalidate_tag(tag)),
             Invalidation::Pattern(pattern) => match Glob::parse(pattern) {
-                Ok(glob) => self.fences.invalidate_pattern(move |key| glob.matches(key)),
+                Ok(glob) => self.fences.invalidate_pattern(glob),
                 // Callers parse first; a pattern that cannot be read might match anything.
                 Err(_) => self.forget_all(),
             },
@@ -39,8 +39,8 @@ impl Engine {
     }
 
     fn forget(&self, key: &str) {
-        let Ok(key) = KeyRef::by_hand(key) else { return };
-        let key = key.as_ref();
+        let mut buffer = KeyBuffer::new();
+        let Ok(key) = raw_key(key, &mut buffer) else { return };
         self.fences.invalidate_key(key.hash(), || self.memory.remove(&key));
     }
 

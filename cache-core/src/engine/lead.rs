@@ -61,7 +61,7 @@ impl Call {
     /// Another leader may have landed between this call's look into memory and its join.
     fn filled_meanwhile(&self, leader: &Flight) -> Option<Loaded> {
         let site = self.site;
-        let entry = site.layer.memory().then(|| self.engine.memory_hit(self.key.borrow(&self.types), site))??;
+        let entry = site.layer.memory().then(|| self.engine.memory_hit(self.key.as_ref(), site))??;
         if entry.value.as_ref().is_some_and(|value| (**value).type_id() != (self.value.id)()) {
             return None;
         }
@@ -198,7 +198,7 @@ impl Call {
                     weight: weight(&self.key, Some(encoded)),
                     version: self.site.version,
                     rules: self.site.rules,
-                    types: self.types.clone(),
+                    types: self.key.types().clone(),
                     fence: Fence::clone(&fence),
                 },
             );

@@ -27,7 +27,7 @@ pub(crate) use self::{
     call::{Call, Entered, Landed, Loaded},
     fill::{Keep, Run},
     invalidate::Invalidating,
-    write::{LocalWrite, Writing},
+    write::{Writing, Written},
 };
 use self::{call::FlightKey, replay::Replay};
 use crate::{
@@ -37,7 +37,7 @@ use crate::{
     events::{Event, EventSink},
     fence::{Fence, Fences},
     flight::Flights,
-    key::{BuildKeyHasher, Key, KeyRef},
+    key::{KeyHasher, Key, KeyRef},
     memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict},
     private::{BY_HAND, Site},
     stats::{Counter, Counters, Stats},
@@ -59,7 +59,7 @@ pub(crate) struct Settings {
 /// One cache: its tiers, and what it knows about loads and invalidations.
 pub(crate) struct Engine {
     pub(crate) settings: Settings,
-    pub(crate) memory: MemoryTier<Key, BuildKeyHasher>,
+    pub(crate) memory: MemoryTier<Key, KeyHasher>,
     pub(crate) fences: Fences,
     pub(crate) flights: Flights<FlightKey, Arc<Fence>, Landed>,
     pub(crate) shared: Option<Arc<dyn Store>>,
@@ -79,7 +79,7 @@ impl Engine {
             clock: settings.clock.clone(),
             on_evict: Some(on_evict(&counters, &events)),
         };
-        let memory = MemoryTier::with_hasher(config, BuildKeyHasher::default());
+        let memory = MemoryTier::with_hasher(config, KeyHasher::default());
         Arc::new(Self {
             settings,
             memory,
@@ -107,7 +107,7 @@ impl Engine {
         }
         let ours = entry.version == site.version
             && same_rules(entry.rules, site.rules)
-            && *entry.types == *key.types();
+            && entry.types.as_deref().unwrap_or_default() == key.types();
         let wanted = entry.value.is_some() || site.negative_ttl.is_some();
         (ours && wanted).then_some(entry)
     }

@@ -181,7 +181,7 @@ impl LocalWrite {
         let Call { engine, key, tags, .. } = call;
         // Marking the key takes its entry out and fences every load that began before; a second writer's mark
         // fences this one.
-        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(&key.borrow(&[])));
+        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(&key.as_ref()));
         Self { fence: engine.fences.fence(engine.fences.now(), tags) }
     }
 
@@ -192,15 +192,15 @@ impl LocalWrite {
         expires: Option<Moment>,
         encoded: Option<usize>,
     ) -> Ended {
-        let Call { engine, key, site, types, .. } = call;
-        let fence = self.fence.with_tags(&engine.fences, &written.learned);
+        let Call { engine, key, site, .. } = call;
+        let fence = self.fence.clone().with_tags(&engine.fences, &written.learned);
         let entry = MemoryEntry {
             value: written.value,
             expires,
             weight: weight(key, encoded),
             version: site.version,
             rules: site.rules,
-            types: types.clone(),
+            types: key.types().clone(),
             fence: fence.clone(),
         };
         let entry = Arc::new(entry);
@@ -221,7 +221,7 @@ impl LocalWrite {
 
     fn give_up(&self, call: &Call) {
         let Call { engine, key, .. } = call;
-        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(&key.borrow(&[])));
+        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(&key.as_ref()));
     }
 }
 

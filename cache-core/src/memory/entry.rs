@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Moment};
 use crate::fence::Fence;
+use crate::key::Types;
 
 /// A value of whatever type the function returns; `None` is a cached absence.
 pub(crate) type Value = Option<Arc<dyn Any + Send + Sync>>;
@@ -17,6 +18,12 @@ pub(crate) struct MemoryEntry {
     pub(crate) expires: Option<Moment>,
     /// In bytes; counts only where the tier is bounded by bytes.
     pub(crate) weight: u32,
+    /// The version of the function that stored it.
+    pub(crate) version: u32,
+    /// Names the list of tags under which it was stored.
+    pub(crate) rules: u64,
+    /// The types that its key names.
+    pub(crate) types: Types,
     pub(crate) fence: Fence,
 }
 

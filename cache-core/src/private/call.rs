@@ -6,7 +6,7 @@ use super::{Outcome, Shape, Spec, Tags, sharing::Share};
 use crate::{
     cache::Cache,
     engine::{Call, Entered, Engine, Keep},
-    key::{Key, KeyBuf, KeyPart, KeyRef, Types},
+    key::{Key, KeyBuffer, KeyPart, KeyRef, render_key},
     scope,
     stats::Counter,
     value::Stored,
@@ -48,7 +48,6 @@ pub(crate) struct Subject<V: 'static> {
     pub(crate) spec: &'static Spec<V>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) key: Key,
-    pub(crate) types: Types,
     pub(crate) tags: Vec<String>,
     /// Rendered arguments that tags learned from the value use.
     pub(crate) learn_from: Vec<String>,
@@ -62,7 +61,6 @@ impl<V> Subject<V> {
             spec,
             engine: Arc::clone(engine),
             key: key.to_key(),
-            types: key.types().into(),
             tags: spec.site.tags.iter().copied().filter_map(|tag| literal(&tag)).collect(),
             learn_from: Vec::new(),
             ttl: None,
@@ -84,7 +82,6 @@ impl<V> Subject<V> {
         Call {
             engine: Arc::clone(&self.engine),
             key: self.key.clone(),
-            types: self.types.clone(),
             site: &self.spec.site,
             value: self.spec.value.erased,
             tags: self.tags.as_slice().into(),
@@ -149,12 +146,13 @@ where
 {
     cache.with(|engine| {
         let Some(engine) = engine.filter(|engine| engine.enabled()) else { return Err(Miss(None)) };
-        let mut buf = KeyBuf::new();
-        let key = buf.render(spec.site.key, key);
-        if key.failed() {
+        let mut buffer = KeyBuffer::new();
+        render_key(spec.site.key, key, &mut buffer);
+        if buffer.failure().is_some() {
             engine.counters.count(Counter::Bypassed);
             return Err(Miss(None));
         }
+        let key = buffer.finish();
         if spec.site.layer.memory()
             && let Some(entry) = engine.memory_hit(key, &spec.site)
             && let Some(hit) = restore::<S, R>(spec, &entry.value)

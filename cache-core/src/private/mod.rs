@@ -20,7 +20,7 @@ pub(crate) use self::{
     spec::{BY_HAND, LeasePlan},
 };
 pub use crate::{
-    entry::{entry, fn_cache},
     blocking::{entry_sync, fn_cache_sync},
+    entry::{entry, fn_cache},
     key::{hashed, part, rendered, type_part},
 };
