@@ -130,12 +130,16 @@ impl Call {
             types: old.types.clone(),
             fence: Fence::clone(&old.fence).with_tags(&engine.fences, tags),
         };
-        let tagged = engine.keep_in_memory(&self.key, entry);
-        if !tagged {
-            // One of the tags was invalidated since the value was loaded: it goes with them.
-            engine.memory.remove_if(&self.key.as_ref(), &old);
-        }
-        tagged
+        // Under the key's lock, so that an invalidation finds one of the two entries. When one of the tags was invalidated
+        // since the value was loaded, the entry goes with it.
+        engine.fences.with_key(self.key.hash(), || {
+            let tagged = engine.memory.remove_if(&self.key.as_ref(), &old)
+                && engine.fences.is_live(self.key.text(), &entry.fence);
+            if tagged {
+                engine.memory.insert(self.key.clone(), Arc::new(entry));
+            }
+            tagged
+        })
     }
 
     /// Rewrites the stored bytes under the nonce they have, so that an invalidation that comes between refuses them.

@@ -49,7 +49,13 @@ impl KeyMarks {
         shard.last(hash) <= born.number() && then()
     }
 
-    /// The same, and marks the key as invalidated when `then` answers true.
+    /// Runs `change` under the key's lock.
+    pub(super) fn with<R>(&self, hash: u64, change: impl FnOnce() -> R) -> R {
+        let _shard = lock(self.shard(hash));
+        change()
+    }
+
+    /// As [`unless_invalidated`](Self::unless_invalidated), and marks the key as invalidated when `then` answers true.
     pub(super) fn mark_unless_invalidated(
         &self,
         hash: u64,

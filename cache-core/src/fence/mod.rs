@@ -209,6 +209,11 @@ impl Fences {
         })
     }
 
+    /// Runs `change`, which no invalidation of the key, no insert and no replacement comes in between.
+    pub(crate) fn with_key<R>(&self, hash: u64, change: impl FnOnce() -> R) -> R {
+        self.keys.with(hash, change)
+    }
+
     /// Whether an entry that is in the memory tier may be served.
     ///
     /// Its key is not looked up: an invalidation of the key would have removed the entry. Takes no lock, and allocates
