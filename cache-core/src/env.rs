@@ -59,8 +59,8 @@ impl CacheConfig {
         let mut variables = Variables { lookup, problems: Problems::default(), used: Vec::new() };
         let config = variables.read();
         let Variables { mut problems, used, .. } = variables;
-        // What could not be read was said already; its default stands in for it and is not to blame.
-        problems.append_new(config.problems());
+        // For what could not be read its default stands in, which is valid.
+        problems.append(config.problems());
         problems.into_result_with(|field| variable_of(field, &used))?;
         Ok(config)
     }

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn many_threads_start_one_runtime() {
+    fn every_thread_gets_the_same_runtime() {
         let ids: Vec<_> = thread::scope(|scope| {
             let all: Vec<_> = (0..8).map(|_| scope.spawn(|| handle().unwrap().id())).collect();
             all.into_iter().map(|one| one.join().unwrap()).collect()

@@ -60,9 +60,8 @@ impl Problems {
         self.0.push(Problem { field, name: Some(name), text: text.into() });
     }
 
-    /// Takes over the problems of fields about which nothing was said yet.
-    pub(crate) fn append_new(&mut self, mut more: Self) {
-        more.0.retain(|new| self.0.iter().all(|old| old.field != new.field));
+    /// Takes over further problems.
+    pub(crate) fn append(&mut self, mut more: Self) {
         self.0.append(&mut more.0);
     }
 
