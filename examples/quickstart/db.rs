@@ -25,15 +25,15 @@ pub(crate) struct City {
     pub(crate) country: String,
     pub(crate) latitude: f64,
     pub(crate) longitude: f64,
-    pub(crate) population: u64,
+    pub(crate) population: i64,
 }
 
 /// How many people of a continent live in its large cities.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Continent {
     pub(crate) code: String,
-    pub(crate) cities: u64,
-    pub(crate) people: u64,
+    pub(crate) cities: i64,
+    pub(crate) people: i64,
 }
 
 #[derive(Clone, Debug)]

@@ -82,7 +82,7 @@ pub(crate) fn people(city: &City) -> String {
 }
 
 /// `3426354` as `3,426,354`.
-pub(crate) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: i64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (position, digit) in digits.chars().enumerate() {
