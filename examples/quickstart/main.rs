@@ -131,9 +131,8 @@ async fn two_processes(db: &Db, narrator: &Narrator) -> Result<(), Box<dyn Error
 }
 
 fn statistics(cache: &Cache, db: &Db) {
-    println!("\nStatistics of this process");
-    println!("  {:?}", cache.stats());
-    println!("  {} statements were run on the database", db.statements());
+    println!("\nStatistics of this process\n{}", cache.stats());
+    println!("{} statements were run on the database", db.statements());
 }
 
 /// What this program says about the cache is checked while it says it.

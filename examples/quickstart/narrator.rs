@@ -55,9 +55,9 @@ impl Label {
     fn between(before: &Stats, after: &Stats) -> Self {
         if after.misses > before.misses {
             Self::Miss
-        } else if after.shared_hits > before.shared_hits {
+        } else if after.hits_shared > before.hits_shared {
             Self::Shared
-        } else if after.memory_hits > before.memory_hits {
+        } else if after.hits_memory > before.hits_memory {
             Self::Memory
         } else {
             Self::Other
