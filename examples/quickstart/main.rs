@@ -38,13 +38,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let db = Db::open(&env::current_exe()?.with_extension("sqlite"))?;
 
     if env::args().nth(1).as_deref() == Some(second::ARGUMENT) {
-        return second::obey(&db, &narrator).await;
+        return second::obey(&db, &narrator, cache.coherence_bound()).await;
     }
     reads(&db, &narrator).await?;
     a_write(&db, &narrator).await?;
     a_stampede(&db, &narrator).await?;
     companions(&db, &narrator).await?;
-    if cache.has_shared_tier() {
+    if cache.health().await.shared.is_some() {
         two_processes(&db, &narrator).await?;
     }
     statistics(&cache, &db);

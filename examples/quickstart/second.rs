@@ -8,15 +8,12 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines, stdin};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::sleep;
 
-use crate::db::Db;
+use crate::db::{City, Db};
 use crate::narrator::{Narrator, people};
 use crate::service::get_city;
 
 /// The argument that makes a process the second one.
 pub(crate) const ARGUMENT: &str = "--second";
-
-/// What the second process may be late by: it answers from its memory no longer than this without asking Redis.
-const COHERENCE_BOUND: Duration = Duration::from_secs(2);
 
 /// The first process's end of the pipe.
 pub(crate) struct Second {
@@ -56,13 +53,21 @@ impl Second {
 }
 
 /// The life of the second process: `read CITY` and `expect CITY POPULATION`, until the pipe is closed.
-pub(crate) async fn obey(db: &Db, narrator: &Narrator) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn obey(
+    db: &Db,
+    narrator: &Narrator,
+    bound: Duration,
+) -> Result<(), Box<dyn Error>> {
     let mut orders = BufReader::new(stdin()).lines();
     while let Some(order) = orders.next_line().await? {
         match order.split(' ').collect::<Vec<_>>()[..] {
-            ["read", city] => read(db, narrator, city.parse()?).await?,
+            ["read", city] => {
+                let read = get_city(db, city.parse()?);
+                narrator.step("second process reads Berlin", read, people).await?;
+            }
             ["expect", city, population] => {
-                expect(db, narrator, city.parse()?, population.parse()?).await?;
+                let seen = expect(db, city.parse()?, population.parse()?, Instant::now() + bound);
+                narrator.step("second process sees the change", seen, people).await?;
             }
             _ => return Err(format!("no such order: {order}").into()),
         }
@@ -70,32 +75,22 @@ pub(crate) async fn obey(db: &Db, narrator: &Narrator) -> Result<(), Box<dyn Err
     Ok(())
 }
 
-async fn read(db: &Db, narrator: &Narrator, city: u32) -> Result<(), Box<dyn Error>> {
-    narrator.step("second process reads Berlin", get_city(db, city), people).await?;
-    Ok(())
-}
-
-/// Reads until the change is there. It may come late, but never later than the bound.
+/// Reads until the change is there. A process answers from its memory for so long at most without asking Redis.
 async fn expect(
     db: &Db,
-    narrator: &Narrator,
     city: u32,
     population: i64,
-) -> Result<(), Box<dyn Error>> {
-    let deadline = Instant::now() + COHERENCE_BOUND;
-    let change = async {
-        loop {
-            let late = Instant::now() > deadline;
-            let read = get_city(db, city).await?;
-            if read.population >= population {
-                return Ok(read);
-            }
-            if late {
-                return Err(Box::<dyn Error>::from("the change came later than the bound"));
-            }
-            sleep(Duration::from_millis(1)).await;
+    deadline: Instant,
+) -> Result<City, Box<dyn Error>> {
+    loop {
+        let late = Instant::now() > deadline;
+        let read = get_city(db, city).await?;
+        if read.population >= population {
+            return Ok(read);
         }
-    };
-    narrator.step("second process sees the change", change, people).await?;
-    Ok(())
+        if late {
+            return Err("the change came later than the bound".into());
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
 }
