@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use cache_store::{Claim, ClaimOutcome, Error, ErrorKind, Fill, Life, Nonce, Result, Store};
 
-use super::{Call, Writing, fill::dependency_life, lead::Found, write::{Ended, Written}};
+use super::{Call, Writing, fill::dependency_life, lead::Found, validity::Candidate, write::{Ended, Written}};
 use crate::{
     envelope::{self, Envelope, EnvelopeWriter, Header},
     fence::Fence,
@@ -158,7 +158,19 @@ impl Call {
             self.engine.counters.count(Counter::Corrupt);
             return Ok(false);
         };
-        let Some(nonce) = Nonce::from_bytes(&bytes) else { return Ok(false) };
+        let nonces: Vec<Option<Nonce>> = claimed.tag_nonces.iter().copied().map(Some).collect();
+        let candidate = Candidate {
+            bytes: &bytes,
+            newest_pattern: claimed.patterns.last().map(|record| record.nonce),
+            patterns: Some(&claimed.patterns),
+            tags,
+            tag_nonces: &nonces,
+        };
+        // Under fresh nonces an entry that was invalidated would be current again.
+        if !self.is_current(store, &old, &candidate).await? {
+            return Ok(false);
+        }
+        let nonce = old.header.key_nonce;
         let added = tags.iter().map(String::as_str).zip(claimed.tag_nonces);
         let kept = old.tags.filter(|(name, _)| !tags.iter().any(|tag| tag == name));
         let all: Vec<(&str, Nonce)> = kept.chain(added).collect();

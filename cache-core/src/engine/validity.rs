@@ -39,14 +39,23 @@ impl Call {
     ) -> Result<Verdict> {
         let refused = || Ok(Verdict::Refused(head(candidate.bytes)));
         let Some(envelope) = self.open(candidate.bytes) else { return refused() };
-        if !self.pattern_allows(store, &envelope, &candidate).await?
-            || !self.tags_allow(store, &envelope, &candidate).await?
-        {
+        if !self.is_current(store, &envelope, &candidate).await? {
             return refused();
         }
         let Some(value) = self.decode(&envelope) else { return refused() };
         let tags = envelope.tags.map(|(name, _)| name.to_owned()).collect();
         Ok(Verdict::Valid { value, tags, encoded: candidate.bytes.len() })
+    }
+
+    /// Whether nothing that the entry depends on besides its key was invalidated since its load began.
+    pub(super) async fn is_current(
+        &self,
+        store: &Arc<dyn Store>,
+        envelope: &Envelope<'_>,
+        candidate: &Candidate<'_>,
+    ) -> Result<bool> {
+        Ok(self.pattern_allows(store, envelope, candidate).await?
+            && self.tags_allow(store, envelope, candidate).await?)
     }
 
     fn open<'a>(&self, bytes: &'a [u8]) -> Option<Envelope<'a>> {
