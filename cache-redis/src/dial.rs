@@ -178,7 +178,7 @@ impl Dialer {
         match &self.purpose {
             Purpose::Data(names) => {
                 let mut replies = Replies::new(run(conn, &probe(names)).await?);
-                for _ in 0..3 {
+                for _ in 0..PROBES {
                     replies.next().map(|_| ()).or_else(unless_unauthorized)?;
                 }
                 Ok(())
@@ -214,15 +214,22 @@ impl Dialer {
     }
 }
 
-/// A read, a script and a deletion on keys that this protocol never uses.
+/// How many commands [`probe`] sends.
+const PROBES: usize = 4;
+
+/// A read, a deletion and a script, whole and by its hash, on keys that nobody has.
 fn probe(names: &Names) -> Batch {
     let keys = ["v:", "d:", "l:", "w:"].map(|kind| names.value("").replacen("v:", kind, 1));
-    let mut unlink = redis::cmd("UNLINK");
-    unlink.arg(names.tag(""));
+    let keys = keys.each_ref().map(String::as_str);
     let mut last = redis::cmd("LINDEX");
     last.arg(names.pattern_log()).arg(-1);
-    let script = script::PROBE.call(&keys.each_ref().map(String::as_str));
-    Batch::new(names.pattern_log()).with(last).with(unlink).with(script)
+    let mut unlink = redis::cmd("UNLINK");
+    unlink.arg(names.tag(""));
+    Batch::new(names.pattern_log())
+        .with(last)
+        .with(unlink)
+        .with(script::PROBE.call_whole(&keys))
+        .with(script::PROBE.call(&keys))
 }
 
 fn unless_unauthorized(cause: Error) -> Result<()> {

@@ -22,6 +22,11 @@ impl Lua {
         command
     }
 
+    /// `EVAL code numkeys key…`; the arguments follow.
+    pub(crate) fn call_whole(&self, keys: &[&str]) -> Cmd {
+        self.whole(&self.call(keys))
+    }
+
     /// The same call with the whole script instead of its hash.
     fn whole(&self, call: &Cmd) -> Cmd {
         let mut command = redis::cmd("EVAL");

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use cache_store::Result;
+use cache_store::{ErrorKind, Life, Result};
 use redis::{PushInfo, PushKind, Value};
 use tokio::{runtime::Handle, sync::Notify, time::timeout};
 
@@ -29,6 +29,9 @@ const LONGEST_TRUST: Duration = Duration::from_secs(2);
 const SPREAD: Duration = Duration::from_millis(20);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// How often a wait looks for a server that is away before it gives up.
+const MOST_FAILURES: u32 = 4;
 
 /// Waits for leases.
 pub(crate) struct LeaseWatch {
@@ -69,14 +72,29 @@ impl LeaseWatch {
         let waiter = self.waiters.register([lease, dependency]);
         let mut pause = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut first = None;
-        while let Ok(Some(held)) = self.look(lease, dependency).await {
-            if *first.get_or_insert_with(|| held.holder.clone()) != held.holder {
-                return;
-            }
-            let wait = if held.tracked {
-                held.left.min(LONGEST_TRUST) + SPREAD.mul_f64(fastrand::f64())
-            } else {
-                pause.step()
+        let mut failures = 0;
+        loop {
+            let wait = match self.look(lease, dependency).await {
+                Ok(None) => return,
+                Ok(Some(held)) => {
+                    failures = 0;
+                    if *first.get_or_insert_with(|| held.holder.clone()) != held.holder {
+                        return;
+                    }
+                    if held.tracked {
+                        held.left.min(LONGEST_TRUST) + SPREAD.mul_f64(fastrand::f64())
+                    } else {
+                        pause.step()
+                    }
+                }
+                // A connection that was just cut is back in a moment.
+                Err(cause)
+                    if cause.kind() == ErrorKind::Unavailable && failures < MOST_FAILURES =>
+                {
+                    failures += 1;
+                    pause.step()
+                }
+                Err(_) => return,
             };
             // A push, or the time without one: either way the next look decides.
             let _ = timeout(wait, waiter.heard.notified()).await;
@@ -127,8 +145,8 @@ fn held(replies: &mut Replies, tracked: bool) -> Result<Option<Held>> {
         return Ok(None);
     }
     let left = match reply::life(replies.next_int()?) {
-        Some(cache_store::Life::For(left)) => left,
-        Some(cache_store::Life::Forever) => LONGEST_TRUST,
+        Some(Life::For(left)) => left,
+        Some(Life::Forever) => LONGEST_TRUST,
         None => return Ok(None),
     };
     Ok(Some(Held { holder, left, tracked }))

@@ -30,7 +30,7 @@ async fn wait_until_up(store: &RedisStore) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_server_fails_calls_at_once_and_its_successor_is_found() {
     let (mut server, store) = start().await;
     assert!(put(&store, "a", "body", MINUTE).await);
@@ -53,18 +53,16 @@ async fn a_killed_server_fails_calls_at_once_and_its_successor_is_found() {
     assert!(put(&store, "a", "body", MINUTE).await);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_connection_that_the_server_closed_is_replaced_before_it_is_needed() {
     let (mut server, store) = start().await;
     server.restart();
-    common::server::wait_until("a new connection", || {
-        server.ask(&["CLIENT", "LIST"]).contains("lib-name=larder-redis")
-            || format!("{store:?}").contains("\"up\"") && server.calls("evalsha") > 0
-    });
+    common::server::wait_until("a new connection", || server.calls("hello") > 0);
+    common::server::wait_until("it is up", || format!("{store:?}").contains(r#"state: "up""#));
     assert_eq!(kind_of_read(&store).await, None);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_to_a_frozen_server_are_bounded_and_then_fail_at_once() {
     let server = Server::start(&[]);
     let store = RedisStore::connect(impatient(&server.url())).await.unwrap();
@@ -85,7 +83,7 @@ async fn calls_to_a_frozen_server_are_bounded_and_then_fail_at_once() {
     assert_eq!(kind_of_read(&store).await, None);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_reconnects_for_all() {
     let (mut server, store) = start().await;
     server.kill();
@@ -109,7 +107,7 @@ async fn one_reconnects_for_all() {
     assert!(connections(&server) < 20, "{} connections", connections(&server));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_away_at_the_start_is_no_error_and_is_found_when_it_comes() {
     let mut server = Server::start(&[]);
     server.kill();
@@ -123,7 +121,7 @@ async fn a_server_that_is_away_at_the_start_is_no_error_and_is_found_when_it_com
     wait_until_up(&store).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lazy_store_connects_with_its_first_operation() {
     let server = Server::start(&[]);
     let store = RedisStore::lazy(config(&server.url())).unwrap();
@@ -131,7 +129,7 @@ async fn a_lazy_store_connects_with_its_first_operation() {
     assert_eq!(kind_of_read(&store).await, None);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_use_waits_for_the_connection_at_most_its_deadline() {
     let server = Server::start(&[]);
     server.freeze();
@@ -165,7 +163,7 @@ fn a_store_lives_on_the_runtime_it_was_given_and_serves_callers_of_others() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_handle_takes_the_connections_with_it() {
     let (server, store) = start().await;
     let claimed = store.claim(Claim { lease: Some(lease(60_000)), ..claim("a") }).await.unwrap();
@@ -178,19 +176,23 @@ async fn the_last_handle_takes_the_connections_with_it() {
     common::server::wait_until("none is left", || others(&server) == 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_operation_does_no_harm() {
     let (_server, store) = start().await;
     for round in 0..200_u64 {
         let stop = Duration::from_micros(round * 3);
-        let _ = tokio::time::timeout(stop, put(&store, "a", "body", MINUTE)).await;
+        let steps = async {
+            let nonce = nonce_of(&store.claim(claim("b")).await?);
+            store.fill(fill("a", nonce, &stored(nonce, "body"))).await
+        };
+        let _: Result<cache_store::Result<bool>, _> = tokio::time::timeout(stop, steps).await;
     }
     store.invalidate(&Invalidation::Keys(vec!["a".to_owned()])).await.unwrap();
     assert!(put(&store, "a", "last", MINUTE).await);
     assert_eq!(get(&store, "a").await.as_deref(), Some("last"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_password_is_an_error_of_connect_and_shows_nothing_secret() {
     let server = Server::start(&["--requirepass", "right"]);
     for url in [
@@ -212,7 +214,7 @@ async fn a_wrong_password_is_an_error_of_connect_and_shows_nothing_secret() {
     assert_eq!(kind_of_read(&RedisStore::connect(config(&right)).await.unwrap()).await, None);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_without_the_rights_is_an_error_of_connect() {
     let (server, _store) = start().await;
     for missing in ["-evalsha", "-eval", "-unlink", "-@read"] {
@@ -232,7 +234,7 @@ async fn a_user_without_the_rights_is_an_error_of_connect() {
     assert!(put(&store, "a", "body", MINUTE).await);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revoked_right_is_reported_as_what_it_is() {
     let (server, _store) = start().await;
     let rules = ["ACL", "SETUSER", "app", "on", "nopass", "~*", "+@all"];
@@ -243,7 +245,7 @@ async fn a_revoked_right_is_reported_as_what_it_is() {
     assert_eq!(kind_of_read(&store).await, Some(ErrorKind::Unauthorized));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_server_refuses_values_and_takes_invalidations() {
     let (server, store) = start().await;
     for key in ["a", "b", "c"] {
@@ -292,7 +294,7 @@ async fn a_full_server_refuses_values_and_takes_invalidations() {
     store.invalidate(&Invalidation::All).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_that_became_a_replica_is_left_and_tried_again() {
     let (server, store) = start().await;
     let master = Server::start(&[]);
@@ -306,7 +308,7 @@ async fn a_master_that_became_a_replica_is_left_and_tried_again() {
     assert!(put(&store, "a", "body", MINUTE).await);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_busy_server_refuses_and_the_store_says_so() {
     let (server, store) = start().await;
     server.ask(&["CONFIG", "SET", "busy-reply-threshold", "1"]);
@@ -327,7 +329,7 @@ async fn a_busy_server_refuses_and_the_store_says_so() {
     wait_until_up(&store).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_swept_pattern_gives_back_idle_values_and_keeps_the_fresh_ones() {
     let (server, store) = start().await;
     for key in ["users:1", "users:2", "users:3", "other:1"] {
