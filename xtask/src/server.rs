@@ -18,13 +18,16 @@ const START: Duration = Duration::from_secs(10);
 /// How often another port is tried when somebody else took the free one first.
 const ATTEMPTS: usize = 5;
 
-/// Waits for the end of its input, then ends the server by its process id. However this process ends (a signal
-/// included), the input ends with it, so no server is ever left behind.
+/// Waits for the end of its input, then ends the server by its process id and removes its directory. However this
+/// process ends (a signal included), the input ends with it, so nothing is ever left behind.
 const KEEPER: &str = r#"trap '' INT
-"$@" >/dev/null </dev/null &
+directory=$1
+shift
+"$@" --dir "$directory" >/dev/null </dev/null &
 while read -r _; do :; done
 kill $!
-wait $!"#;
+wait $!
+rmdir "$directory""#;
 
 /// Runs a command with `REDIS_URL` set to a server that is started for it and ended after it.
 ///
@@ -66,11 +69,10 @@ impl Server {
         fs::create_dir_all(&directory).map_err(failed)?;
         let keeper = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
+            .arg(&directory)
             .arg(&tools.server)
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .args(["--port", &address.port().to_string()])
-            .arg("--dir")
-            .arg(&directory)
             .stdin(Stdio::piped())
             .spawn()
             .map_err(failed)?;
@@ -97,7 +99,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.keeper.stdin.take());
         let _ = self.keeper.wait();
-        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
