@@ -12,6 +12,15 @@ use tokio::sync::broadcast::{self, error::RecvError};
 const CAPACITY: usize = 256;
 
 /// Something that happened in a cache.
+///
+/// ```
+/// use cache_core::Event;
+///
+/// fn is_worth_an_alarm(event: &Event) -> bool {
+///     matches!(event, Event::SharedDown { .. } | Event::ReplayDropped { .. })
+/// }
+/// assert!(!is_worth_an_alarm(&Event::SharedUp));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
