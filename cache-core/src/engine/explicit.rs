@@ -4,7 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use cache_store::{Claim, ClaimOutcome, Error, ErrorKind, Fill, Life, Nonce, Result, Store};
 
-use super::{Call, Writing, fill::dependency_life, lead::Found, validity::Candidate, write::{Ended, Written}};
+use super::{
+    Call, Writing,
+    fill::dependency_life,
+    lead::Found,
+    validity::Candidate,
+    write::{Ended, Written},
+};
 use crate::{
     envelope::{self, Envelope, EnvelopeWriter, Header},
     fence::Fence,
@@ -76,7 +82,9 @@ impl Call {
     ) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let written = Written { value: value.clone(), life, learned: learned.clone() };
-            if let Ended::Stored = Writing::begin_in_memory(self.clone()).finish_in_memory(Some(written)) {
+            if let Ended::Stored =
+                Writing::begin_in_memory(self.clone()).finish_in_memory(Some(written))
+            {
                 return Ok(());
             }
         }
@@ -89,7 +97,8 @@ impl Call {
             return Ok(self.remaining_in_memory());
         };
         let sent = self.engine.now();
-        let found = self.lifetime(&store).await.inspect_err(|error| self.engine.count_error(error))?;
+        let found =
+            self.lifetime(&store).await.inspect_err(|error| self.engine.count_error(error))?;
         Ok(found.map(|life| match life {
             Life::For(life) => life.saturating_sub(sent.until(self.engine.now())),
             Life::Forever => Duration::MAX,
@@ -192,7 +201,8 @@ impl Call {
     /// The same entry with other tags.
     fn rewrite(&self, old: &Envelope<'_>, tags: &[(&str, Nonce)]) -> Result<Vec<u8>> {
         let header = Header { fill_id: envelope::new_fill_id(), ..old.header };
-        let mut writer = EnvelopeWriter::begin(old.payload.len(), self.engine.settings.limits, &header);
+        let mut writer =
+            EnvelopeWriter::begin(old.payload.len(), self.engine.settings.limits, &header);
         for (name, nonce) in tags {
             writer.tag(name, *nonce)?;
         }

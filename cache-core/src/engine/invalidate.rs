@@ -6,7 +6,11 @@ use cache_store::{Error, Invalidation, Result};
 use cache_template::Glob;
 
 use super::Engine;
-use crate::{events::Event, key::{KeyBuffer, raw_key}, stats::Counter};
+use crate::{
+    events::Event,
+    key::{KeyBuffer, raw_key},
+    stats::Counter,
+};
 
 /// One invalidation under way. Dropped before it is done, it still happens: here at once, in the shared tier by replay.
 pub(crate) struct Invalidating {
@@ -58,7 +62,7 @@ impl Invalidating {
     pub(crate) async fn run(mut self) -> Result<()> {
         let Some(what) = &self.what else { return Ok(()) };
         let answer = match &self.engine.shared {
-            Some(store) => store.invalidate(what).await,
+            Some(store) => store.invalidate(what).await.inspect(|()| self.engine.answered()),
             None => Ok(()),
         };
         let Some(what) = self.what.take() else { return Ok(()) };

@@ -55,7 +55,10 @@ pub(crate) fn render_key<'a>(
 /// A key that a user wrote by hand.
 pub(crate) fn raw_key<'a>(text: &'a str, buffer: &'a mut KeyBuffer) -> Result<KeyRef<'a>> {
     if text.is_empty() {
-        return Err(Error::new(ErrorKind::Template, "the key is empty: write for instance `user:42`"));
+        return Err(Error::new(
+            ErrorKind::Template,
+            "the key is empty: write for instance `user:42`",
+        ));
     }
     if text.len() <= MAX_KEY_BYTES {
         return Ok(KeyRef { hash: hash(text.as_bytes()), text: text.as_bytes(), types: &[] });

@@ -34,11 +34,9 @@ pub use part::KeyPart;
 pub use type_part::TypePart;
 pub use writer::KeyWriter;
 
+pub(crate) use generated::render;
+pub use generated::{hashed, part, rendered, type_part};
 pub(crate) use {
     buffer::KeyBuffer,
     lookup::{Key, KeyHasher, KeyRef, Types, raw_key, render_key},
 };
-pub use {
-    generated::{hashed, part, rendered, type_part},
-};
-pub(crate) use generated::render;

@@ -19,8 +19,6 @@ use moka::{Equivalent, Expiry};
 use crate::clock::Clock;
 
 pub(crate) use entry::MemoryEntry;
-#[cfg(test)]
-pub(crate) use entry::Value;
 
 /// How large the tier may grow, and what it tells.
 pub(crate) struct MemoryConfig {

@@ -62,7 +62,15 @@ fn key(text: &str) -> Key {
 fn entry(value: u64, expires: Option<Moment>, weight: u32) -> Arc<MemoryEntry> {
     let fences = Fences::new();
     let fence = fences.fence(fences.now(), &[] as &[&str]);
-    Arc::new(MemoryEntry { value: Some(Arc::new(value)), expires, weight, fence })
+    Arc::new(MemoryEntry {
+        value: Some(Arc::new(value)),
+        expires,
+        weight,
+        version: 0,
+        rules: 0,
+        types: None,
+        fence,
+    })
 }
 
 fn forever(value: u64) -> Arc<MemoryEntry> {
@@ -210,8 +218,15 @@ fn a_value_is_never_copied() {
     let value: Arc<dyn Any + Send + Sync> = Arc::new(vec![1_u8; 1_000]);
     let fences = Fences::new();
     let fence = fences.fence(fences.now(), &[] as &[&str]);
-    let stored =
-        Arc::new(MemoryEntry { value: Some(Arc::clone(&value)), expires: None, weight: 1, fence });
+    let stored = Arc::new(MemoryEntry {
+        value: Some(Arc::clone(&value)),
+        expires: None,
+        weight: 1,
+        version: 0,
+        rules: 0,
+        types: None,
+        fence,
+    });
     tier.insert(key("a"), Arc::clone(&stored));
     let hit = tier.get(&KeyRef("a")).unwrap();
     assert!(Arc::ptr_eq(&hit, &stored));
@@ -223,7 +238,18 @@ fn an_absence_is_a_hit() {
     let Setup { tier, .. } = setup(10, None);
     let fences = Fences::new();
     let fence = fences.fence(fences.now(), &[] as &[&str]);
-    tier.insert(key("a"), Arc::new(MemoryEntry { value: None, expires: None, weight: 1, fence }));
+    tier.insert(
+        key("a"),
+        Arc::new(MemoryEntry {
+            value: None,
+            expires: None,
+            weight: 1,
+            version: 0,
+            rules: 0,
+            types: None,
+            fence,
+        }),
+    );
     assert!(tier.get(&KeyRef("a")).is_some_and(|hit| hit.value.is_none()));
 }
 
