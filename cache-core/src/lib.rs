@@ -40,7 +40,7 @@ pub use crate::{
     entry::{Entry, FnCache},
     events::{Event, Events},
     explicit::{GetOrSet, IntoTtl, Invalidate, Set},
-    key::{KeyPart, KeyWriter},
+    key::{KeyPart, KeyTemplate, KeyWriter},
     scope::{
         clear, current, init, invalidate, invalidate_keys, invalidate_pattern, invalidate_tags,
         scoped, scoped_sync, spawn, spawn_blocking,

@@ -151,18 +151,6 @@ impl PartialEq for Key {
 
 impl Eq for Key {}
 
-impl crate::memory::Text for Key {
-    fn text(&self) -> &str {
-        &self.text
-    }
-}
-
-impl crate::memory::Text for KeyRef<'_> {
-    fn text(&self) -> &str {
-        KeyRef::text(self)
-    }
-}
-
 impl Hash for Key {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -232,4 +220,12 @@ pub(super) fn hash(bytes: &[u8]) -> u64 {
     let mut hasher = FoldHasher::with_seed(*seed, shared);
     hasher.write(bytes);
     hasher.finish()
+}
+
+#[cfg(test)]
+impl Key {
+    /// A key with a hash of the test's choice.
+    pub(super) fn with_hash(text: &str, hash: u64) -> Self {
+        Self { hash, text: text.into(), types: None }
+    }
 }
