@@ -2,4 +2,14 @@
 //!
 //! Users depend on the `larder` crate, which re-exports what is public here.
 
+#[allow(dead_code)] // used by the engine
+pub mod clock;
+#[allow(dead_code)] // used by the engine
+mod fence;
+#[allow(dead_code, unused_imports)] // used by the engine
+mod flight;
 pub mod key;
+#[allow(dead_code)] // used by the engine
+mod memory;
+#[allow(dead_code)] // used by the engine
+mod sync;
