@@ -57,6 +57,11 @@ impl TagMarks {
         mark.last.store(sequence.next(), Ordering::Release);
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).marks.len()).sum()
+    }
+
     fn shard(&self, name: &str) -> &Mutex<Shard> {
         let hash = BuildHasherDefault::<DefaultHasher>::new().hash_one(name);
         &self.shards[hash as usize % self.shards.len()]
