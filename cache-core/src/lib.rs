@@ -9,7 +9,7 @@ mod fence;
 #[allow(dead_code, unused_imports)] // used by the engine
 mod flight;
 pub mod key;
-#[allow(dead_code)] // used by the engine
+#[allow(dead_code, unused_imports)] // used by the engine
 mod memory;
 #[allow(dead_code)] // used by the engine
 mod sync;

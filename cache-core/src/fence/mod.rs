@@ -38,6 +38,8 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+use cache_template::Glob;
+
 use crate::sync::{Arc, AtomicU64, Ordering};
 
 use keys::KeyMarks;
@@ -158,11 +160,8 @@ impl Fences {
     }
 
     /// Rules out every load and entry born before whose key matches.
-    pub(crate) fn invalidate_pattern(
-        &self,
-        matches: impl Fn(&str) -> bool + Send + Sync + 'static,
-    ) {
-        self.patterns.invalidate(Box::new(matches), &self.sequence);
+    pub(crate) fn invalidate_pattern(&self, glob: Glob) {
+        self.patterns.invalidate(glob, &self.sequence);
     }
 
     /// Rules out every load and entry born before.

@@ -2,12 +2,11 @@
 
 use std::collections::VecDeque;
 
+use cache_template::Glob;
+
 use crate::sync::{AtomicU64, Ordering, RwLock, read, write};
 
 use super::stamp::Sequence;
-
-/// Whether a key matches.
-pub(super) type Matcher = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// The last invalidated patterns, oldest first.
 pub(super) struct PatternLog {
@@ -26,7 +25,7 @@ struct Log {
 
 struct Record {
     number: u64,
-    matches: Matcher,
+    glob: Glob,
 }
 
 impl PatternLog {
@@ -34,7 +33,7 @@ impl PatternLog {
         Self { newest: AtomicU64::new(0), log: RwLock::new(Log::default()), keep: keep.max(1) }
     }
 
-    pub(super) fn invalidate(&self, matches: Matcher, sequence: &Sequence) {
+    pub(super) fn invalidate(&self, glob: Glob, sequence: &Sequence) {
         let mut log = write(&self.log);
         // Numbered under the lock: records are in order, so "the later records" are a suffix.
         let number = sequence.next();
@@ -42,7 +41,7 @@ impl PatternLog {
         if let Some(trimmed) = &trimmed {
             log.floor = trimmed.number;
         }
-        log.records.push_back(Record { number, matches });
+        log.records.push_back(Record { number, glob });
         self.newest.store(number, Ordering::Release);
         drop(log);
     }
@@ -61,7 +60,7 @@ impl PatternLog {
             return false;
         }
         let mut later = log.records.iter().rev().take_while(|record| record.number > known);
-        if later.any(|record| (record.matches)(text)) {
+        if later.any(|record| record.glob.matches(text)) {
             return false;
         }
         if let Some(newest) = log.records.back() {

@@ -13,7 +13,7 @@ use super::state::{Ending, Flight};
 pub(crate) struct Leader<K: Clone + Eq + Hash, M, T> {
     table: Arc<Table<K, M, T>>,
     key: K,
-    flight: Arc<Flight<M, T>>,
+    pub(super) flight: Arc<Flight<M, T>>,
     finished: bool,
 }
 

@@ -331,26 +331,25 @@ async fn a_task_stops_waiting_when_its_limit_is_ready() {
 async fn a_thousand_tasks_on_one_key_run_the_body_once() {
     let flights = std::sync::Arc::new(TestFlights::new());
     let runs = std::sync::Arc::new(AtomicUsize::new(0));
-    let leader = lead(&flights, 0);
-    let tasks: Vec<_> = (0..1_000)
-        .map(|_| {
-            let (flights, runs) = (std::sync::Arc::clone(&flights), std::sync::Arc::clone(&runs));
-            let mut waiter = wait(&flights);
-            tokio::spawn(async move {
-                match waiter.wait(pending()).await {
-                    Landing::Landed(value) => value,
-                    _ => {
-                        runs.fetch_add(1, Ordering::SeqCst);
-                        0
+    let caller = |_| {
+        let (flights, runs) = (std::sync::Arc::clone(&flights), std::sync::Arc::clone(&runs));
+        async move {
+            match join(&flights, 0) {
+                Join::Lead(leader) => {
+                    runs.fetch_add(1, Ordering::SeqCst);
+                    while leader.flight.waiting() < 999 {
+                        tokio::task::yield_now().await;
                     }
+                    leader.land(77);
+                    Landing::Landed(77)
                 }
-            })
-        })
-        .collect();
-    tokio::task::yield_now().await;
-    leader.land(77);
+                Join::Wait(mut waiter) => waiter.wait(pending()).await,
+            }
+        }
+    };
+    let tasks: Vec<_> = (0..1_000).map(caller).map(tokio::spawn).collect();
     for task in tasks {
-        assert_eq!(task.await.unwrap(), 77);
+        assert_eq!(task.await.unwrap(), Landing::Landed(77));
     }
-    assert_eq!(runs.load(Ordering::SeqCst), 0);
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
 }
