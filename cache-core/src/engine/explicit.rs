@@ -123,7 +123,7 @@ impl Call {
             return Ok(self.tag_in_memory(tags));
         };
         let tagged = self.tag_shared(&store, tags).await;
-        self.engine.memory.remove(&self.key.as_ref());
+        self.engine.memory.remove(self.key.as_ref());
         tagged.inspect_err(|error| self.engine.count_error(error))
     }
 
@@ -142,7 +142,7 @@ impl Call {
         // Under the key's lock, so that an invalidation finds one of the two entries. When one of the tags was invalidated
         // since the value was loaded, the entry goes with it.
         engine.fences.with_key(self.key.hash(), || {
-            let tagged = engine.memory.remove_if(&self.key.as_ref(), &old)
+            let tagged = engine.memory.remove_if(self.key.as_ref(), &old)
                 && engine.fences.is_live(self.key.text(), &entry.fence);
             if tagged {
                 engine.memory.insert(self.key.clone(), Arc::new(entry));

@@ -45,7 +45,7 @@ impl Engine {
     fn forget(&self, key: &str) {
         let mut buffer = KeyBuffer::new();
         let Ok(key) = raw_key(key, &mut buffer) else { return };
-        self.fences.invalidate_key(key.hash(), || self.memory.remove(&key));
+        self.fences.invalidate_key(key.hash(), || self.memory.remove(key));
     }
 
     fn forget_all(&self) {

@@ -37,7 +37,7 @@ use crate::{
     events::{Event, EventSink},
     fence::{Fence, Fences},
     flight::Flights,
-    key::{Key, KeyHasher, KeyRef},
+    key::{Key, KeyRef},
     memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict},
     private::{BY_HAND, Site},
     stats::{Counter, Counters, Stats},
@@ -59,7 +59,7 @@ pub(crate) struct Settings {
 /// One cache: its tiers, and what it knows about loads and invalidations.
 pub(crate) struct Engine {
     pub(crate) settings: Settings,
-    pub(crate) memory: MemoryTier<Key, KeyHasher>,
+    pub(crate) memory: MemoryTier,
     pub(crate) fences: Fences,
     pub(crate) flights: Flights<FlightKey, Arc<Fence>, Landed>,
     pub(crate) shared: Option<Arc<dyn Store>>,
@@ -85,7 +85,7 @@ impl Engine {
             clock: settings.clock.clone(),
             on_evict: Some(on_evict(&counters, &events)),
         };
-        let memory = MemoryTier::with_hasher(config, KeyHasher::default());
+        let memory = MemoryTier::new(config);
         Arc::new(Self {
             settings,
             memory,
@@ -107,9 +107,9 @@ impl Engine {
 
     /// What memory holds under the key for this function, if that is still valid.
     pub(crate) fn memory_hit(&self, key: KeyRef<'_>, site: &Site) -> Option<Arc<MemoryEntry>> {
-        let entry = self.memory.get(&key)?;
-        if !self.fences.is_live(key.text(), &entry.fence) {
-            self.memory.remove_if(&key, &entry);
+        let entry = self.memory.get(key)?;
+        if !self.fences.is_live_by(|| key.text(), &entry.fence) {
+            self.memory.remove_if(key, &entry);
             return None;
         }
         let ours = entry.version == site.version

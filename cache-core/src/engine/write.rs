@@ -188,7 +188,7 @@ impl LocalWrite {
         let Call { engine, key, tags, .. } = call;
         // Marking the key takes its entry out and fences every load that began before; a second writer's mark
         // fences this one.
-        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(&key.as_ref()));
+        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(key.as_ref()));
         Self { fence: engine.fences.fence(engine.fences.now(), tags) }
     }
 
@@ -228,7 +228,7 @@ impl LocalWrite {
 
     fn give_up(&self, call: &Call) {
         let Call { engine, key, .. } = call;
-        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(&key.as_ref()));
+        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(key.as_ref()));
     }
 }
 
