@@ -1,5 +1,6 @@
 //! What only a cluster can do wrong.
 
+#![allow(clippy::unwrap_used, reason = "helpers beside the tests unwrap as the tests do")]
 #![cfg(feature = "cluster")]
 
 mod common;

@@ -1,5 +1,6 @@
 //! Following Sentinel to the master of the day.
 
+#![allow(clippy::unwrap_used, reason = "helpers beside the tests unwrap as the tests do")]
 #![cfg(feature = "sentinel")]
 
 mod common;

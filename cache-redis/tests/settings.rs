@@ -1,5 +1,7 @@
 //! URLs and what becomes of the secrets in them.
 
+#![allow(clippy::unwrap_used, reason = "helpers beside the tests unwrap as the tests do")]
+
 mod common;
 
 use cache_redis::{RedisConfig, RedisStore};
