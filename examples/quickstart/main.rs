@@ -1,9 +1,9 @@
 //! A small service over real data: cached reads, a write that renews its entry, a report under a stampede.
 //!
 //! ```sh
-//! cargo run --example quickstart                                             # no server needed
-//! cargo xtask with-redis cargo run --features redis --example quickstart     # a private server, two processes
-//! REDIS_URL=redis://… cargo run --features redis --example quickstart        # your own
+//! cargo run --example quickstart                          # no server needed
+//! cargo xtask with-redis cargo run --example quickstart   # a private server, and a second process
+//! REDIS_URL=redis://… cargo run --example quickstart      # a server of your own
 //! ```
 //!
 //! `service.rs` holds the annotated functions, `db.rs` the data; the rest tells what happens.
