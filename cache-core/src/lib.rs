@@ -2,4 +2,49 @@
 //!
 //! Users depend on the `larder` crate, which re-exports what is public here.
 
+pub mod blocking;
+mod builder;
+mod cache;
+mod clock;
+mod codec;
+mod config;
+mod engine;
+mod entry;
+mod env;
+mod envelope;
+mod events;
+mod explicit;
+mod fence;
+mod flight;
 pub mod key;
+mod memory;
+#[doc(hidden)]
+#[path = "private/mod.rs"]
+pub mod __private;
+mod runtime;
+mod scope;
+mod stats;
+mod sync;
+mod value;
+
+pub use cache_store::{Error, ErrorKind, Health, Invalidation, Result, Status, Store};
+
+use __private as private;
+
+pub use crate::{
+    builder::CacheBuilder,
+    cache::{Cache, CacheHealth},
+    clock::{Clock, ManualClock},
+    codec::Codec,
+    config::{Backend, CacheConfig},
+    entry::{Entry, FnCache},
+    events::{Event, Events},
+    explicit::{GetOrSet, IntoTtl, Invalidate, Set},
+    key::{KeyPart, KeyWriter},
+    scope::{
+        clear, current, init, invalidate, invalidate_keys, invalidate_pattern, invalidate_tags,
+        scoped, scoped_sync, spawn, spawn_blocking,
+    },
+    stats::Stats,
+    value::{MemoryValue, SharedValue},
+};

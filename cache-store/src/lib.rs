@@ -15,6 +15,8 @@ mod error;
 mod nonce;
 mod request;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use error::{Error, ErrorKind, Result, Status};
 pub use nonce::Nonce;

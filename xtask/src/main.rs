@@ -1,2 +1,92 @@
-//! Tasks.
-fn main() {}
+//! The repository's tasks: `cargo xtask help` lists them.
+
+mod failure;
+mod host;
+mod install;
+mod server;
+mod testing;
+mod tools;
+
+use std::env;
+use std::process::ExitCode;
+
+use crate::failure::{Failure, Result};
+use crate::host::Host;
+
+const HELP: &str = "\
+Tasks of the Larder repository.
+
+    cargo xtask test [-- ARGS]       run all tests; ARGS go to the test runner
+    cargo xtask with-redis COMMAND   run COMMAND with REDIS_URL naming a private server
+    cargo xtask ci                   run everything that has to pass (.ci/run)
+    cargo xtask help                 print this text
+
+Tests need a Redis server: REDIS_SERVER and REDIS_CLI name the programs; otherwise they
+are looked for in PATH, and otherwise installed with the system's package manager.
+Every test starts a server of its own on a free port; nothing is sent to any other.
+
+    cargo xtask test -- -p larder-core             the tests of one package
+    cargo xtask test -- -p larder-core a_name      tests whose name contains `a_name`
+    cargo xtask with-redis cargo run --features redis --example quickstart
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<()> {
+    let host = Host::current();
+    let (task, rest) = arguments
+        .split_first()
+        .map_or(("help", [].as_slice()), |(task, rest)| (task.as_str(), without_separator(rest)));
+    match (task, rest) {
+        ("test", rest) => testing::run(&host, rest),
+        ("with-redis", [program, rest @ ..]) => server::run_beside(&host, program, rest),
+        ("with-redis", []) => Err(Failure::usage("with-redis needs a command to run")),
+        ("ci", []) => host.run(host.command("bash").arg(".ci/run")),
+        ("help" | "--help" | "-h", _) => {
+            print!("{HELP}");
+            Ok(())
+        }
+        ("ci", _) => Err(Failure::usage("ci takes no arguments")),
+        (other, _) => Err(Failure::usage(format!("there is no task `{other}`"))),
+    }
+}
+
+/// `cargo xtask test -- -p larder`: the first `--` is ours, everything after it is the runner's.
+fn without_separator(arguments: &[String]) -> &[String] {
+    match arguments {
+        [first, rest @ ..] if first == "--" => rest,
+        all => all,
+    }
+}
+
+#[cfg(test)]
+mod checks {
+    use super::*;
+
+    fn strings(words: &[&str]) -> Vec<String> {
+        words.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_unknown_task_is_refused() {
+        let failure = run(&strings(&["tset"])).unwrap_err();
+        assert!(failure.to_string().contains("no task `tset`"), "{failure}");
+        assert_eq!(failure.code(), 2);
+    }
+
+    #[test]
+    fn only_the_first_separator_is_taken_away() {
+        let all = strings(&["--", "-p", "larder", "--", "--exact"]);
+        assert_eq!(without_separator(&all), &all[1..]);
+        assert_eq!(without_separator(&all[1..]), &all[1..]);
+    }
+}

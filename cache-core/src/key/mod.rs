@@ -1,1 +1,44 @@
 //! Keys: what an argument looks like in one, and how a rendered key is looked up.
+//!
+//! A key is literal text with a rendered value in each placeholder. What a value may look like:
+//!
+//! | value | in the key |
+//! |---|---|
+//! | numbers, `bool`, `char`, text | as written, reserved characters percent-escaped |
+//! | empty text | `%~` |
+//! | `None` | `%-`; `Some(x)` is `x`, and `Some(None)` is `%-%-` |
+//! | tuples, arrays, slices, collections with an order | `%(a%,b%)` |
+//! | what a [`KeyPart::render`] of your own wrote in several steps | `%<a%,b%>` |
+//!
+//! No escape of a character looks like one of these, so for every type two different values render differently,
+//! however they are nested. A key of more than 200 bytes keeps its beginning and ends in `%#` and a digest of the
+//! whole.
+
+mod buffer;
+mod canonical;
+mod collections;
+mod digits;
+mod fingerprint;
+mod generated;
+mod hashed;
+mod lookup;
+mod part;
+mod std_types;
+mod type_part;
+mod writer;
+
+#[doc(hidden)]
+pub use fingerprint::Fingerprint;
+pub use hashed::Hashed;
+pub use part::KeyPart;
+pub use type_part::TypePart;
+pub use writer::KeyWriter;
+
+pub(crate) use {
+    buffer::KeyBuffer,
+    lookup::{Key, KeyHasher, KeyRef, Types, raw_key, render_key},
+};
+pub use {
+    generated::{hashed, part, rendered, type_part},
+};
+pub(crate) use generated::render;

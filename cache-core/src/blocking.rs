@@ -1,0 +1,188 @@
+//! Companions of sync functions: the same as their async namesakes without `.await`.
+//!
+//! Where the entry lives in memory only, nothing is waited for. Otherwise the calling thread waits for a thread that
+//! Larder owns, so these work inside and outside tokio.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use cache_store::{Error, ErrorKind, Result};
+
+use crate::{
+    engine::Call,
+    entry::{self, Entry as AsyncEntry, FnCache as AsyncFnCache},
+    key::KeyPart,
+    private::{Given, Spec},
+    runtime,
+};
+
+/// One entry of an annotated sync function: what `<name>_entry(..)` gives.
+pub struct Entry<T: 'static>(AsyncEntry<T>);
+
+/// Everything that an annotated sync function stored: what `<name>_cache()` gives.
+pub struct FnCache(AsyncFnCache);
+
+#[doc(hidden)]
+#[must_use]
+pub fn entry_sync<V>(spec: &'static Spec<V>, cache: Given<'_>, key: &[&dyn KeyPart]) -> Entry<V> {
+    Entry(entry::entry(spec, cache, key))
+}
+
+#[doc(hidden)]
+#[must_use]
+pub fn fn_cache_sync<V>(spec: &'static Spec<V>, cache: Given<'_>) -> FnCache {
+    FnCache(entry::fn_cache(spec, cache))
+}
+
+pub(crate) fn not_here() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "a blocking operation cannot wait on Larder's own thread; call it from another one",
+    )
+}
+
+/// Waits for the shared tier, or does the same in memory when there is none.
+fn either<R: Send + 'static, F>(
+    call: Call,
+    in_memory: impl FnOnce(Call) -> Result<R>,
+    shared: impl FnOnce(Call) -> F,
+) -> Result<R>
+where
+    F: Future<Output = Result<R>> + Send + 'static,
+{
+    if call.engine.shared_for(call.site).is_none() {
+        return in_memory(call);
+    }
+    runtime::wait_for(shared(call)).unwrap_or_else(|| Err(not_here()))
+}
+
+impl<T> Entry<T> {
+    /// As [`Entry::key`](crate::Entry::key).
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.0.key()
+    }
+
+    /// As [`Entry::get`](crate::Entry::get).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn get(&self) -> Result<Option<T>> {
+        let subject = self.0.subject()?;
+        let kept = either(
+            subject.call(false),
+            |call| Ok(call.hit()),
+            |call| async move { call.get().await },
+        )?;
+        Ok(kept.and_then(|kept| subject.copy(&kept)))
+    }
+
+    /// As [`Entry::set`](crate::Entry::set).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn set(&self, value: T) -> Result<()> {
+        let subject = self.0.subject()?;
+        let kept = subject.spec.value.keep(&value);
+        let (life, learned) = (subject.life(&value), subject.learned(&value));
+        let (here, there) = ((kept.clone(), learned.clone()), (kept, learned));
+        either(
+            subject.call(false),
+            |call| call.set_in_memory(Some(here.0), life, here.1),
+            |call| call.set(Some(there.0), life, there.1),
+        )
+    }
+
+    /// As [`Entry::invalidate`](crate::Entry::invalidate).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn invalidate(&self) -> Result<()> {
+        self.0.invalidate().run_sync()
+    }
+
+    /// As [`Entry::exists`](crate::Entry::exists).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn exists(&self) -> Result<bool> {
+        let call = self.0.subject()?.call(false);
+        let kept = either(call, |call| Ok(call.hit()), |call| async move { call.get().await })?;
+        Ok(kept.is_some())
+    }
+
+    /// As [`Entry::ttl`](crate::Entry::ttl).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn ttl(&self) -> Result<Option<Duration>> {
+        let call = self.0.subject()?.call(false);
+        either(
+            call,
+            |call| Ok(call.remaining_in_memory()),
+            |call| async move { call.remaining().await },
+        )
+    }
+
+    /// As [`Entry::tag`](crate::Entry::tag).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn tag<G: Into<String>>(&self, tags: impl IntoIterator<Item = G>) -> Result<bool> {
+        let tags: Arc<[String]> = tags.into_iter().map(Into::into).collect();
+        let also = Arc::clone(&tags);
+        either(
+            self.0.subject()?.call(false),
+            |call| Ok(call.tag_in_memory(&tags)),
+            |call| async move { call.tag(&also).await },
+        )
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn tagged(self, parts: &[&dyn KeyPart]) -> Self {
+        Self(self.0.tagged(parts))
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn ttl_override(self, ttl: Duration) -> Self {
+        Self(self.0.ttl_override(ttl))
+    }
+
+    pub(crate) fn into_inner(self) -> AsyncEntry<T> {
+        self.0
+    }
+}
+
+impl FnCache {
+    /// As [`FnCache::clear`](crate::FnCache::clear).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn clear(&self) -> Result<()> {
+        self.0.clear().run_sync()
+    }
+
+    pub(crate) fn into_inner(self) -> AsyncFnCache {
+        self.0
+    }
+}
+
+impl<T> fmt::Debug for Entry<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for FnCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

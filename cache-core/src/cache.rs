@@ -1,0 +1,360 @@
+//! The handle that users hold.
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use cache_store::{Error, Health, Invalidation, Result};
+use cache_template::Glob;
+
+use crate::{
+    builder::CacheBuilder,
+    config::CacheConfig,
+    engine::Engine,
+    events::Events,
+    explicit::{GetOrSet, Invalidate, Set, by_hand},
+    key::{KeyBuffer, raw_key},
+    private::Subject,
+    stats::Stats,
+    value::SharedValue,
+};
+
+/// A cache: a memory tier, and a shared tier behind it where one is configured. Cheap to clone; clones are the same
+/// cache.
+///
+/// ```
+/// use cache_core::Cache;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// let cache = Cache::memory();
+/// cache.set("user:42", &"Ada".to_owned()).ttl("5m").tags(["user"]).await?;
+/// cache.invalidate_tags(["user"]).await?;
+/// assert_eq!(cache.get::<String>("user:42").await?, None);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Cache(Arc<Engine>);
+
+impl Cache {
+    /// A cache in this process only: 10,000 entries, which live five minutes where nothing else is said.
+    ///
+    /// ```
+    /// let cache = cache_core::Cache::memory();
+    /// assert_eq!(cache.stats().entries, 0);
+    /// ```
+    #[must_use]
+    pub fn memory() -> Self {
+        CacheBuilder::default().build_in_memory()
+    }
+
+    /// A builder with the defaults of [`memory`](Self::memory).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let cache = cache_core::Cache::builder()
+    ///     .max_entries(100_000)
+    ///     .default_ttl(Duration::from_secs(60))
+    ///     .build()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn builder() -> CacheBuilder {
+        CacheBuilder::default()
+    }
+
+    /// The cache that the environment describes: `REDIS_URL`, `CACHE_BACKEND`, `CACHE_DEFAULT_TTL` and so on; in memory
+    /// when nothing is set.
+    ///
+    /// A shared tier that cannot be reached is no error: calls run without it until it can be.
+    ///
+    /// # Errors
+    ///
+    /// Every malformed or contradictory variable, by name, at once; wrong credentials; a URL whose feature is not
+    /// compiled in.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is kept.
+    pub async fn from_env() -> Result<Self> {
+        Self::from_config(CacheConfig::from_env()?).await
+    }
+
+    /// The cache that a configuration describes.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_env`](Self::from_env).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is kept.
+    pub async fn from_config(config: CacheConfig) -> Result<Self> {
+        CacheBuilder::from_config(config)?.build().await
+    }
+
+    pub(crate) fn from_engine(engine: Arc<Engine>) -> Self {
+        Self(engine)
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.0
+    }
+
+    fn subject<T: SharedValue>(&self, key: &str) -> Result<Subject<T>> {
+        Ok(Subject::new(by_hand::<T>(), &self.0, raw_key(key, &mut KeyBuffer::new())?))
+    }
+
+    /// The value under a key, from memory or from the shared tier; `None` when there is none of this type.
+    ///
+    /// # Errors
+    ///
+    /// When the shared tier has to be asked and does not answer; for the empty key.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is changed.
+    pub async fn get<T: SharedValue>(&self, key: &str) -> Result<Option<T>> {
+        let subject = self.subject::<T>(key)?;
+        Ok(subject.call(false).get().await?.and_then(|kept| subject.copy(&kept)))
+    }
+
+    /// Stores a value under a key. Loads that began before store nothing over it.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: when the shared tier does not confirm (the key is invalidated then, as soon as it answers), for the
+    /// empty key and for a malformed time to live.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, the key is invalidated.
+    pub fn set<'a, T: SharedValue>(&'a self, key: &'a str, value: &'a T) -> Set<'a, T> {
+        Set::new(self, key, value)
+    }
+
+    /// The value under a key, or what `load` returns: run once for all callers that ask at the same time, and stored
+    /// unless the key was invalidated meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Those of `load` only: a problem with the cache is not the caller's problem.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops `load`'s; callers that wait for it elect another leader.
+    pub fn get_or_set<'a, T, E, F, L>(&'a self, key: &'a str, load: F) -> GetOrSet<'a, T, E, F>
+    where
+        T: SharedValue,
+        F: FnOnce() -> L,
+        L: Future<Output = Result<T, E>>,
+    {
+        GetOrSet::new(self, key, load)
+    }
+
+    /// Adds tags to what is cached under a key; `false` when nothing is.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+    /// let cache = cache_core::Cache::memory();
+    /// cache.set("user:42", &1u8).await?;
+    /// assert!(cache.tag("user:42", ["vip"]).await?);
+    /// cache.invalidate_tags(["vip"]).await?;
+    /// assert_eq!(cache.get::<u8>("user:42").await?, None);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the shared tier does not answer; for the empty key.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, the tags may or may not have been added.
+    pub async fn tag<G: Into<String>>(
+        &self,
+        key: &str,
+        tags: impl IntoIterator<Item = G>,
+    ) -> Result<bool> {
+        let tags: Vec<String> = tags.into_iter().map(Into::into).collect();
+        self.subject::<()>(key)?.call(false).tag(&tags).await
+    }
+
+    /// Invalidates a key: no read that begins after `Ok` returns a value whose load began before.
+    ///
+    /// That holds for every read of this process and for every read that asks the shared tier; what another process has
+    /// in memory is at most `coherence_bound` behind (see [`Invalidate::everywhere`]).
+    ///
+    /// # Errors
+    ///
+    /// When the shared tier does not confirm. The invalidation holds in this process then, and is repeated until it
+    /// does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, the invalidation still happens: here at once, in the shared tier as soon as possible.
+    pub fn invalidate(&self, key: &str) -> Invalidate {
+        self.invalidate_keys([key])
+    }
+
+    /// Invalidates keys, in one round trip.
+    ///
+    /// # Errors
+    ///
+    /// As [`invalidate`](Self::invalidate).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`invalidate`](Self::invalidate).
+    pub fn invalidate_keys<K: AsRef<str>>(&self, keys: impl IntoIterator<Item = K>) -> Invalidate {
+        let keys = keys.into_iter().map(|key| {
+            raw_key(key.as_ref(), &mut KeyBuffer::new()).map(|key| key.text().to_owned())
+        });
+        self.invalidation(keys.collect::<Result<_>>().map(Invalidation::Keys))
+    }
+
+    /// Invalidates every key that matches a glob: `*` is any run of characters, `?` one character, `\` takes the next
+    /// character as it is. One round trip, however many keys there are.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+    /// let cache = cache_core::Cache::memory();
+    /// cache.set("users:list:1", &1u8).await?;
+    /// cache.invalidate_pattern("users:list:*").await?;
+    /// assert_eq!(cache.get::<u8>("users:list:1").await?, None);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`invalidate`](Self::invalidate), and for a pattern that does not parse.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`invalidate`](Self::invalidate).
+    pub fn invalidate_pattern(&self, pattern: &str) -> Invalidate {
+        self.invalidation(parse_pattern(pattern).map(Invalidation::Pattern))
+    }
+
+    /// Invalidates every entry that bears one of these tags. One round trip, however many entries there are.
+    ///
+    /// # Errors
+    ///
+    /// As [`invalidate`](Self::invalidate).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`invalidate`](Self::invalidate).
+    pub fn invalidate_tags<G: Into<String>>(&self, tags: impl IntoIterator<Item = G>) -> Invalidate {
+        self.invalidation(Ok(Invalidation::Tags(tags.into_iter().map(Into::into).collect())))
+    }
+
+    /// Invalidates everything under the cache's prefix. One round trip.
+    ///
+    /// # Errors
+    ///
+    /// As [`invalidate`](Self::invalidate).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`invalidate`](Self::invalidate).
+    pub fn clear(&self) -> Invalidate {
+        self.invalidation(Ok(Invalidation::All))
+    }
+
+    fn invalidation(&self, what: Result<Invalidation>) -> Invalidate {
+        let engine = Arc::clone(&self.0);
+        Invalidate::of(what.map(|what| (engine, what, true)).map_err(|error| error.during("invalidate")))
+    }
+
+    /// What happened in this cache so far, counted by this process.
+    ///
+    /// ```
+    /// let cache = cache_core::Cache::memory();
+    /// println!("{}", cache.stats());
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.0.stats()
+    }
+
+    /// Whether the tiers work now. One round trip where there is a shared tier.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is changed.
+    pub async fn health(&self) -> CacheHealth {
+        let shared = match &self.0.shared {
+            Some(store) => Some(store.health().await),
+            None => None,
+        };
+        CacheHealth { shared, waiting_invalidations: self.0.waiting() }
+    }
+
+    /// What happens in this cache from now on.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+    /// let cache = cache_core::Cache::memory();
+    /// let mut events = cache.events();
+    /// cache.invalidate("user:42").await?;
+    /// println!("{:?}", events.next().await);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.0.events.subscribe()
+    }
+
+    /// How far behind another process's memory may be after an invalidation.
+    #[must_use]
+    pub fn coherence_bound(&self) -> Duration {
+        self.0.settings.coherence_bound
+    }
+}
+
+/// How the tiers are.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CacheHealth {
+    /// The shared tier's answer; `None` where there is no shared tier.
+    pub shared: Option<Health>,
+    /// How many invalidations wait for the shared tier to confirm them.
+    pub waiting_invalidations: usize,
+}
+
+impl CacheHealth {
+    /// Whether everything that is configured answers, and no invalidation waits.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// assert!(cache_core::Cache::memory().health().await.is_healthy());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.shared.as_ref().is_none_or(|shared| shared.reachable) && self.waiting_invalidations == 0
+    }
+}
+
+impl AsRef<Self> for Cache {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cache").field(&self.0).finish()
+    }
+}
+
+fn parse_pattern(pattern: &str) -> Result<String> {
+    match Glob::parse(pattern) {
+        Ok(glob) => Ok(glob.as_str().to_owned()),
+        Err(error) => Err(Error::new(
+            cache_store::ErrorKind::Template,
+            format!("pattern \"{pattern}\": {error}"),
+        )),
+    }
+}

@@ -1,0 +1,221 @@
+//! Operations that a person asks for by name, which tell the truth about failures.
+
+use std::{sync::Arc, time::Duration};
+
+use cache_store::{Claim, ClaimOutcome, Error, ErrorKind, Fill, Life, Nonce, Result, Store};
+
+use super::{Call, Writing, fill::dependency_life, lead::Found, validity::Candidate, write::{Ended, Written}};
+use crate::{
+    envelope::{self, Envelope, EnvelopeWriter, Header},
+    fence::Fence,
+    memory::MemoryEntry,
+    stats::Counter,
+    value::Stored,
+};
+
+/// Two writers that overlap refuse each other; one of them gets through on the next try.
+const ATTEMPTS: usize = 8;
+
+impl Call {
+    /// What is cached now; never loads.
+    pub(crate) async fn get(&self) -> Result<Option<Stored>> {
+        if let Some(hit) = self.hit() {
+            return Ok(Some(hit));
+        }
+        let Some(store) = self.engine.shared_for(self.site).cloned() else {
+            self.engine.counters.count(Counter::Misses);
+            return Ok(None);
+        };
+        let found = self.read(&store, &self.fence()).await;
+        match found.inspect_err(|error| self.engine.count_error(error))? {
+            Found::Valid(loaded) => {
+                self.engine.counters.count(Counter::HitsShared);
+                Ok(Some(loaded.value))
+            }
+            Found::Refused(_) => {
+                self.engine.counters.count(Counter::Misses);
+                Ok(None)
+            }
+        }
+    }
+
+    /// What memory holds now.
+    pub(crate) fn hit(&self) -> Option<Stored> {
+        if !self.site.layer.memory() {
+            return None;
+        }
+        let entry = self.engine.memory_hit(self.key.as_ref(), self.site)?;
+        self.engine.counters.count(Counter::HitsMemory);
+        Some(entry.value.clone())
+    }
+
+    /// Stores a value; loads that began before store nothing over it.
+    pub(crate) async fn set(
+        self,
+        value: Stored,
+        life: Option<Duration>,
+        learned: Vec<String>,
+    ) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let written = Written { value: value.clone(), life, learned: learned.clone() };
+            match Writing::begin(self.clone()).await.finish(Some(written)).await {
+                Ended::Stored => return Ok(()),
+                Ended::Fenced => tokio::task::yield_now().await,
+                Ended::Failed(error) => return Err(not_stored(&error)),
+            }
+        }
+        Err(overtaken())
+    }
+
+    /// The same in this process only.
+    pub(crate) fn set_in_memory(
+        self,
+        value: Stored,
+        life: Option<Duration>,
+        learned: Vec<String>,
+    ) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let written = Written { value: value.clone(), life, learned: learned.clone() };
+            if let Ended::Stored = Writing::begin_in_memory(self.clone()).finish_in_memory(Some(written)) {
+                return Ok(());
+            }
+        }
+        Err(overtaken())
+    }
+
+    /// How long what is cached will live; `Duration::MAX` for as long as nothing invalidates or evicts it.
+    pub(crate) async fn remaining(&self) -> Result<Option<Duration>> {
+        let Some(store) = self.engine.shared_for(self.site).cloned() else {
+            return Ok(self.remaining_in_memory());
+        };
+        let sent = self.engine.now();
+        let found = self.lifetime(&store).await.inspect_err(|error| self.engine.count_error(error))?;
+        Ok(found.map(|life| match life {
+            Life::For(life) => life.saturating_sub(sent.until(self.engine.now())),
+            Life::Forever => Duration::MAX,
+        }))
+    }
+
+    pub(crate) fn remaining_in_memory(&self) -> Option<Duration> {
+        let entry = self.engine.memory_hit(self.key.as_ref(), self.site)?;
+        Some(entry.expires.map_or(Duration::MAX, |end| self.engine.now().until(end)))
+    }
+
+    async fn lifetime(&self, store: &Arc<dyn Store>) -> Result<Option<Life>> {
+        match self.read_with_life(store, &self.fence()).await? {
+            (Found::Valid(_), life) => Ok(life),
+            (Found::Refused(_), _) => Ok(None),
+        }
+    }
+
+    /// Adds tags to what is cached; `false` when nothing is.
+    pub(crate) async fn tag(&self, tags: &[String]) -> Result<bool> {
+        let Some(store) = self.engine.shared_for(self.site).cloned() else {
+            return Ok(self.tag_in_memory(tags));
+        };
+        let tagged = self.tag_shared(&store, tags).await;
+        self.engine.memory.remove(&self.key.as_ref());
+        tagged.inspect_err(|error| self.engine.count_error(error))
+    }
+
+    pub(crate) fn tag_in_memory(&self, tags: &[String]) -> bool {
+        let engine = &self.engine;
+        let Some(old) = engine.memory_hit(self.key.as_ref(), self.site) else { return false };
+        let entry = MemoryEntry {
+            value: old.value.clone(),
+            expires: old.expires,
+            weight: old.weight,
+            version: old.version,
+            rules: old.rules,
+            types: old.types.clone(),
+            fence: Fence::clone(&old.fence).with_tags(&engine.fences, tags),
+        };
+        // Under the key's lock, so that an invalidation finds one of the two entries. When one of the tags was invalidated
+        // since the value was loaded, the entry goes with it.
+        engine.fences.with_key(self.key.hash(), || {
+            let tagged = engine.memory.remove_if(&self.key.as_ref(), &old)
+                && engine.fences.is_live(self.key.text(), &entry.fence);
+            if tagged {
+                engine.memory.insert(self.key.clone(), Arc::new(entry));
+            }
+            tagged
+        })
+    }
+
+    /// Rewrites the stored bytes under the nonce they have, so that an invalidation that comes between refuses them.
+    async fn tag_shared(&self, store: &Arc<dyn Store>, tags: &[String]) -> Result<bool> {
+        let claim = Claim {
+            key: self.key.text(),
+            tags,
+            lease: None,
+            refused: &[],
+            tag_log: false,
+            dependency_life: self.dependency_life(),
+        };
+        let claimed = store.claim(claim).await?;
+        let ClaimOutcome::Found { value: bytes, life } = claimed.outcome else { return Ok(false) };
+        let Ok(old) = envelope::parse(self.key.text(), &bytes, self.engine.settings.limits) else {
+            self.engine.counters.count(Counter::Corrupt);
+            return Ok(false);
+        };
+        let nonces: Vec<Option<Nonce>> = claimed.tag_nonces.iter().copied().map(Some).collect();
+        let candidate = Candidate {
+            bytes: &bytes,
+            newest_pattern: claimed.patterns.last().map(|record| record.nonce),
+            patterns: Some(&claimed.patterns),
+            tags,
+            tag_nonces: &nonces,
+        };
+        // Under fresh nonces an entry that was invalidated would be current again.
+        if !self.is_current(store, &old, &candidate).await? {
+            return Ok(false);
+        }
+        let nonce = old.header.key_nonce;
+        let added = tags.iter().map(String::as_str).zip(claimed.tag_nonces);
+        let kept = old.tags.filter(|(name, _)| !tags.iter().any(|tag| tag == name));
+        let all: Vec<(&str, Nonce)> = kept.chain(added).collect();
+        let bytes = self.rewrite(&old, &all)?;
+        let fill = Fill {
+            key: self.key.text(),
+            nonce,
+            value: &bytes,
+            life,
+            token: None,
+            dependency_life: match life {
+                Life::For(life) => dependency_life(Some(life)),
+                Life::Forever => Life::Forever,
+            },
+        };
+        store.fill(fill).await
+    }
+
+    /// The same entry with other tags.
+    fn rewrite(&self, old: &Envelope<'_>, tags: &[(&str, Nonce)]) -> Result<Vec<u8>> {
+        let header = Header { fill_id: envelope::new_fill_id(), ..old.header };
+        let mut writer = EnvelopeWriter::begin(old.payload.len(), self.engine.settings.limits, &header);
+        for (name, nonce) in tags {
+            writer.tag(name, *nonce)?;
+        }
+        writer.finish(self.key.text(), |out| {
+            out.extend_from_slice(old.payload);
+            Ok(())
+        })
+    }
+}
+
+fn overtaken() -> Error {
+    Error::new(
+        ErrorKind::Fenced,
+        "other writes or invalidations of the key came between every time; nothing is stored under it",
+    )
+    .during("set")
+}
+
+fn not_stored(error: &Error) -> Error {
+    Error::new(
+        error.kind(),
+        format!("{error}; the value is not stored, and the key is invalidated as soon as the shared tier answers"),
+    )
+    .during("set")
+    .with_source(error.clone())
+}

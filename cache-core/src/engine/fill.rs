@@ -1,0 +1,344 @@
+//! After the body: stores what it returned, if nothing it depends on was invalidated meanwhile.
+
+use std::{sync::Arc, time::Duration};
+
+use cache_store::{Error, ErrorKind, Fill, Lease, Life, Nonce, Result, Store};
+use tokio::task::AbortHandle;
+
+use super::{Call, Landed, Loaded, call::FlightKey, weight};
+use crate::{
+    clock::Moment,
+    envelope::{self, EnvelopeWriter, Header},
+    fence::Fence,
+    flight::Leader,
+    memory::MemoryEntry,
+    private::BY_HAND,
+    runtime,
+    stats::Counter,
+    value::{Erased, Stored},
+};
+
+/// What most envelopes fit into; larger ones grow their buffer by doubling.
+const CAPACITY: usize = 512;
+
+/// What the shared tier said before the load.
+pub(crate) enum Remote {
+    /// This call has no shared tier.
+    Unasked,
+    /// It did not answer.
+    Away,
+    /// A writer is at work: nothing may be stored before it has finished.
+    Writing,
+    /// The nonces that the entry will carry.
+    Captured(Captured),
+}
+
+/// Everything an entry depends on, as it was before its load.
+pub(crate) struct Captured {
+    pub(crate) nonce: Nonce,
+    pub(crate) pattern_nonce: Nonce,
+    pub(crate) tag_nonces: Vec<Nonce>,
+    pub(crate) tag_log: Option<Nonce>,
+    pub(crate) lease: Option<Lease>,
+}
+
+/// What a body returned, and whether and how long it is kept.
+pub(crate) enum Keep {
+    /// Store it.
+    Value { value: Stored, life: Option<Duration>, learned: Vec<String> },
+    /// Hand it to those who wait, but store nothing.
+    Pass(Stored),
+    /// It failed, with an error that those who wait can be given.
+    Error(Erased),
+    /// There is nothing that anybody else could use.
+    Nothing,
+}
+
+/// The right and duty to run the body; dropping it without settling lets the next waiter lead.
+pub(crate) struct Run {
+    call: Call,
+    leader: Option<Leader<FlightKey, Arc<Fence>, Landed>>,
+    fence: Arc<Fence>,
+    remote: Remote,
+    began: Moment,
+    renewal: Option<AbortHandle>,
+}
+
+impl Run {
+    pub(super) fn new(
+        call: Call,
+        leader: Option<Leader<FlightKey, Arc<Fence>, Landed>>,
+        fence: Arc<Fence>,
+        remote: Remote,
+    ) -> Self {
+        let began = call.engine.now();
+        let mut run = Self { call, leader, fence, remote, began, renewal: None };
+        run.renewal = run.keep_lease();
+        run
+    }
+
+    /// Stores what the body returned and wakes those who wait.
+    pub(crate) async fn settle(mut self, keep: Keep) {
+        self.call.engine.counters.loaded(self.began.until(self.call.engine.now()));
+        match keep {
+            Keep::Value { value, life, learned } => {
+                let fence = Arc::new(Fence::clone(&self.fence).with_tags(&self.call.engine.fences, &learned));
+                self.store(&value, life, &learned, &fence).await;
+                self.land(Landed::Value(Loaded { value, fence }));
+            }
+            Keep::Pass(value) => {
+                let fence = Arc::clone(&self.fence);
+                self.land(Landed::Value(Loaded { value, fence }));
+            }
+            Keep::Error(error) => self.land(Landed::Error(error)),
+            Keep::Nothing => {
+                if let Some(leader) = self.leader.take() {
+                    leader.fail();
+                }
+            }
+        }
+    }
+
+    /// The same for a sync function; waits on the calling thread only when there is a shared tier to wait for.
+    pub(crate) fn settle_sync(self, keep: Keep) {
+        if matches!(self.remote, Remote::Captured(_)) {
+            runtime::wait_for(self.settle(keep));
+        } else {
+            now(self.settle(keep));
+        }
+    }
+
+    fn land(&mut self, landed: Landed) {
+        if let Some(leader) = self.leader.take() {
+            leader.land(landed);
+        }
+    }
+
+    async fn store(
+        &mut self,
+        value: &Stored,
+        life: Option<Duration>,
+        learned: &[String],
+        fence: &Arc<Fence>,
+    ) {
+        if self.leader.as_ref().is_some_and(Leader::is_superseded) {
+            self.call.engine.counters.count(Counter::FillsFenced);
+            return;
+        }
+        let bound = self.call.engine.settings.coherence_bound;
+        match std::mem::replace(&mut self.remote, Remote::Unasked) {
+            Remote::Unasked if self.call.engine.shared_for(self.call.site).is_none() => {
+                self.remember(value, life, None, fence, self.call.engine.now());
+            }
+            // Loaded without asking: valid for as long as other processes' invalidations may go unnoticed.
+            Remote::Unasked | Remote::Away => {
+                self.remember(value, Some(capped(life, bound)), None, fence, self.began);
+            }
+            Remote::Writing => {}
+            Remote::Captured(captured) => {
+                let engine = Arc::clone(&self.call.engine);
+                let Some(store) = engine.shared.clone() else { return };
+                let sent = engine.now();
+                match self.fill(&store, &captured, value, life, learned).await {
+                    Ok(Filled::Stored(bytes)) => {
+                        engine.counters.count(Counter::Fills);
+                        self.remember(value, Some(capped(life, bound)), Some(bytes), fence, sent);
+                    }
+                    Ok(Filled::Fenced) => engine.counters.count(Counter::FillsFenced),
+                    Ok(Filled::Unfit) => {
+                        self.give_back(captured);
+                        self.remember(value, Some(capped(life, bound)), None, fence, self.began);
+                    }
+                    Err(error) => {
+                        engine.count_error(&error);
+                        self.remember(value, Some(capped(life, bound)), None, fence, self.began);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One round trip, two when tags were learned from the value.
+    async fn fill(
+        &self,
+        store: &Arc<dyn Store>,
+        captured: &Captured,
+        value: &Stored,
+        life: Option<Duration>,
+        learned: &[String],
+    ) -> Result<Filled> {
+        let dependency_life = dependency_life(life);
+        let mut tags: Vec<(&str, Nonce)> = self
+            .call
+            .tags
+            .iter()
+            .map(String::as_str)
+            .zip(captured.tag_nonces.iter().copied())
+            .collect();
+        if let (false, Some(tag_log)) = (learned.is_empty(), captured.tag_log) {
+            match store.stamp_tags(tag_log, learned, dependency_life).await? {
+                Some(nonces) => tags.extend(learned.iter().map(String::as_str).zip(nonces)),
+                None => return Ok(Filled::Fenced),
+            }
+        }
+        let Captured { nonce, pattern_nonce, .. } = *captured;
+        let Some(bytes) = self.call.encode(nonce, pattern_nonce, &tags, value) else {
+            return Ok(Filled::Unfit);
+        };
+        let fill = Fill {
+            key: self.call.key.text(),
+            nonce,
+            value: &bytes,
+            life: life.map_or(Life::Forever, Life::For),
+            token: captured.lease.map(|lease| lease.token),
+            dependency_life,
+        };
+        Ok(if store.fill(fill).await? { Filled::Stored(bytes.len()) } else { Filled::Fenced })
+    }
+
+    /// Keeps the value in memory for `life` from `since`.
+    fn remember(
+        &self,
+        value: &Stored,
+        life: Option<Duration>,
+        encoded: Option<usize>,
+        fence: &Fence,
+        since: Moment,
+    ) {
+        let Call { engine, key, site, .. } = &self.call;
+        let expires = life.map(|life| since.plus(life));
+        if !site.layer.memory() || expires.is_some_and(|end| end <= engine.now()) {
+            return;
+        }
+        let entry = MemoryEntry {
+            value: value.clone(),
+            expires,
+            weight: weight(key, encoded),
+            version: site.version,
+            rules: site.rules,
+            types: key.types().clone(),
+            fence: fence.clone(),
+        };
+        if !engine.keep_in_memory(key, entry) {
+            engine.counters.count(Counter::FillsFenced);
+        }
+    }
+
+    /// Renews the lease while the body runs.
+    fn keep_lease(&self) -> Option<AbortHandle> {
+        let Remote::Captured(Captured { nonce, lease: Some(lease), .. }) = self.remote else {
+            return None;
+        };
+        let store = self.call.engine.shared.clone()?;
+        let key = self.call.key.clone();
+        let task = runtime::handle().ok()?.spawn(async move {
+            loop {
+                tokio::time::sleep(lease.life / 3).await;
+                if let Ok(false) = store.renew(key.text(), nonce, lease).await {
+                    return;
+                }
+            }
+        });
+        Some(task.abort_handle())
+    }
+
+    /// Frees the lease of a load that stores nothing, so that the next process need not wait for its end.
+    fn give_back(&self, captured: Captured) {
+        let (Some(lease), Some(store)) = (captured.lease, self.call.engine.shared.clone()) else {
+            return;
+        };
+        let key = self.call.key.clone();
+        if let Ok(runtime) = runtime::handle() {
+            runtime.spawn(async move {
+                // Should this fail, the lease ends by itself.
+                let _ = store.release(key.text(), captured.nonce, lease.token).await;
+            });
+        }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if let Some(renewal) = self.renewal.take() {
+            renewal.abort();
+        }
+        if let Remote::Captured(captured) = std::mem::replace(&mut self.remote, Remote::Unasked) {
+            self.give_back(captured);
+        }
+    }
+}
+
+enum Filled {
+    Stored(usize),
+    /// Something was invalidated meanwhile, or the lease was lost.
+    Fenced,
+    /// Too large, or it does not encode.
+    Unfit,
+}
+
+impl Call {
+    /// The entry in one buffer, or `None` when the value cannot be stored; why is counted.
+    pub(super) fn encode(
+        &self,
+        key_nonce: Nonce,
+        pattern_nonce: Nonce,
+        tags: &[(&str, Nonce)],
+        value: &Stored,
+    ) -> Option<Vec<u8>> {
+        let header = Header {
+            key_nonce,
+            pattern_nonce,
+            fill_id: envelope::new_fill_id(),
+            codec: self.engine.settings.codec,
+            negative: value.is_none(),
+            by_hand: self.site.rules == BY_HAND,
+            type_fingerprint: envelope::type_fingerprint((self.value.name)(), self.site.version),
+            rules_fingerprint: self.site.rules,
+        };
+        self.write(&header, tags, value).map_err(|error| self.count_unfit(&error)).ok()
+    }
+
+    fn write(&self, header: &Header, tags: &[(&str, Nonce)], value: &Stored) -> Result<Vec<u8>> {
+        let mut writer = EnvelopeWriter::begin(CAPACITY, self.engine.settings.limits, header);
+        for (name, nonce) in tags {
+            writer.tag(name, *nonce)?;
+        }
+        writer.finish(self.key.text(), |out| match value {
+            Some(value) => self.value.encode(value, header.codec, out),
+            None => Ok(()),
+        })
+    }
+
+    fn count_unfit(&self, error: &Error) {
+        self.engine.counters.count(match error.kind() {
+            ErrorKind::TooLarge => Counter::TooLarge,
+            _ => Counter::CodecErrors,
+        });
+        tracing::debug!(target: "larder", %error, key = self.key.text(), "a value was not stored");
+    }
+
+    /// Dependencies live at least twice as long as what depends on them.
+    pub(super) fn dependency_life(&self) -> Life {
+        let fixed = self.site.ttl.map_or(self.engine.settings.default_ttl, |ttl| ttl.0);
+        dependency_life(fixed)
+    }
+}
+
+/// Twice the entry's life and never below an hour: a dependency that outlives its entries costs a hundred bytes, one
+/// that does not costs the entries.
+pub(super) fn dependency_life(life: Option<Duration>) -> Life {
+    const LEAST: Duration = Duration::from_secs(3600);
+    life.map_or(Life::Forever, |life| Life::For(life.saturating_mul(2).max(LEAST)))
+}
+
+fn capped(life: Option<Duration>, bound: Duration) -> Duration {
+    life.map_or(bound, |life| life.min(bound))
+}
+
+/// Finishes a future that has nothing to wait for.
+fn now(future: impl Future<Output = ()>) {
+    let mut future = std::pin::pin!(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let done = future.as_mut().poll(&mut context).is_ready();
+    debug_assert!(done, "nothing outside this process was to be waited for");
+}

@@ -1,0 +1,292 @@
+//! The leader of a flight: asks the shared tier, and announces its load there.
+
+use std::{sync::Arc, time::Duration};
+
+use cache_store::{Claim, ClaimOutcome, Lease, Life, Nonce, Query, Result, Store};
+use tokio::time::Instant;
+
+use super::{
+    Call, Entered, Landed, Loaded, Run,
+    call::FlightKey,
+    fill::{Captured, Remote},
+    validity::{Candidate, Verdict},
+    weight,
+};
+use crate::{
+    clock::Moment,
+    fence::Fence,
+    flight::Leader,
+    memory::MemoryEntry,
+    stats::Counter,
+    value::Stored,
+};
+
+type Flight = Leader<FlightKey, Arc<Fence>, Landed>;
+
+/// A reading that was changed under our hands this often is loaded without being stored.
+const ATTEMPTS: usize = 4;
+
+impl Call {
+    /// Leads when there is no shared tier to ask.
+    pub(super) fn lead_in_memory(self, leader: Flight) -> Entered {
+        if let Some(loaded) = self.filled_meanwhile(&leader) {
+            return self.land(leader, loaded);
+        }
+        self.engine.counters.count(Counter::Misses);
+        let fence = Arc::clone(leader.meta());
+        Entered::Run(Run::new(self, Some(leader), fence, Remote::Unasked))
+    }
+
+    /// Leads: memory once more, then the shared tier, then the body.
+    pub(super) async fn lead(self, leader: Flight) -> Entered {
+        let Some(store) = self.engine.shared_for(self.site).cloned() else {
+            return self.lead_in_memory(leader);
+        };
+        if let Some(loaded) = self.filled_meanwhile(&leader) {
+            return self.land(leader, loaded);
+        }
+        match self.ask(&store, leader.meta()).await {
+            Answer::Hit(loaded) => {
+                self.engine.counters.count(Counter::HitsShared);
+                self.land(leader, loaded)
+            }
+            Answer::Load(remote) => {
+                self.engine.counters.count(Counter::Misses);
+                let fence = Arc::clone(leader.meta());
+                Entered::Run(Run::new(self, Some(leader), fence, remote))
+            }
+        }
+    }
+
+    /// Another leader may have landed between this call's look into memory and its join.
+    fn filled_meanwhile(&self, leader: &Flight) -> Option<Loaded> {
+        let site = self.site;
+        let entry = site.layer.memory().then(|| self.engine.memory_hit(self.key.as_ref(), site))??;
+        if entry.value.as_ref().is_some_and(|value| (**value).type_id() != (self.value.id)()) {
+            return None;
+        }
+        self.engine.counters.count(Counter::HitsMemory);
+        Some(Loaded { value: entry.value.clone(), fence: Arc::clone(leader.meta()) })
+    }
+
+    fn land(&self, leader: Flight, loaded: Loaded) -> Entered {
+        let value = loaded.value.clone();
+        leader.land(Landed::Value(loaded));
+        Entered::Value(value)
+    }
+
+    async fn ask(&self, store: &Arc<dyn Store>, fence: &Arc<Fence>) -> Answer {
+        let patience = self.site.lease.map(|lease| Instant::now() + lease.wait);
+        match self.ask_until(store, fence, patience).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.engine.count_error(&error);
+                Answer::Load(Remote::Away)
+            }
+        }
+    }
+
+    async fn ask_until(
+        &self,
+        store: &Arc<dyn Store>,
+        fence: &Arc<Fence>,
+        patience: Option<Instant>,
+    ) -> Result<Answer> {
+        let mut refused = match self.read(store, fence).await? {
+            Found::Valid(loaded) => return Ok(Answer::Hit(loaded)),
+            Found::Refused(head) => head,
+        };
+        let mut attempts = ATTEMPTS;
+        while attempts > 0 {
+            match self.claim(store, fence, &refused, patience).await? {
+                Claimed::Load(captured) => return Ok(Answer::Load(Remote::Captured(captured))),
+                Claimed::Writing => return Ok(Answer::Load(Remote::Writing)),
+                Claimed::Valid(loaded) => return Ok(Answer::Hit(loaded)),
+                Claimed::Refused(head) => {
+                    refused = head;
+                    attempts -= 1;
+                }
+                Claimed::LeaseEnded => match self.read(store, fence).await? {
+                    Found::Valid(loaded) => return Ok(Answer::Hit(loaded)),
+                    Found::Refused(head) => refused = head,
+                },
+            }
+        }
+        Ok(Answer::Load(Remote::Writing))
+    }
+
+    /// The first round trip: the value and what says whether it is valid.
+    pub(super) async fn read(&self, store: &Arc<dyn Store>, fence: &Arc<Fence>) -> Result<Found> {
+        self.read_asking(store, fence, self.site.layer.memory()).await.map(|(found, _)| found)
+    }
+
+    /// The same with the remaining life.
+    pub(super) async fn read_with_life(
+        &self,
+        store: &Arc<dyn Store>,
+        fence: &Arc<Fence>,
+    ) -> Result<(Found, Option<Life>)> {
+        self.read_asking(store, fence, true).await
+    }
+
+    async fn read_asking(
+        &self,
+        store: &Arc<dyn Store>,
+        fence: &Arc<Fence>,
+        life: bool,
+    ) -> Result<(Found, Option<Life>)> {
+        let sent = self.engine.now();
+        let query = Query { key: self.key.text(), tags: &self.tags, life };
+        let reading = store.read(query).await?;
+        let (Some(bytes), Some(nonce)) = (reading.value, reading.key_nonce) else {
+            return Ok((Found::Refused(Vec::new()), None));
+        };
+        if !bytes.starts_with(nonce.as_bytes()) {
+            return Ok((Found::Refused(Vec::new()), None));
+        }
+        let candidate = Candidate {
+            bytes: &bytes,
+            newest_pattern: reading.pattern_nonce,
+            patterns: None,
+            tags: &self.tags,
+            tag_nonces: &reading.tag_nonces,
+        };
+        let found = self.judge(store, fence, candidate, reading.life, sent).await?;
+        Ok((found, reading.life))
+    }
+
+    async fn judge(
+        &self,
+        store: &Arc<dyn Store>,
+        fence: &Arc<Fence>,
+        candidate: Candidate<'_>,
+        life: Option<Life>,
+        sent: Moment,
+    ) -> Result<Found> {
+        match self.validate(store, candidate).await? {
+            Verdict::Refused(head) => Ok(Found::Refused(head)),
+            Verdict::Valid { value, tags, encoded } => {
+                let fence = self.promote(fence, &value, &tags, encoded, life, sent);
+                Ok(Found::Valid(Loaded { value, fence }))
+            }
+        }
+    }
+
+    /// Keeps a value of the shared tier in memory, for no longer than invalidations elsewhere may go unnoticed.
+    fn promote(
+        &self,
+        fence: &Arc<Fence>,
+        value: &Stored,
+        tags: &[String],
+        encoded: usize,
+        life: Option<Life>,
+        sent: Moment,
+    ) -> Arc<Fence> {
+        let fence = Arc::new(Fence::clone(fence).with_tags(&self.engine.fences, tags));
+        let bound = self.engine.settings.coherence_bound;
+        let life = match life {
+            Some(Life::For(left)) => left.min(bound),
+            Some(Life::Forever) => bound,
+            None => return fence,
+        };
+        if self.site.layer.memory() {
+            self.engine.keep_in_memory(
+                &self.key,
+                MemoryEntry {
+                    value: value.clone(),
+                    expires: Some(sent.plus(life)),
+                    weight: weight(&self.key, Some(encoded)),
+                    version: self.site.version,
+                    rules: self.site.rules,
+                    types: self.key.types().clone(),
+                    fence: Fence::clone(&fence),
+                },
+            );
+        }
+        fence
+    }
+
+    /// The second round trip: captures the nonces that the entry will carry, and the lease.
+    async fn claim(
+        &self,
+        store: &Arc<dyn Store>,
+        fence: &Arc<Fence>,
+        refused: &[u8],
+        patience: Option<Instant>,
+    ) -> Result<Claimed> {
+        let sent = self.engine.now();
+        let lease = self.lease(patience)?;
+        let claim = Claim {
+            key: self.key.text(),
+            tags: &self.tags,
+            lease,
+            refused,
+            tag_log: self.site.learns,
+            dependency_life: self.dependency_life(),
+        };
+        let claimed = store.claim(claim).await?;
+        let Some(newest) = claimed.patterns.last().map(|record| record.nonce) else {
+            return Ok(Claimed::Writing);
+        };
+        match claimed.outcome {
+            ClaimOutcome::Load(nonce) => Ok(Claimed::Load(Captured {
+                nonce,
+                pattern_nonce: newest,
+                tag_nonces: claimed.tag_nonces,
+                tag_log: claimed.tag_log,
+                lease,
+            })),
+            ClaimOutcome::Writing => Ok(Claimed::Writing),
+            ClaimOutcome::Held(left) => {
+                let waits = patience
+                    .map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()))
+                    .min(left);
+                store.lease_ended(self.key.text(), waits).await;
+                Ok(Claimed::LeaseEnded)
+            }
+            ClaimOutcome::Found { value, life } => {
+                let nonces: Vec<Option<Nonce>> = claimed.tag_nonces.into_iter().map(Some).collect();
+                let candidate = Candidate {
+                    bytes: &value,
+                    newest_pattern: Some(newest),
+                    patterns: Some(&claimed.patterns),
+                    tags: &self.tags,
+                    tag_nonces: &nonces,
+                };
+                match self.judge(store, fence, candidate, Some(life), sent).await? {
+                    Found::Valid(loaded) => Ok(Claimed::Valid(loaded)),
+                    Found::Refused(head) => Ok(Claimed::Refused(head)),
+                }
+            }
+        }
+    }
+
+    /// A lease for this acquisition, while there is patience to wait for one.
+    fn lease(&self, patience: Option<Instant>) -> Result<Option<Lease>> {
+        match (self.site.lease, patience) {
+            (Some(plan), Some(end)) if Instant::now() < end => {
+                Ok(Some(Lease { token: Nonce::random()?, life: plan.ttl }))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+enum Answer {
+    Hit(Loaded),
+    Load(Remote),
+}
+
+pub(super) enum Found {
+    Valid(Loaded),
+    /// Nothing valid; the head of what was refused.
+    Refused(Vec<u8>),
+}
+
+enum Claimed {
+    Load(Captured),
+    Valid(Loaded),
+    Refused(Vec<u8>),
+    LeaseEnded,
+    Writing,
+}

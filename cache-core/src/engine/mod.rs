@@ -1,0 +1,179 @@
+//! The order of things: memory tier, then shared tier, then the function itself.
+//!
+//! This room alone knows that order. It is written without type parameters: values are [`Erased`](crate::value::Erased),
+//! and the generic shell around it is in [`crate::private`].
+
+mod call;
+mod explicit;
+mod fill;
+mod invalidate;
+mod lead;
+mod replay;
+mod validity;
+mod write;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use cache_store::{Error, ErrorKind, Store};
+
+pub(crate) use self::{
+    call::{Call, Entered, Landed, Loaded},
+    fill::{Keep, Run},
+    invalidate::Invalidating,
+    write::{Writing, Written},
+};
+use self::{call::FlightKey, replay::Replay};
+use crate::{
+    clock::{Clock, Moment},
+    codec::Codec,
+    envelope::Limits,
+    events::{Event, EventSink},
+    fence::{Fence, Fences},
+    flight::Flights,
+    key::{KeyHasher, Key, KeyRef},
+    memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict},
+    private::{BY_HAND, Site},
+    stats::{Counter, Counters, Stats},
+};
+
+/// The settings an engine works with.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) max_entries: u64,
+    pub(crate) max_bytes: Option<u64>,
+    pub(crate) default_ttl: Option<Duration>,
+    pub(crate) coherence_bound: Duration,
+    pub(crate) flight_wait: Duration,
+    pub(crate) limits: Limits,
+    pub(crate) codec: Codec,
+    pub(crate) clock: Clock,
+}
+
+/// One cache: its tiers, and what it knows about loads and invalidations.
+pub(crate) struct Engine {
+    pub(crate) settings: Settings,
+    pub(crate) memory: MemoryTier<Key, KeyHasher>,
+    pub(crate) fences: Fences,
+    pub(crate) flights: Flights<FlightKey, Arc<Fence>, Landed>,
+    pub(crate) shared: Option<Arc<dyn Store>>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) events: Arc<EventSink>,
+    replay: Replay,
+    enabled: AtomicBool,
+}
+
+impl Engine {
+    pub(crate) fn new(settings: Settings, shared: Option<Arc<dyn Store>>, enabled: bool) -> Arc<Self> {
+        let counters = Arc::new(Counters::default());
+        let events = Arc::new(EventSink::default());
+        let config = MemoryConfig {
+            max_entries: settings.max_entries,
+            max_bytes: settings.max_bytes,
+            clock: settings.clock.clone(),
+            on_evict: Some(on_evict(&counters, &events)),
+        };
+        let memory = MemoryTier::with_hasher(config, KeyHasher::default());
+        Arc::new(Self {
+            settings,
+            memory,
+            fences: Fences::new(),
+            flights: Flights::new(),
+            shared,
+            counters,
+            events,
+            replay: Replay::default(),
+            enabled: AtomicBool::new(enabled),
+        })
+    }
+
+    /// Whether functions are cached at all.
+    pub(crate) fn enabled(&self) -> bool {
+        self.enabled.load(Ordering::Relaxed)
+    }
+
+    /// What memory holds under the key for this function, if that is still valid.
+    pub(crate) fn memory_hit(&self, key: KeyRef<'_>, site: &Site) -> Option<Arc<MemoryEntry>> {
+        let entry = self.memory.get(&key)?;
+        if !self.fences.is_live(key.text(), &entry.fence) {
+            self.memory.remove_if(&key, &entry);
+            return None;
+        }
+        let ours = entry.version == site.version
+            && same_rules(entry.rules, site.rules)
+            && entry.types.as_deref().unwrap_or_default() == key.types();
+        let wanted = entry.value.is_some() || site.negative_ttl.is_some();
+        (ours && wanted).then_some(entry)
+    }
+
+    /// Keeps a value in memory unless something it depends on was invalidated since its fence was made.
+    pub(crate) fn keep_in_memory(&self, key: &Key, entry: MemoryEntry) -> bool {
+        let entry = Arc::new(entry);
+        self.fences.admit(key.hash(), key.text(), &entry.fence, || {
+            self.memory.insert(key.clone(), Arc::clone(&entry));
+        })
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        self.settings.clock.now()
+    }
+
+    /// The shared tier, if this function uses it.
+    pub(crate) fn shared_for(&self, site: &Site) -> Option<&Arc<dyn Store>> {
+        self.shared.as_ref().filter(|_| site.layer.shared())
+    }
+
+    /// Counts an error of the shared tier.
+    pub(crate) fn count_error(&self, error: &Error) {
+        self.counters.count(match error.kind() {
+            ErrorKind::Timeout => Counter::SharedTimeouts,
+            _ => Counter::SharedErrors,
+        });
+        tracing::debug!(target: "larder", %error, "the shared tier failed");
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.memory.run_pending();
+        self.counters.snapshot(self.memory.len(), self.memory.weighted_size())
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("settings", &self.settings)
+            .field("shared", &self.shared)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether an entry made under one list of tags may be served under another.
+pub(crate) fn same_rules(entry: u64, reader: u64) -> bool {
+    entry == reader || entry == BY_HAND || reader == BY_HAND
+}
+
+/// What one value weighs when capacity is counted in bytes: its encoded size where it is known.
+pub(crate) fn weight(key: &Key, encoded: Option<usize>) -> u32 {
+    let bytes = key.text().len() + encoded.unwrap_or(64);
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+fn on_evict(counters: &Arc<Counters>, events: &Arc<EventSink>) -> OnEvict {
+    let (counters, events) = (Arc::clone(counters), Arc::clone(events));
+    Box::new(move |key, cause| match cause {
+        Cause::Size => {
+            counters.count(Counter::Evictions);
+            events.tell(|| Event::Evicted { key: key.into() });
+        }
+        Cause::Expired => {
+            counters.count(Counter::Expirations);
+            events.tell(|| Event::Expired { key: key.into() });
+        }
+    })
+}

@@ -1,0 +1,251 @@
+//! Write-through: announce, run the body, store its value if nothing came between.
+
+use std::{sync::Arc, time::Duration};
+
+use cache_store::{Begin, Begun, Error, ErrorKind, Finish, Invalidation, Life, Nonce};
+
+use super::{Call, fill::dependency_life, weight};
+use crate::{clock::Moment, fence::Fence, memory::MemoryEntry, runtime, stats::Counter, value::Stored};
+
+/// How long readers keep out of the way of a writer that never comes back.
+const WRITE_TTL: Duration = Duration::from_secs(30);
+
+/// One write between its announcement and its end. Dropped in between, it invalidates its key.
+pub(crate) struct Writing {
+    call: Call,
+    local: LocalWrite,
+    begun: Option<Begun>,
+    finished: bool,
+}
+
+/// The process's own record of the write.
+pub(crate) struct LocalWrite {
+    fence: Fence,
+}
+
+impl Writing {
+    /// Announces the write: until it ends, no load that began before it stores anything under the key.
+    pub(crate) async fn begin(call: Call) -> Self {
+        let begin = Begin {
+            key: call.key.text(),
+            tags: &call.tags,
+            tag_log: call.site.learns,
+            at_most: WRITE_TTL,
+            dependency_life: call.dependency_life(),
+        };
+        let begun = match call.engine.shared_for(call.site) {
+            Some(store) => store.begin(begin).await.map_err(|error| call.engine.count_error(&error)).ok(),
+            None => None,
+        };
+        let local = LocalWrite::begin(&call);
+        Self { call, local, begun, finished: false }
+    }
+
+    /// The same without a shared tier to tell.
+    pub(crate) fn begin_in_memory(call: Call) -> Self {
+        let local = LocalWrite::begin(&call);
+        Self { call, local, begun: None, finished: false }
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.call.engine.shared_for(self.call.site).is_some()
+    }
+
+    /// Ends the write: stores the value, or invalidates the key when there is none or something came between.
+    pub(crate) async fn finish(mut self, value: Option<Written>) -> Ended {
+        let shared = self.finish_shared(&value).await;
+        self.finished = true;
+        self.finish_here(value, shared)
+    }
+
+    /// The same without a shared tier to tell.
+    pub(crate) fn finish_in_memory(mut self, value: Option<Written>) -> Ended {
+        self.finished = true;
+        self.finish_here(value, Shared::None)
+    }
+
+    async fn finish_shared(&self, value: &Option<Written>) -> Shared {
+        let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else {
+            return Shared::None;
+        };
+        let Some(begun) = &self.begun else {
+            self.repeat_invalidation();
+            return Shared::Failed(Error::new(ErrorKind::Unavailable, "the write was not announced"));
+        };
+        let bytes = match value {
+            Some(written) => self.encode(&store, begun, written).await,
+            None => None,
+        };
+        let life = value.as_ref().and_then(|written| written.life);
+        let sent = self.call.engine.now();
+        let finish = Finish {
+            key: self.call.key.text(),
+            begun,
+            value: bytes.as_deref().map(|bytes| &bytes[Nonce::LEN..]),
+            life: life.map_or(Life::Forever, Life::For),
+            dependency_life: dependency_life(life),
+        };
+        match store.finish(finish).await {
+            Ok(true) => Shared::Stored { sent, bytes: bytes.map_or(0, |bytes| bytes.len()) },
+            Ok(false) => Shared::Refused,
+            Err(error) => {
+                self.call.engine.count_error(&error);
+                self.repeat_invalidation();
+                Shared::Failed(error)
+            }
+        }
+    }
+
+    async fn encode(
+        &self,
+        store: &Arc<dyn cache_store::Store>,
+        begun: &Begun,
+        written: &Written,
+    ) -> Option<Vec<u8>> {
+        let Written { value, life, learned } = written;
+        let mut tags: Vec<(&str, Nonce)> = self
+            .call
+            .tags
+            .iter()
+            .map(String::as_str)
+            .zip(begun.tag_nonces.iter().copied())
+            .collect();
+        if !learned.is_empty() {
+            let stamped = store.stamp_tags(begun.tag_log?, learned, dependency_life(*life)).await;
+            let nonces = stamped.map_err(|error| self.call.engine.count_error(&error)).ok()??;
+            tags.extend(learned.iter().map(String::as_str).zip(nonces));
+        }
+        // The key nonce is FINISH's to choose; the place of the old one is cut off before sending.
+        self.call.encode(begun.nonce, begun.pattern_nonce, &tags, value)
+    }
+
+    fn finish_here(&self, written: Option<Written>, shared: Shared) -> Ended {
+        let engine = &self.call.engine;
+        let Some(written) = written else {
+            self.local.give_up(&self.call);
+            return Ended::Fenced;
+        };
+        let (expires, encoded) = match shared {
+            Shared::None => (written.life.map(|life| engine.now().plus(life)), None),
+            Shared::Stored { sent, bytes } => {
+                let bound = engine.settings.coherence_bound;
+                let life = written.life.map_or(bound, |life| life.min(bound));
+                (Some(sent.plus(life)), Some(bytes))
+            }
+            Shared::Refused => {
+                engine.counters.count(Counter::FillsFenced);
+                self.local.give_up(&self.call);
+                return Ended::Fenced;
+            }
+            Shared::Failed(error) => {
+                self.local.give_up(&self.call);
+                return Ended::Failed(error);
+            }
+        };
+        self.local.store(&self.call, written, expires, encoded)
+    }
+
+    fn repeat_invalidation(&self) {
+        self.call.engine.replay(Invalidation::Keys(vec![self.call.key.text().to_owned()]));
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
+        // The body may or may not have written: nothing that is stored can be trusted.
+        self.local.give_up(&self.call);
+        let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else { return };
+        let Some(begun) = self.begun.take() else { return self.repeat_invalidation() };
+        let call = self.call.clone();
+        let Ok(runtime) = runtime::handle() else { return self.repeat_invalidation() };
+        runtime.spawn(async move {
+            let finish = Finish {
+                key: call.key.text(),
+                begun: &begun,
+                value: None,
+                life: Life::Forever,
+                dependency_life: dependency_life(None),
+            };
+            if store.finish(finish).await.is_err() {
+                call.engine.replay(Invalidation::Keys(vec![call.key.text().to_owned()]));
+            }
+        });
+    }
+}
+
+impl LocalWrite {
+    fn begin(call: &Call) -> Self {
+        let Call { engine, key, tags, .. } = call;
+        // Marking the key takes its entry out and fences every load that began before; a second writer's mark
+        // fences this one.
+        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(&key.as_ref()));
+        Self { fence: engine.fences.fence(engine.fences.now(), tags) }
+    }
+
+    fn store(
+        &self,
+        call: &Call,
+        written: Written,
+        expires: Option<Moment>,
+        encoded: Option<usize>,
+    ) -> Ended {
+        let Call { engine, key, site, .. } = call;
+        let fence = self.fence.clone().with_tags(&engine.fences, &written.learned);
+        let entry = MemoryEntry {
+            value: written.value,
+            expires,
+            weight: weight(key, encoded),
+            version: site.version,
+            rules: site.rules,
+            types: key.types().clone(),
+            fence: fence.clone(),
+        };
+        let entry = Arc::new(entry);
+        let stored = engine.fences.replace(key.hash(), key.text(), &fence, || {
+            if site.layer.memory() {
+                engine.memory.insert(key.clone(), entry);
+            }
+        });
+        if stored {
+            engine.counters.count(Counter::Fills);
+            Ended::Stored
+        } else {
+            engine.counters.count(Counter::FillsFenced);
+            self.give_up(call);
+            Ended::Fenced
+        }
+    }
+
+    fn give_up(&self, call: &Call) {
+        let Call { engine, key, .. } = call;
+        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(&key.as_ref()));
+    }
+}
+
+/// What a writer stores.
+pub(crate) struct Written {
+    pub(crate) value: Stored,
+    pub(crate) life: Option<Duration>,
+    pub(crate) learned: Vec<String>,
+}
+
+/// How a write ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Stored,
+    /// Something came between, or there was nothing to store: the key is invalidated.
+    Fenced,
+    /// The shared tier did not answer: the key is invalidated here, and will be there.
+    Failed(Error),
+}
+
+enum Shared {
+    /// There is no shared tier for this entry.
+    None,
+    Stored { sent: Moment, bytes: usize },
+    Refused,
+    Failed(Error),
+}

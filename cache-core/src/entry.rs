@@ -1,0 +1,216 @@
+//! Companions of async functions: one entry, or everything that a function stored.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use cache_store::{Error, ErrorKind, Invalidation, Result};
+use cache_template::Glob;
+
+use crate::{
+    engine::Engine,
+    explicit::Invalidate,
+    key::{KeyBuffer, KeyPart, render_key},
+    private::{Given, Site, Spec, Subject},
+};
+
+/// One entry of an annotated function: what `<name>_entry(..)` gives.
+///
+/// ```
+/// # use larder_core_doc::*;
+/// ```
+pub struct Entry<T: 'static>(Option<Subject<T>>);
+
+/// Everything that an annotated function stored: what `<name>_cache()` gives.
+pub struct FnCache {
+    engine: Option<Arc<Engine>>,
+    site: &'static Site,
+}
+
+#[doc(hidden)]
+#[must_use]
+pub fn entry<V>(spec: &'static Spec<V>, cache: Given<'_>, key: &[&dyn KeyPart]) -> Entry<V> {
+    let mut buffer = KeyBuffer::new();
+    render_key(spec.site.key, key, &mut buffer);
+    if buffer.failure().is_some() {
+        return Entry(None);
+    }
+    let key = buffer.finish();
+    Entry(cache.with(|engine| engine.map(|engine| Subject::new(spec, engine, key))))
+}
+
+#[doc(hidden)]
+#[must_use]
+pub fn fn_cache<V>(spec: &'static Spec<V>, cache: Given<'_>) -> FnCache {
+    FnCache { engine: cache.with(|engine| engine.cloned()), site: &spec.site }
+}
+
+impl<T> Entry<T> {
+    /// The rendered key, without the cache's prefix; empty when there is no cache to have an entry in.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.0.as_ref().map_or("", |subject| subject.key.text())
+    }
+
+    /// The cached value; never runs the function.
+    ///
+    /// # Errors
+    ///
+    /// When the shared tier has to be asked and does not answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is changed.
+    pub async fn get(&self) -> Result<Option<T>> {
+        let subject = self.subject()?;
+        Ok(subject.call(false).get().await?.and_then(|kept| subject.copy(&kept)))
+    }
+
+    /// Stores a value as if the function had returned it: with its time to live and its tags.
+    ///
+    /// Loads that began before store nothing over it.
+    ///
+    /// # Errors
+    ///
+    /// When the shared tier does not answer (the entry is invalidated then, as soon as it does), or when other writes
+    /// of the same key kept coming between.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, the entry is invalidated.
+    pub async fn set(&self, value: T) -> Result<()> {
+        let subject = self.subject()?;
+        let kept = subject.spec.value.keep(&value);
+        let (life, learned) = (subject.life(&value), subject.learned(&value));
+        subject.call(false).set(Some(kept), life, learned).await
+    }
+
+    /// Invalidates the entry: no read that begins after `Ok` returns a value whose load began before.
+    ///
+    /// # Errors
+    ///
+    /// When the shared tier does not confirm. The invalidation holds in this process then, and is repeated until it
+    /// does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, the invalidation still happens: here at once, in the shared tier as soon as possible.
+    pub fn invalidate(&self) -> Invalidate {
+        Invalidate::of(self.target().ok_or_else(no_cache))
+    }
+
+    /// Whether there is a value.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is changed.
+    pub async fn exists(&self) -> Result<bool> {
+        Ok(self.subject()?.call(false).get().await?.is_some())
+    }
+
+    /// How long the value will live: `None` when there is none, [`Duration::MAX`] when nothing but an invalidation or
+    /// an eviction ends it.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is changed.
+    pub async fn ttl(&self) -> Result<Option<Duration>> {
+        self.subject()?.call(false).remaining().await
+    }
+
+    /// Adds tags to the cached value; `false` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the shared tier does not answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, the tags may or may not have been added.
+    pub async fn tag<G: Into<String>>(&self, tags: impl IntoIterator<Item = G>) -> Result<bool> {
+        let tags: Vec<String> = tags.into_iter().map(Into::into).collect();
+        self.subject()?.call(false).tag(&tags).await
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn tagged(mut self, parts: &[&dyn KeyPart]) -> Self {
+        if let Some(subject) = &mut self.0 {
+            subject.tag_with(parts);
+        }
+        self
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn ttl_override(mut self, ttl: Duration) -> Self {
+        if let Some(subject) = &mut self.0 {
+            subject.ttl = Some(ttl);
+        }
+        self
+    }
+
+    pub(crate) fn subject(&self) -> Result<&Subject<T>> {
+        self.0.as_ref().ok_or_else(no_cache)
+    }
+
+    pub(crate) fn into_subject(self) -> Option<Subject<T>> {
+        self.0.filter(|subject| subject.engine.enabled())
+    }
+
+    pub(crate) fn engine(&self) -> Option<&Arc<Engine>> {
+        self.0.as_ref().map(|subject| &subject.engine)
+    }
+
+    /// The engine, what to invalidate, and whether other processes have to know.
+    pub(crate) fn target(&self) -> Option<(Arc<Engine>, Invalidation, bool)> {
+        let subject = self.0.as_ref()?;
+        let what = Invalidation::Keys(vec![subject.key.text().to_owned()]);
+        Some((Arc::clone(&subject.engine), what, subject.spec.site.layer.shared()))
+    }
+}
+
+impl FnCache {
+    /// Invalidates every entry whose key the function's template can make, whatever its arguments were.
+    ///
+    /// # Errors
+    ///
+    /// As [`Entry::invalidate`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Entry::invalidate`].
+    pub fn clear(&self) -> Invalidate {
+        Invalidate::of(self.target().ok_or_else(no_cache))
+    }
+
+    pub(crate) fn target(&self) -> Option<(Arc<Engine>, Invalidation, bool)> {
+        let glob = Glob::from_template(self.site.key).as_str().to_owned();
+        let engine = Arc::clone(self.engine.as_ref()?);
+        Some((engine, Invalidation::Pattern(glob), self.site.layer.shared()))
+    }
+}
+
+impl<T> fmt::Debug for Entry<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Entry").field(&self.key()).finish()
+    }
+}
+
+impl fmt::Debug for FnCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FnCache({}::{})", self.site.module, self.site.function)
+    }
+}
+
+pub(crate) fn no_cache() -> Error {
+    crate::scope::with_current(|cache| cache.err().cloned()).unwrap_or_else(|| {
+        Error::new(ErrorKind::Template, "a part of the key could not be rendered")
+    })
+}

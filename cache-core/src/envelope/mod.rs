@@ -1,0 +1,131 @@
+//! The bytes of an entry in the shared tier.
+//!
+//! Little endian, in this order:
+//!
+//! | offset | bytes | what |
+//! |---|---|---|
+//! | 0 | 16 | key nonce; scripts replace it, so it is not part of the checksum |
+//! | 16 | 16 | pattern nonce: the last record of the pattern log known before the load |
+//! | 32 | 8 | fill id: random, so that no two fills have the same head of 40 bytes |
+//! | 40 | 4 | magic |
+//! | 44 | 1 | format version |
+//! | 45 | 1 | codec id |
+//! | 46 | 1 | flags |
+//! | 47 | 8 | type fingerprint |
+//! | 55 | 8 | rules fingerprint |
+//! | 63 | 2 | number of tags, then for each: length (2), name, nonce (16) |
+//! | … | 4 | length of the payload, then the payload |
+//! | end − 8 | 8 | checksum |
+//!
+//! The checksum is [XXH3] over everything between the key nonce and itself, seeded with the hash of the key's text: bytes
+//! that were copied under another key are refused. It finds accidents; it proves nothing about who wrote the bytes, so
+//! everything else is bounded as if they were hostile.
+//!
+//! [XXH3]: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
+
+mod parse;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use cache_store::Nonce;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+#[allow(unused_imports, reason = "named by the engine")]
+pub(crate) use self::{
+    parse::{Corrupt, Envelope, Tags, parse},
+    write::EnvelopeWriter,
+};
+use crate::Codec;
+
+/// The key nonce, the pattern nonce and the fill id: what names one fill in a `refused` comparison.
+pub(crate) const HEAD_LEN: usize = 2 * Nonce::LEN + FILL_ID_LEN;
+
+/// The length of a fill id.
+pub(crate) const FILL_ID_LEN: usize = 8;
+
+const MAGIC: [u8; 4] = *b"LRDR";
+const FORMAT: u8 = 1;
+const NEGATIVE: u8 = 1;
+const BY_HAND: u8 = 1 << 1;
+const CHECKSUM_LEN: usize = 8;
+const PAYLOAD_LENGTH_LEN: usize = 4;
+/// Where the tags begin.
+const TAGS_AT: usize = HEAD_LEN + MAGIC.len() + 3 + 8 + 8 + 2;
+/// An envelope without tags and payload.
+const MIN_LEN: usize = TAGS_AT + PAYLOAD_LENGTH_LEN + CHECKSUM_LEN;
+
+/// What an envelope says of its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// The key's nonce before the load; any will do where a script puts a fresh one in front.
+    pub(crate) key_nonce: Nonce,
+    /// The nonce of the last record of the pattern log before the load.
+    pub(crate) pattern_nonce: Nonce,
+    /// Tells this fill from every other, see [`new_fill_id`].
+    pub(crate) fill_id: [u8; FILL_ID_LEN],
+    /// How the payload is encoded.
+    pub(crate) codec: Codec,
+    /// The value is a cached `None`; the payload is empty.
+    pub(crate) negative: bool,
+    /// The value was set by hand, not loaded by a function.
+    pub(crate) by_hand: bool,
+    /// See [`type_fingerprint`].
+    pub(crate) type_fingerprint: u64,
+    /// See [`rules_fingerprint`]; 0 when set by hand.
+    pub(crate) rules_fingerprint: u64,
+}
+
+/// The largest envelope that is written or read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Bytes of the encoded value.
+    pub(crate) max_value_bytes: usize,
+    /// Tags of one entry.
+    pub(crate) max_tags: u16,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_value_bytes: 64 << 20, max_tags: 1024 }
+    }
+}
+
+/// A fresh fill id. It only has to differ from the fills of one key, so it need not be unpredictable.
+pub(crate) fn new_fill_id() -> [u8; FILL_ID_LEN] {
+    fastrand::u64(..).to_le_bytes()
+}
+
+/// Names a value type in one version of its meaning. `type_name` is neither unique nor stable across compilers: what
+/// differs is a miss, and what is equal by accident is still decoded under every check.
+pub(crate) fn type_fingerprint(type_name: &str, version: u32) -> u64 {
+    fingerprint([b"type".as_slice(), type_name.as_bytes(), &version.to_le_bytes()])
+}
+
+/// Names the rules a function stores under: its tag templates, each as its literals, those learned from the value as
+/// their text, and its version. An entry that was stored under other rules lacks tags and is a miss. Never 0.
+pub(crate) fn rules_fingerprint(known: &[&[&str]], learned: &[&str], version: u32) -> u64 {
+    let templates = (known.len() as u64).to_le_bytes();
+    let lengths: Vec<_> =
+        known.iter().map(|literals| (literals.len() as u64).to_le_bytes()).collect();
+    let shape = lengths.iter().map(<[u8; 8]>::as_slice);
+    let texts = known.iter().copied().flatten().chain(learned).map(|text| text.as_bytes());
+    let head = [b"rules".as_slice(), &version.to_le_bytes(), &templates];
+    fingerprint(head.into_iter().chain(shape).chain(texts)).max(1)
+}
+
+/// The first 64 bits of BLAKE3 over length-prefixed parts, so that no two lists of parts are the same bytes.
+fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+    }
+    let mut first = [0; 8];
+    hasher.finalize_xof().fill(&mut first);
+    u64::from_le_bytes(first)
+}
+
+/// The checksum over everything between the key nonce and the checksum itself.
+fn checksum(key: &str, checked: &[u8]) -> [u8; CHECKSUM_LEN] {
+    xxh3_64_with_seed(checked, xxh3_64(key.as_bytes())).to_le_bytes()
+}

@@ -1,0 +1,274 @@
+//! Explicit operations as builders: what is not said takes the cache's defaults, and `.await` does it.
+
+use std::{
+    future::{Future, IntoFuture},
+    marker::PhantomData,
+    sync::Arc,
+    time::Duration,
+};
+
+use cache_store::{BoxFuture, Error, ErrorKind, Invalidation, Result};
+
+use crate::{
+    cache::Cache,
+    engine::{Engine, Invalidating},
+    key::{KeyBuffer, raw_key},
+    private::{Miss, ResultShape, Spec, Subject, sharing::Share},
+    value::SharedValue,
+};
+
+/// More than twice the difference between two machines' clocks over one bound.
+const MARGIN: Duration = Duration::from_millis(50);
+
+/// An invalidation; does nothing before it is awaited.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// let cache = cache_core::Cache::memory();
+/// cache.invalidate("user:42").await?;
+/// cache.invalidate_tags(["user"]).everywhere().await?;
+/// # Ok(()) }
+/// ```
+#[must_use = "an invalidation does nothing before it is awaited"]
+#[derive(Debug)]
+pub struct Invalidate {
+    what: Result<(Arc<Engine>, Invalidation, bool)>,
+    everywhere: bool,
+}
+
+impl Invalidate {
+    pub(crate) fn of(what: Result<(Arc<Engine>, Invalidation, bool)>) -> Self {
+        Self { what, everywhere: false }
+    }
+
+    /// Also waits until no other process can serve what was invalidated from its memory: the cache's
+    /// `coherence_bound` and a margin. At once where there is no shared tier.
+    ///
+    /// # Cancel safety
+    ///
+    /// As without it; the invalidation itself happens first.
+    pub fn everywhere(mut self) -> Self {
+        self.everywhere = true;
+        self
+    }
+
+    async fn run(self) -> Result<()> {
+        let (engine, what, shared) = self.what?;
+        if !shared {
+            engine.invalidate_here(&what);
+            return Ok(());
+        }
+        Invalidating::new(&engine, what).run().await?;
+        if self.everywhere && engine.shared.is_some() {
+            tokio::time::sleep(engine.settings.coherence_bound + MARGIN).await;
+        }
+        Ok(())
+    }
+
+    /// For sync callers: waits on the calling thread.
+    pub(crate) fn run_sync(self) -> Result<()> {
+        let here = match &self.what {
+            Ok((engine, _, shared)) => !shared || engine.shared.is_none(),
+            Err(_) => true,
+        };
+        if here {
+            let (engine, what, _) = self.what?;
+            engine.invalidate_here(&what);
+            return Ok(());
+        }
+        crate::runtime::wait_for(self.run()).unwrap_or_else(|| Err(crate::blocking::not_here()))
+    }
+}
+
+impl IntoFuture for Invalidate {
+    type Output = Result<()>;
+    type IntoFuture = BoxFuture<'static, Result<()>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+/// A time to live: `"5m"`, `"forever"`, a [`Duration`], or seconds as an integer.
+pub trait IntoTtl {
+    /// The time, or `None` for ever.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Template`] for text that is no duration, and for zero.
+    fn into_ttl(self) -> Result<Option<Duration>>;
+}
+
+impl IntoTtl for Duration {
+    fn into_ttl(self) -> Result<Option<Duration>> {
+        if self.is_zero() {
+            return Err(Error::new(
+                ErrorKind::Template,
+                "a time to live of zero stores nothing; leave the operation out instead",
+            ));
+        }
+        Ok(Some(self))
+    }
+}
+
+impl IntoTtl for u64 {
+    fn into_ttl(self) -> Result<Option<Duration>> {
+        Duration::from_secs(self).into_ttl()
+    }
+}
+
+impl IntoTtl for &str {
+    fn into_ttl(self) -> Result<Option<Duration>> {
+        if self == "forever" {
+            return Ok(None);
+        }
+        let parsed = cache_template::parse_duration(self);
+        parsed
+            .map_err(|error| Error::new(ErrorKind::Template, format!("ttl \"{self}\": {error}")))?
+            .into_ttl()
+    }
+}
+
+/// Stores a value by its key; does nothing before it is awaited.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// let cache = cache_core::Cache::memory();
+/// cache.set("user:42", &"Ada".to_owned()).ttl("5m").tags(["user"]).await?;
+/// assert_eq!(cache.get::<String>("user:42").await?.as_deref(), Some("Ada"));
+/// # Ok(()) }
+/// ```
+#[must_use = "a set does nothing before it is awaited"]
+#[derive(Debug)]
+pub struct Set<'a, T> {
+    options: Options<'a>,
+    value: &'a T,
+}
+
+/// Gets a value by its key, or loads it once for all who ask; does nothing before it is awaited.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+/// let cache = cache_core::Cache::memory();
+/// let load = || async { Ok::<_, std::io::Error>("Ada".to_owned()) };
+/// assert_eq!(cache.get_or_set("user:42", load).ttl("2h").await?, "Ada");
+/// # Ok(()) }
+/// ```
+#[must_use = "a get_or_set does nothing before it is awaited"]
+#[derive(Debug)]
+pub struct GetOrSet<'a, T, E, F> {
+    options: Options<'a>,
+    load: F,
+    result: PhantomData<fn() -> (T, E)>,
+}
+
+#[derive(Debug)]
+struct Options<'a> {
+    cache: &'a Cache,
+    key: &'a str,
+    ttl: Option<Result<Option<Duration>>>,
+    tags: Vec<String>,
+}
+
+impl<'a> Options<'a> {
+    fn new(cache: &'a Cache, key: &'a str) -> Self {
+        Self { cache, key, ttl: None, tags: Vec::new() }
+    }
+
+    fn subject<T: SharedValue>(self) -> Result<(Subject<T>, Option<Duration>)> {
+        let mut buffer = KeyBuffer::new();
+        let key = raw_key(self.key, &mut buffer)?;
+        let mut subject = Subject::new(by_hand::<T>(), self.cache.engine(), key);
+        subject.tags = self.tags;
+        let life = self.ttl.unwrap_or(Ok(self.cache.engine().settings.default_ttl))?;
+        subject.ttl = Some(life.unwrap_or(Duration::MAX));
+        Ok((subject, life))
+    }
+}
+
+pub(crate) fn by_hand<T: SharedValue>() -> &'static Spec<T> {
+    const { &Spec::by_hand(T::TYPE) }
+}
+
+impl<'a, T: SharedValue> Set<'a, T> {
+    pub(crate) fn new(cache: &'a Cache, key: &'a str, value: &'a T) -> Self {
+        Self { options: Options::new(cache, key), value }
+    }
+
+    /// How long it lives; the cache's default when this is not said.
+    pub fn ttl(mut self, ttl: impl IntoTtl) -> Self {
+        self.options.ttl = Some(ttl.into_ttl());
+        self
+    }
+
+    /// The tags it bears.
+    pub fn tags<G: Into<String>>(mut self, tags: impl IntoIterator<Item = G>) -> Self {
+        self.options.tags.extend(tags.into_iter().map(Into::into));
+        self
+    }
+}
+
+impl<'a, T: SharedValue + Sync> IntoFuture for Set<'a, T> {
+    type Output = Result<()>;
+    type IntoFuture = BoxFuture<'a, Result<()>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { options, value } = self;
+        let prepared = options.subject::<T>().map(|(subject, life)| {
+            let kept = subject.spec.value.keep(value);
+            (subject.call(false), kept, life)
+        });
+        Box::pin(async move {
+            let (call, kept, life) = prepared.map_err(|error| error.during("set"))?;
+            call.set(Some(kept), life, Vec::new()).await
+        })
+    }
+}
+
+impl<'a, T: SharedValue, E, F> GetOrSet<'a, T, E, F> {
+    pub(crate) fn new(cache: &'a Cache, key: &'a str, load: F) -> Self {
+        Self { options: Options::new(cache, key), load, result: PhantomData }
+    }
+
+    /// How long a loaded value lives; the cache's default when this is not said. Text that is no duration is logged,
+    /// and the value is loaded without being stored.
+    pub fn ttl(mut self, ttl: impl IntoTtl) -> Self {
+        self.options.ttl = Some(ttl.into_ttl());
+        self
+    }
+
+    /// The tags that a loaded value bears.
+    pub fn tags<G: Into<String>>(mut self, tags: impl IntoIterator<Item = G>) -> Self {
+        self.options.tags.extend(tags.into_iter().map(Into::into));
+        self
+    }
+}
+
+impl<'a, T, E, F, L> IntoFuture for GetOrSet<'a, T, E, F>
+where
+    T: SharedValue + Send + Sync,
+    E: Send + 'a,
+    F: FnOnce() -> L + Send + 'a,
+    L: Future<Output = Result<T, E>> + Send + 'a,
+{
+    type Output = Result<T, E>;
+    type IntoFuture = BoxFuture<'a, Result<T, E>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { options, load, .. } = self;
+        Box::pin(async move {
+            let subject = match options.subject::<T>() {
+                Ok((subject, _)) if subject.engine.enabled() => subject,
+                Ok(_) => return load().await,
+                Err(error) => {
+                    tracing::error!(target: "larder", %error, "get_or_set: loaded without the cache");
+                    return load().await;
+                }
+            };
+            if let Some(hit) = subject.call(false).hit().and_then(|kept| subject.copy(&kept)) {
+                return Ok(hit);
+            }
+            Miss::of(subject).load::<ResultShape, _, _>(Share::never(), async { load().await }).await
+        })
+    }
+}

@@ -1,0 +1,232 @@
+//! Fences: what this process knows about invalidations, and which loads and entries they rule out.
+//!
+//! Every invalidation takes the next number of one sequence. A load notes the number that is current before it begins:
+//! it is *born* then, and so is the entry it fills. The entry, or the load, is **fenced off** if its key, one of its
+//! tags, a pattern that matches its key, or everything was invalidated with a greater number. Whoever forgets an
+//! invalidation raises a floor instead, which refuses more than needed and never less: coarser, never wrong.
+//!
+//! # Why every interleaving is right
+//!
+//! *A load against an invalidation.* The caller of an invalidation has changed the source before. If the load read a
+//! number at least as great as the invalidation's, then reading it (acquire) saw the step that made it (release), so
+//! the load began after the change and reads the new value. If it read a smaller one, it may have read the old value,
+//! and it is refused as soon as the mark is seen. Reading an outdated number is safe for the same reason.
+//!
+//! *Keys.* [`Fences::invalidate_key`] takes its number, leaves the mark and removes the entry under the lock of the
+//! key's shard; [`Fences::admit`] checks and inserts under the same lock. So either the insert comes first, and the
+//! removal finds the entry, or the mark comes first, and the check finds the mark. An entry in the memory tier needs no
+//! further check of its key.
+//!
+//! *Tags, patterns, everything* cover entries that nobody lists, so nothing is removed: every hit checks. An
+//! invalidation between `admit`'s check and its insert, or between the insert and the hit, is found by the hit. Whoever
+//! starts a read after `invalidate_…` returned sees the mark, as that return happened before the read.
+//!
+//! *Tags learned from the value* are not known while the load runs, and their marks may have been purged meanwhile. A
+//! purge happens under the shard's lock, takes only marks that no fence holds, and folds the greatest number it drops
+//! into the shard's floor; a mark made later starts at that floor. So a learned tag that was invalidated during the load
+//! has a number greater than the load's birth, by its mark or by the floor.
+//!
+//! *Patterns* are numbered and logged under one lock. An entry's `checked` starts at its birth and not at the insert:
+//! records between the two are matched at the first hit. It moves only to a record up to which all were matched,
+//! and only forward, so two hits that check at once both tell the truth. A trimmed record raises the log's floor, and
+//! an entry whose `checked` is below it is refused.
+
+mod keys;
+mod patterns;
+mod stamp;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use cache_template::Glob;
+
+use crate::sync::{Arc, AtomicU64, Ordering};
+
+use keys::KeyMarks;
+use patterns::PatternLog;
+use stamp::Sequence;
+pub(crate) use stamp::Stamp;
+use tags::{TagMark, TagMarks};
+
+/// What one cache has invalidated in this process.
+pub(crate) struct Fences {
+    sequence: Sequence,
+    keys: KeyMarks,
+    tags: TagMarks,
+    patterns: PatternLog,
+    /// The number of the last invalidation of everything.
+    cleared: AtomicU64,
+}
+
+/// How much is remembered before it is folded into a floor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Shards of the key marks and of the tag marks.
+    pub(crate) shards: usize,
+    /// Recent key marks per shard.
+    pub(crate) keys: usize,
+    /// Tag marks per shard below which nothing is purged.
+    pub(crate) tags: usize,
+    /// Records in the pattern log.
+    pub(crate) patterns: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { shards: 64, keys: 256, tags: 256, patterns: 256 }
+    }
+}
+
+/// What one load, and the entry it fills, must be checked against.
+#[derive(Debug)]
+pub(crate) struct Fence {
+    born: Stamp,
+    /// The number of the last pattern record that is known not to match.
+    checked: AtomicU64,
+    tags: Box<[Arc<TagMark>]>,
+}
+
+impl Fence {
+    /// When the load began.
+    pub(crate) fn born(&self) -> Stamp {
+        self.born
+    }
+
+    /// The same fence with the tags that were learned from the value added.
+    pub(crate) fn with_tags(self, fences: &Fences, more: &[impl AsRef<str>]) -> Self {
+        if more.is_empty() {
+            return self;
+        }
+        let learned = more.iter().map(|name| fences.tags.intern(name.as_ref()));
+        Self { tags: self.tags.iter().cloned().chain(learned).collect(), ..self }
+    }
+
+    fn tags_untouched(&self) -> bool {
+        self.tags.iter().all(|tag| !tag.invalidated_after(self.born))
+    }
+}
+
+impl Clone for Fence {
+    fn clone(&self) -> Self {
+        Self {
+            born: self.born,
+            checked: AtomicU64::new(self.checked.load(Ordering::Acquire)),
+            tags: self.tags.clone(),
+        }
+    }
+}
+
+impl Fences {
+    /// Knows of no invalidation yet.
+    pub(crate) fn new() -> Self {
+        Self::with_limits(Limits::default())
+    }
+
+    /// Remembers as much as `limits` allow.
+    pub(crate) fn with_limits(limits: Limits) -> Self {
+        Self {
+            sequence: Sequence::new(),
+            keys: KeyMarks::new(limits.shards, limits.keys),
+            tags: TagMarks::new(limits.shards, limits.tags),
+            patterns: PatternLog::new(limits.patterns),
+            cleared: AtomicU64::new(0),
+        }
+    }
+
+    /// The stamp of a load that begins now; capture it before the load reads anything.
+    pub(crate) fn now(&self) -> Stamp {
+        self.sequence.now()
+    }
+
+    /// The fence of a load that began at `born` and has these tags.
+    pub(crate) fn fence(&self, born: Stamp, tags: &[impl AsRef<str>]) -> Fence {
+        Fence {
+            born,
+            checked: AtomicU64::new(born.number()),
+            tags: tags.iter().map(|name| self.tags.intern(name.as_ref())).collect(),
+        }
+    }
+
+    /// Rules out every load and entry of the key born before, and calls `remove` in the same step.
+    ///
+    /// What `remove` took out is handed back, so that it is dropped after the lock.
+    pub(crate) fn invalidate_key<R>(&self, hash: u64, remove: impl FnOnce() -> R) -> R {
+        self.keys.invalidate(hash, &self.sequence, remove)
+    }
+
+    /// Rules out every load and entry with this tag born before.
+    pub(crate) fn invalidate_tag(&self, name: &str) {
+        self.tags.invalidate(name, &self.sequence);
+    }
+
+    /// Rules out every load and entry born before whose key matches.
+    pub(crate) fn invalidate_pattern(&self, glob: Glob) {
+        self.patterns.invalidate(glob, &self.sequence);
+    }
+
+    /// Rules out every load and entry born before.
+    pub(crate) fn invalidate_all(&self) {
+        self.cleared.fetch_max(self.sequence.next(), Ordering::AcqRel);
+    }
+
+    /// Inserts the entry unless it is fenced off; no invalidation of its key comes between the check and the insert.
+    ///
+    /// `insert` runs under a lock: it must not call back into the fences.
+    pub(crate) fn admit(
+        &self,
+        hash: u64,
+        text: &str,
+        fence: &Fence,
+        insert: impl FnOnce(),
+    ) -> bool {
+        self.keys.unless_invalidated(hash, fence.born, || {
+            let live = self.is_live(text, fence);
+            if live {
+                insert();
+            }
+            live
+        })
+    }
+
+    /// What ends a write: rules out every load of the key born before and inserts the written entry, unless the write
+    /// itself is fenced off by another write or an invalidation that came between.
+    ///
+    /// The entry keeps the birth of the write: its tags and patterns are compared from there. `insert` runs under a lock:
+    /// it must not call back into the fences.
+    pub(crate) fn replace(
+        &self,
+        hash: u64,
+        text: &str,
+        fence: &Fence,
+        insert: impl FnOnce(),
+    ) -> bool {
+        self.keys.mark_unless_invalidated(hash, fence.born, &self.sequence, || {
+            let live = self.is_live(text, fence);
+            if live {
+                insert();
+            }
+            live
+        })
+    }
+
+    /// Runs `change`, which no invalidation of the key, no insert and no replacement comes in between.
+    pub(crate) fn with_key<R>(&self, hash: u64, change: impl FnOnce() -> R) -> R {
+        self.keys.with(hash, change)
+    }
+
+    /// Whether an entry that is in the memory tier may be served.
+    ///
+    /// Its key is not looked up: an invalidation of the key would have removed the entry. Takes no lock, and allocates
+    /// nothing, unless a pattern was invalidated since the entry was last served.
+    #[inline]
+    pub(crate) fn is_live(&self, text: &str, fence: &Fence) -> bool {
+        self.cleared.load(Ordering::Acquire) <= fence.born.number()
+            && fence.tags_untouched()
+            && self.patterns.spares(text, &fence.checked)
+    }
+
+    /// Whether a load is still worth joining, or its value worth storing: nothing it depends on was invalidated.
+    pub(crate) fn is_current(&self, hash: u64, text: &str, fence: &Fence) -> bool {
+        self.keys.unless_invalidated(hash, fence.born, || true) && self.is_live(text, fence)
+    }
+}

@@ -1,0 +1,47 @@
+//! What the memory tier holds for a key.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::clock::{Clock, Moment};
+use crate::fence::Fence;
+use crate::key::Types;
+
+/// A value of whatever type the function returns; `None` is a cached absence.
+pub(crate) type Value = Option<Arc<dyn Any + Send + Sync>>;
+
+/// A value, how long it may be served, and what rules it out before.
+pub(crate) struct MemoryEntry {
+    pub(crate) value: Value,
+    /// The entry is a miss from this moment on; `None` for never.
+    pub(crate) expires: Option<Moment>,
+    /// In bytes; counts only where the tier is bounded by bytes.
+    pub(crate) weight: u32,
+    /// The version of the function that stored it.
+    pub(crate) version: u32,
+    /// Names the list of tags under which it was stored.
+    pub(crate) rules: u64,
+    /// The types that its key names.
+    pub(crate) types: Types,
+    pub(crate) fence: Fence,
+}
+
+impl MemoryEntry {
+    /// Whether its time to live is over.
+    #[inline]
+    pub(crate) fn is_expired(&self, clock: &Clock) -> bool {
+        // The clock is not read for an entry that lives for ever.
+        self.expires.is_some_and(|expires| expires <= clock.now())
+    }
+}
+
+impl fmt::Debug for MemoryEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryEntry")
+            .field("expires", &self.expires)
+            .field("weight", &self.weight)
+            .field("fence", &self.fence)
+            .finish_non_exhaustive()
+    }
+}

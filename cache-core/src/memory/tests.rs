@@ -1,0 +1,263 @@
+use std::any::Any;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher, RandomState};
+
+use super::*;
+use crate::clock::{ManualClock, Moment};
+use crate::fence::Fences;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key(Box<str>);
+
+#[derive(Hash)]
+struct KeyRef<'a>(&'a str);
+
+impl Equivalent<Key> for KeyRef<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        *self.0 == *key.0
+    }
+}
+
+impl Text for Key {
+    fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Text for KeyRef<'_> {
+    fn text(&self) -> &str {
+        self.0
+    }
+}
+
+type Evicted = Arc<Mutex<HashMap<(String, Cause), usize>>>;
+
+struct Setup {
+    tier: MemoryTier<Key, RandomState>,
+    clock: Clock,
+    hand: ManualClock,
+    evicted: Evicted,
+}
+
+fn setup(max_entries: u64, max_bytes: Option<u64>) -> Setup {
+    let (clock, hand) = Clock::manual();
+    let (on_evict, evicted) = recorder();
+    let config = MemoryConfig { max_entries, max_bytes, clock: clock.clone(), on_evict };
+    Setup { tier: MemoryTier::with_hasher(config, RandomState::new()), clock, hand, evicted }
+}
+
+fn recorder() -> (Option<OnEvict>, Evicted) {
+    let evicted = Evicted::default();
+    let record = Arc::clone(&evicted);
+    let on_evict = move |text: &str, cause| {
+        *record.lock().unwrap().entry((text.to_owned(), cause)).or_default() += 1;
+    };
+    (Some(Box::new(on_evict)), evicted)
+}
+
+fn key(text: &str) -> Key {
+    Key(text.into())
+}
+
+fn entry(value: u64, expires: Option<Moment>, weight: u32) -> Arc<MemoryEntry> {
+    let fences = Fences::new();
+    let fence = fences.fence(fences.now(), &[] as &[&str]);
+    Arc::new(MemoryEntry { value: Some(Arc::new(value)), expires, weight, fence })
+}
+
+fn forever(value: u64) -> Arc<MemoryEntry> {
+    entry(value, None, 1)
+}
+
+fn found<S: BuildHasher + Clone + Send + Sync + 'static>(
+    tier: &MemoryTier<Key, S>,
+    text: &str,
+) -> Option<u64> {
+    let entry = tier.get(&KeyRef(text))?;
+    entry.value.as_ref()?.downcast_ref().copied()
+}
+
+/// Gives every key the same hash.
+#[derive(Default)]
+struct Same;
+
+impl Hasher for Same {
+    fn finish(&self) -> u64 {
+        7
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+}
+
+#[test]
+fn two_keys_with_equal_hashes_never_answer_for_each_other() {
+    let (clock, _) = Clock::manual();
+    let config = MemoryConfig { max_entries: 100, max_bytes: None, clock, on_evict: None };
+    let tier = MemoryTier::with_hasher(config, BuildHasherDefault::<Same>::default());
+    tier.insert(key("one"), forever(1));
+    assert_eq!(found(&tier, "two"), None);
+    tier.insert(key("two"), forever(2));
+    assert_eq!((found(&tier, "one"), found(&tier, "two")), (Some(1), Some(2)));
+    tier.remove(&KeyRef("one"));
+    assert_eq!((found(&tier, "one"), found(&tier, "two")), (None, Some(2)));
+}
+
+#[test]
+fn each_entry_has_a_time_to_live_of_its_own() {
+    let Setup { tier, clock, hand, evicted } = setup(100, None);
+    let in_ms = |ms| Some(clock.now().plus(Duration::from_millis(ms)));
+    tier.insert(key("short"), entry(1, in_ms(10), 1));
+    tier.insert(key("long"), entry(2, in_ms(20), 1));
+    tier.insert(key("forever"), forever(3));
+    hand.advance(Duration::from_nanos(9_999_999));
+    assert_eq!(found(&tier, "short"), Some(1));
+    hand.advance(Duration::from_nanos(1));
+    assert_eq!(found(&tier, "short"), None);
+    assert_eq!(found(&tier, "long"), Some(2));
+    hand.advance(Duration::from_secs(1_000_000));
+    assert_eq!(found(&tier, "long"), None);
+    assert_eq!(found(&tier, "forever"), Some(3));
+    tier.run_pending();
+    assert_eq!(tier.len(), 1, "what was found expired is gone");
+    let expected = [(("short".into(), Cause::Expired), 1), (("long".into(), Cause::Expired), 1)];
+    assert_eq!(*evicted.lock().unwrap(), HashMap::from(expected));
+}
+
+#[test]
+fn a_clock_that_stands_still_keeps_an_entry_however_long_the_test_takes() {
+    let Setup { tier, clock, .. } = setup(100, None);
+    let expiry = GiveBack(clock.clone());
+    let short = entry(1, Some(clock.now().plus(Duration::from_nanos(1))), 1);
+    let asked = Instant::now();
+    assert_eq!(expiry.expire_after_create(&key("short"), &short, asked), None);
+    assert_eq!(expiry.expire_after_update(&key("short"), &short, asked, None), None);
+    tier.insert(key("short"), short);
+    assert_eq!(found(&tier, "short"), Some(1));
+}
+
+#[test]
+fn moka_gives_back_the_memory_of_an_entry_that_nobody_reads_again() {
+    let clock = Clock::system();
+    let (on_evict, evicted) = recorder();
+    let config = MemoryConfig { max_entries: 10, max_bytes: None, clock: clock.clone(), on_evict };
+    let tier = MemoryTier::with_hasher(config, RandomState::new());
+    tier.insert(key("short"), entry(1, Some(clock.now()), 1));
+    tier.insert(key("renewed"), entry(1, Some(clock.now()), 1));
+    tier.insert(key("renewed"), forever(2));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while evicted.lock().unwrap().is_empty() {
+        assert!(Instant::now() < deadline, "it is still there");
+        std::thread::sleep(Duration::from_millis(10));
+        tier.run_pending();
+    }
+    assert_eq!(tier.len(), 1);
+    assert_eq!(found(&tier, "renewed"), Some(2), "the time to live is the newer entry's");
+    let expected = [(("short".into(), Cause::Expired), 1)];
+    assert_eq!(*evicted.lock().unwrap(), HashMap::from(expected));
+}
+
+#[test]
+fn an_entry_that_replaces_another_brings_its_own_time_to_live() {
+    let Setup { tier, clock, hand, evicted } = setup(100, None);
+    let soon = clock.now().plus(Duration::from_secs(1));
+    tier.insert(key("a"), entry(1, Some(soon), 1));
+    tier.insert(key("a"), forever(2));
+    tier.insert(key("b"), forever(1));
+    tier.insert(key("b"), entry(2, Some(soon), 1));
+    hand.advance(Duration::from_secs(2));
+    assert_eq!((found(&tier, "a"), found(&tier, "b")), (Some(2), None));
+    assert_eq!(evicted.lock().unwrap().len(), 1, "a replacement is no eviction");
+}
+
+#[test]
+fn the_number_of_entries_stays_within_its_bound() {
+    let Setup { tier, evicted, .. } = setup(10, None);
+    for n in 0..100 {
+        tier.insert(key(&n.to_string()), entry(n, None, 1_000_000));
+        tier.run_pending();
+        assert!(tier.len() <= 10);
+    }
+    assert_eq!((tier.len(), tier.weighted_size()), (10, 10));
+    let evicted = evicted.lock().unwrap();
+    assert_eq!(evicted.len(), 90);
+    assert!(evicted.keys().all(|(_, cause)| *cause == Cause::Size));
+}
+
+#[test]
+fn the_sum_of_the_weights_stays_within_its_bound() {
+    let Setup { tier, .. } = setup(2, Some(1_000));
+    for n in 0..10 {
+        tier.insert(key(&n.to_string()), entry(n, None, 100));
+    }
+    tier.run_pending();
+    assert_eq!((tier.len(), tier.weighted_size()), (10, 1_000), "the number does not count");
+    tier.insert(key("big"), entry(0, None, 1_001));
+    tier.run_pending();
+    assert!(tier.weighted_size() <= 1_000);
+    assert_eq!(found(&tier, "big"), None, "what can never fit is not kept");
+}
+
+#[test]
+fn a_bound_of_nothing_turns_the_tier_off() {
+    let Setup { tier, .. } = setup(0, None);
+    tier.insert(key("a"), forever(1));
+    assert_eq!(found(&tier, "a"), None);
+}
+
+#[test]
+fn a_value_is_never_copied() {
+    let Setup { tier, .. } = setup(10, None);
+    let value: Arc<dyn Any + Send + Sync> = Arc::new(vec![1_u8; 1_000]);
+    let fences = Fences::new();
+    let fence = fences.fence(fences.now(), &[] as &[&str]);
+    let stored =
+        Arc::new(MemoryEntry { value: Some(Arc::clone(&value)), expires: None, weight: 1, fence });
+    tier.insert(key("a"), Arc::clone(&stored));
+    let hit = tier.get(&KeyRef("a")).unwrap();
+    assert!(Arc::ptr_eq(&hit, &stored));
+    assert!(Arc::ptr_eq(hit.value.as_ref().unwrap(), &value));
+}
+
+#[test]
+fn an_absence_is_a_hit() {
+    let Setup { tier, .. } = setup(10, None);
+    let fences = Fences::new();
+    let fence = fences.fence(fences.now(), &[] as &[&str]);
+    tier.insert(key("a"), Arc::new(MemoryEntry { value: None, expires: None, weight: 1, fence }));
+    assert!(tier.get(&KeyRef("a")).is_some_and(|hit| hit.value.is_none()));
+}
+
+#[test]
+fn a_conditional_removal_spares_the_entry_that_came_since() {
+    let Setup { tier, evicted, .. } = setup(10, None);
+    let (old, new) = (forever(1), forever(2));
+    tier.insert(key("a"), Arc::clone(&old));
+    tier.insert(key("a"), Arc::clone(&new));
+    assert!(!tier.remove_if(&KeyRef("a"), &old));
+    assert_eq!(found(&tier, "a"), Some(2));
+    assert!(tier.remove_if(&KeyRef("a"), &new));
+    assert_eq!(found(&tier, "a"), None);
+    assert!(!tier.remove_if(&KeyRef("a"), &new));
+    assert!(evicted.lock().unwrap().is_empty(), "a removal is no eviction");
+}
+
+#[test]
+fn a_removal_hands_back_the_entry() {
+    let Setup { tier, .. } = setup(10, None);
+    let stored = forever(1);
+    tier.insert(key("a"), Arc::clone(&stored));
+    assert!(tier.remove(&KeyRef("a")).is_some_and(|gone| Arc::ptr_eq(&gone, &stored)));
+    assert!(tier.remove(&KeyRef("a")).is_none());
+}
+
+#[test]
+fn clearing_hides_every_entry_at_once() {
+    let Setup { tier, evicted, .. } = setup(10, None);
+    tier.insert(key("a"), forever(1));
+    tier.insert(key("b"), forever(2));
+    tier.clear();
+    assert_eq!((found(&tier, "a"), found(&tier, "b")), (None, None));
+    tier.run_pending();
+    assert_eq!(tier.len(), 0);
+    assert!(evicted.lock().unwrap().is_empty(), "clearing is no eviction");
+}

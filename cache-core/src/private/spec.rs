@@ -1,0 +1,256 @@
+//! What is fixed about one annotated function, built while compiling.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    key::KeyPart,
+    value::{MemoryValue, SharedValue, ValueType},
+};
+
+/// Where a function's entries live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// In the process only.
+    Memory,
+    /// In the shared tier only: every hit is asked for.
+    Shared,
+    /// In both, where the cache has a shared tier.
+    Both,
+}
+
+impl Layer {
+    pub(crate) fn memory(self) -> bool {
+        self != Self::Shared
+    }
+
+    pub(crate) fn shared(self) -> bool {
+        self != Self::Memory
+    }
+}
+
+/// A time to live that is known while compiling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ttl(pub(crate) Option<Duration>);
+
+impl Ttl {
+    /// Until it is invalidated or evicted.
+    pub const FOREVER: Self = Self(None);
+
+    /// So many milliseconds.
+    #[must_use]
+    pub const fn millis(millis: u64) -> Self {
+        Self(Some(Duration::from_millis(millis)))
+    }
+}
+
+/// The lease of a `#[stampede_protect]` function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LeasePlan {
+    pub(crate) ttl: Duration,
+    pub(crate) wait: Duration,
+}
+
+/// The part of a [`Spec`] that does not depend on the value's type.
+#[derive(Debug)]
+pub struct Site {
+    pub(crate) module: &'static str,
+    pub(crate) function: &'static str,
+    pub(crate) key: &'static [&'static str],
+    pub(crate) tags: &'static [&'static [&'static str]],
+    pub(crate) learns: bool,
+    pub(crate) ttl: Option<Ttl>,
+    pub(crate) negative_ttl: Option<Duration>,
+    pub(crate) jitter: f32,
+    pub(crate) layer: Layer,
+    pub(crate) version: u32,
+    pub(crate) lease: Option<LeasePlan>,
+    /// Names the function's list of tags; entries made under another list are not this function's.
+    pub(crate) rules: u64,
+}
+
+/// [`Site::rules`] of entries set by hand, which every reader accepts.
+pub(crate) const BY_HAND: u64 = 0;
+
+type Learn<V> = fn(&V, &[String], &mut Tags);
+
+/// What is fixed about one annotated function whose value type is `V`.
+pub struct Spec<V: 'static> {
+    pub(crate) site: Site,
+    pub(crate) value: ValueType<V>,
+    pub(crate) learn: Option<Learn<V>>,
+    pub(crate) ttl_fn: Option<fn(&V) -> Duration>,
+    pub(crate) cache_if: Option<fn(&V) -> bool>,
+}
+
+impl<V> Spec<V> {
+    /// A function whose key is made of these literals with a placeholder between each two.
+    #[must_use]
+    pub const fn new(
+        value: ValueType<V>,
+        module: &'static str,
+        function: &'static str,
+        key: &'static [&'static str],
+    ) -> Self {
+        Self {
+            site: Site {
+                module,
+                function,
+                key,
+                tags: &[],
+                learns: false,
+                ttl: None,
+                negative_ttl: None,
+                jitter: 0.0,
+                layer: Layer::Both,
+                version: 0,
+                lease: None,
+                rules: FNV_OFFSET,
+            },
+            value,
+            learn: None,
+            ttl_fn: None,
+            cache_if: None,
+        }
+    }
+
+    /// Entries that a person names by their key.
+    pub(crate) const fn by_hand(value: ValueType<V>) -> Self {
+        let mut spec = Self::new(value, "larder", "by hand", &[]);
+        spec.site.rules = BY_HAND;
+        spec
+    }
+
+    /// Tags known before the load.
+    #[must_use]
+    pub const fn tags(mut self, known: &'static [&'static [&'static str]]) -> Self {
+        let mut tag = 0;
+        while tag < known.len() {
+            let mut piece = 0;
+            while piece < known[tag].len() {
+                self.site.rules = fnv(self.site.rules, known[tag][piece]);
+                piece += 1;
+            }
+            tag += 1;
+        }
+        self.site.tags = known;
+        self
+    }
+
+    /// Tags made from the value: their source text, and what renders them.
+    #[must_use]
+    pub const fn learned(mut self, text: &'static [&'static str], learn: Learn<V>) -> Self {
+        let mut tag = 0;
+        while tag < text.len() {
+            self.site.rules = fnv(self.site.rules, text[tag]);
+            tag += 1;
+        }
+        self.site.learns = true;
+        self.learn = Some(learn);
+        self
+    }
+
+    /// How long entries live.
+    #[must_use]
+    pub const fn ttl(mut self, ttl: Ttl) -> Self {
+        self.site.ttl = Some(ttl);
+        self
+    }
+
+    /// How long an entry lives, from its value.
+    #[must_use]
+    pub const fn ttl_fn(mut self, ttl: fn(&V) -> Duration) -> Self {
+        self.ttl_fn = Some(ttl);
+        self
+    }
+
+    /// Which values are kept.
+    #[must_use]
+    pub const fn cache_if(mut self, keep: fn(&V) -> bool) -> Self {
+        self.cache_if = Some(keep);
+        self
+    }
+
+    /// How long a `None` is kept, in milliseconds.
+    #[must_use]
+    pub const fn negative_ttl(mut self, millis: u64) -> Self {
+        self.site.negative_ttl = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// By which share at most a life is shortened at random.
+    #[must_use]
+    pub const fn jitter(mut self, share: f32) -> Self {
+        self.site.jitter = share;
+        self
+    }
+
+    /// Where entries live.
+    #[must_use]
+    pub const fn layer(mut self, layer: Layer) -> Self {
+        self.site.layer = layer;
+        self
+    }
+
+    /// The meaning of the value; entries of another version are misses.
+    #[must_use]
+    pub const fn version(mut self, version: u32) -> Self {
+        self.site.version = version;
+        self
+    }
+
+    /// One process loads at a time.
+    #[must_use]
+    pub const fn lease(mut self, ttl_millis: u64, wait_millis: Option<u64>) -> Self {
+        let wait = match wait_millis {
+            Some(wait) => wait,
+            None => ttl_millis,
+        };
+        self.site.lease = Some(LeasePlan {
+            ttl: Duration::from_millis(ttl_millis),
+            wait: Duration::from_millis(wait),
+        });
+        self
+    }
+}
+
+impl<V> fmt::Debug for Spec<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spec").field("site", &self.site).field("value", &self.value).finish_non_exhaustive()
+    }
+}
+
+/// The witness that a value can be kept in memory and in the shared tier.
+#[must_use]
+pub const fn shared<V: SharedValue>() -> ValueType<V> {
+    V::TYPE
+}
+
+/// The witness that a value can be kept in memory.
+#[must_use]
+pub const fn memory<V: MemoryValue>() -> ValueType<V> {
+    V::TYPE
+}
+
+/// The tags that are learned from a value.
+#[derive(Debug, Default)]
+pub struct Tags(pub(crate) Vec<String>);
+
+impl Tags {
+    /// Adds the tag made of these literals with a part between each two.
+    pub fn add(&mut self, literals: &[&str], parts: &[&dyn KeyPart]) {
+        self.0.push(crate::key::render(literals, parts));
+    }
+}
+
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV-1a over the text and an end mark: enough to tell lists of tags apart, and it runs while compiling.
+const fn fnv(mut hash: u64, text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0100_0000_01b3);
+        at += 1;
+    }
+    (hash ^ 0xff).wrapping_mul(0x0100_0000_01b3)
+}

@@ -1,0 +1,210 @@
+//! Which cache an annotated function uses: that of the scope, or the process's default.
+
+use std::{future::Future, sync::OnceLock};
+
+use cache_store::{Error, ErrorKind, Result};
+use tokio::task::JoinHandle;
+
+use crate::{
+    builder::CacheBuilder, cache::Cache, config::CacheConfig, explicit::Invalidate,
+};
+
+tokio::task_local! {
+    static SCOPE: Cache;
+}
+
+static DEFAULT: OnceLock<Result<Cache>> = OnceLock::new();
+
+/// Sets the process's default cache, once.
+///
+/// # Errors
+///
+/// [`ErrorKind::AlreadyInitialized`] when it was set before, or was built from the environment by a first use.
+///
+/// ```
+/// larder_init();
+/// # fn larder_init() {
+/// cache_core::init(cache_core::Cache::memory()).expect("nothing was cached before");
+/// assert!(cache_core::init(cache_core::Cache::memory()).is_err());
+/// # }
+/// ```
+pub fn init(cache: Cache) -> Result<()> {
+    DEFAULT.set(Ok(cache)).map_err(|_| {
+        Error::new(
+            ErrorKind::AlreadyInitialized,
+            "the default cache is set already, or was built from the environment by a first use; \
+             call `larder::init` once, before any annotated function runs",
+        )
+    })
+}
+
+/// The cache of the scope, or the default.
+///
+/// # Errors
+///
+/// Those of [`Cache::from_env`] when the default was built from the environment and that failed.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let cache = cache_core::Cache::memory();
+/// cache_core::scoped(cache, async {
+///     cache_core::current().expect("the scope's").clear().await.expect("in memory");
+/// })
+/// .await;
+/// # }
+/// ```
+pub fn current() -> Result<Cache> {
+    with_current(|cache| cache.cloned().map_err(Clone::clone))
+}
+
+pub(crate) fn with_current<R>(f: impl FnOnce(Result<&Cache, &Error>) -> R) -> R {
+    let mut f = Some(f);
+    let scoped = SCOPE.try_with(|cache| f.take().map(|f| f(Ok(cache))));
+    match (scoped, f) {
+        (Ok(Some(result)), _) => result,
+        (_, Some(f)) => f(DEFAULT.get_or_init(from_env).as_ref()),
+        // `f` is gone only where it has run.
+        (_, None) => unreachable!("the scope's cache was used, and its result is above"),
+    }
+}
+
+fn from_env() -> Result<Cache> {
+    let built = CacheConfig::from_env().and_then(CacheBuilder::from_config).and_then(CacheBuilder::build_lazily);
+    if let Err(error) = &built {
+        tracing::error!(target: "larder", %error, "no cache: annotated functions run their bodies");
+    }
+    built
+}
+
+/// Runs a future with its own default cache: for its task, and for what it spawns through [`spawn`] and
+/// [`spawn_blocking`].
+///
+/// # Cancel safety
+///
+/// That of the future.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// use cache_core::{Cache, scoped};
+///
+/// let mine = Cache::memory();
+/// scoped(mine.clone(), async {
+///     cache_core::invalidate_tags(["user"]).await
+/// })
+/// .await?;
+/// assert_eq!(mine.stats().invalidations, 1);
+/// # Ok(()) }
+/// ```
+pub async fn scoped<F: Future>(cache: Cache, future: F) -> F::Output {
+    SCOPE.scope(cache, future).await
+}
+
+/// Runs a closure with its own default cache.
+///
+/// ```
+/// use cache_core::{Cache, current, scoped_sync};
+///
+/// let cache = Cache::memory();
+/// scoped_sync(cache, || assert!(current().is_ok()));
+/// ```
+pub fn scoped_sync<R>(cache: Cache, f: impl FnOnce() -> R) -> R {
+    SCOPE.sync_scope(cache, f)
+}
+
+/// [`tokio::spawn`] that takes the scope along.
+///
+/// # Panics
+///
+/// Outside a tokio runtime.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let task = cache_core::spawn(async { 1 + 1 });
+/// assert_eq!(task.await.expect("it does not panic"), 2);
+/// # }
+/// ```
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    match SCOPE.try_with(Clone::clone) {
+        Ok(cache) => tokio::spawn(SCOPE.scope(cache, future)),
+        Err(_) => tokio::spawn(future),
+    }
+}
+
+/// [`tokio::task::spawn_blocking`] that takes the scope along.
+///
+/// # Panics
+///
+/// Outside a tokio runtime.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let task = cache_core::spawn_blocking(|| 1 + 1);
+/// assert_eq!(task.await.expect("it does not panic"), 2);
+/// # }
+/// ```
+pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    match SCOPE.try_with(Clone::clone) {
+        Ok(cache) => tokio::task::spawn_blocking(move || SCOPE.sync_scope(cache, f)),
+        Err(_) => tokio::task::spawn_blocking(f),
+    }
+}
+
+fn on_current(invalidate: impl FnOnce(&Cache) -> Invalidate) -> Invalidate {
+    with_current(|cache| match cache {
+        Ok(cache) => invalidate(cache),
+        Err(error) => Invalidate::of(Err(error.clone())),
+    })
+}
+
+/// [`Cache::invalidate`] on the current cache.
+///
+/// # Errors
+///
+/// As there, and those of [`current`].
+pub fn invalidate(key: &str) -> Invalidate {
+    on_current(|cache| cache.invalidate(key))
+}
+
+/// [`Cache::invalidate_keys`] on the current cache.
+///
+/// # Errors
+///
+/// As there, and those of [`current`].
+pub fn invalidate_keys<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Invalidate {
+    on_current(|cache| cache.invalidate_keys(keys))
+}
+
+/// [`Cache::invalidate_tags`] on the current cache.
+///
+/// # Errors
+///
+/// As there, and those of [`current`].
+pub fn invalidate_tags<G: Into<String>>(tags: impl IntoIterator<Item = G>) -> Invalidate {
+    on_current(|cache| cache.invalidate_tags(tags))
+}
+
+/// [`Cache::invalidate_pattern`] on the current cache.
+///
+/// # Errors
+///
+/// As there, and those of [`current`].
+pub fn invalidate_pattern(pattern: &str) -> Invalidate {
+    on_current(|cache| cache.invalidate_pattern(pattern))
+}
+
+/// [`Cache::clear`] on the current cache.
+///
+/// # Errors
+///
+/// As there, and those of [`current`].
+pub fn clear() -> Invalidate {
+    on_current(Cache::clear)
+}

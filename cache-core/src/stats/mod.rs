@@ -1,0 +1,159 @@
+//! What a cache did: counters, and the snapshot of them that users see.
+
+mod counters;
+mod stripe;
+
+use std::{fmt, time::Duration};
+
+#[allow(unused_imports, reason = "named by the engine")]
+pub(crate) use counters::{Counter, Counters};
+
+/// What a cache did since it was built. Counters only grow; `entries` and `weighted_size` are of the moment.
+///
+/// ```
+/// use cache_core::Stats;
+///
+/// let stats = Stats::default();
+/// assert_eq!(stats.hit_rate(), 0.0);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Reads answered by the memory tier.
+    pub hits_memory: u64,
+    /// Reads answered by the shared tier.
+    pub hits_shared: u64,
+    /// Reads that neither tier answered.
+    pub misses: u64,
+    /// Runs of a function's body on behalf of the cache.
+    pub loads: u64,
+    /// The time of those runs, summed up.
+    pub load_time: Duration,
+    /// Misses that waited for a load under way instead of running their own.
+    pub coalesced: u64,
+    /// Values stored after a load.
+    pub fills: u64,
+    /// Values not stored because an invalidation overtook their load.
+    pub fills_fenced: u64,
+    /// Hits, counted above as well, on a stored `None`.
+    pub negative_hits: u64,
+    /// Entries that made room for others in memory.
+    pub evictions: u64,
+    /// Entries whose time in memory was over.
+    pub expirations: u64,
+    /// Invalidations asked for in this process.
+    pub invalidations: u64,
+    /// Entries of the shared tier that failed a check: cut off, changed, of another format.
+    pub corrupt: u64,
+    /// Entries of the shared tier that hold another type or another version of it.
+    pub foreign_type: u64,
+    /// Values not stored because they are larger than the limit.
+    pub too_large: u64,
+    /// Values that could not be encoded or decoded.
+    pub codec_errors: u64,
+    /// Requests that the shared tier failed or refused.
+    pub shared_errors: u64,
+    /// Requests that the shared tier did not answer in time.
+    pub shared_timeouts: u64,
+    /// Calls that ran their body without the cache: disabled, misconfigured, or the value must not be cached.
+    pub bypassed: u64,
+    /// Invalidations queued because the shared tier could not be told.
+    pub replay_queued: u64,
+    /// Queued invalidations that went through later.
+    pub replay_done: u64,
+    /// Queued invalidations that were given up.
+    pub replay_dropped: u64,
+    /// Entries in the memory tier now.
+    pub entries: u64,
+    /// The weight of those entries, in the unit of the cache's weigher; without one it is their number.
+    pub weighted_size: u64,
+}
+
+impl Stats {
+    /// Reads that were answered, by either tier.
+    #[must_use]
+    pub const fn hits(&self) -> u64 {
+        self.hits_memory + self.hits_shared
+    }
+
+    /// The share of reads that were answered, between 0 and 1; 0 when nothing was read.
+    #[must_use]
+    pub fn hit_rate(&self) -> f64 {
+        let reads = self.hits() + self.misses;
+        if reads == 0 { 0.0 } else { self.hits() as f64 / reads as f64 }
+    }
+
+    /// The mean time of a load; zero when there was none.
+    #[must_use]
+    pub fn mean_load_time(&self) -> Duration {
+        let nanos = self.load_time.as_nanos().checked_div(self.loads.into()).unwrap_or(0);
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    fn rows(&self) -> [(&'static str, u64); 21] {
+        [
+            ("hits, memory", self.hits_memory),
+            ("hits, shared", self.hits_shared),
+            ("hits, negative", self.negative_hits),
+            ("misses", self.misses),
+            ("coalesced", self.coalesced),
+            ("bypassed", self.bypassed),
+            ("fills", self.fills),
+            ("fills, fenced", self.fills_fenced),
+            ("evictions", self.evictions),
+            ("expirations", self.expirations),
+            ("invalidations", self.invalidations),
+            ("corrupt", self.corrupt),
+            ("foreign type", self.foreign_type),
+            ("too large", self.too_large),
+            ("codec errors", self.codec_errors),
+            ("shared errors", self.shared_errors),
+            ("shared timeouts", self.shared_timeouts),
+            ("replay, queued", self.replay_queued),
+            ("replay, done", self.replay_done),
+            ("replay, dropped", self.replay_dropped),
+            ("weighted size", self.weighted_size),
+        ]
+    }
+}
+
+/// A small table: the hit rate, the loads and the entries always, every other line only when it counted something.
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<16}{:>14.1} %", "hit rate", self.hit_rate() * 100.0)?;
+        writeln!(f, "{:<16}{:>14}  {:?} each", "loads", self.loads, self.mean_load_time())?;
+        for (name, number) in self.rows().into_iter().filter(|(_, number)| *number > 0) {
+            writeln!(f, "{name:<16}{number:>14}")?;
+        }
+        write!(f, "{:<16}{:>14}", "entries", self.entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_shares_of_the_reads() {
+        let stats = Stats { hits_memory: 2, hits_shared: 1, misses: 1, ..Stats::default() };
+        assert_eq!((stats.hits(), stats.hit_rate()), (3, 0.75));
+        assert_eq!(Stats::default().hit_rate(), 0.0);
+        let counters = Counters::default();
+        counters.loaded(Duration::from_millis(1));
+        counters.loaded(Duration::from_millis(3));
+        assert_eq!(counters.snapshot(0, 0).mean_load_time(), Duration::from_millis(2));
+    }
+
+    #[test]
+    fn the_table_shows_what_happened_and_nothing_else() {
+        let stats = Stats { hits_memory: 3, misses: 1, entries: 7, ..Stats::default() };
+        assert_eq!(
+            stats.to_string(),
+            "hit rate                  75.0 %\n\
+             loads                        0  0ns each\n\
+             hits, memory                 3\n\
+             misses                       1\n\
+             entries                      7"
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! What a cached value must be able to do, in a form without type parameters.
+
+use std::{
+    any::{Any, TypeId, type_name},
+    fmt,
+    sync::Arc,
+};
+
+use cache_store::{Error, ErrorKind, Result};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::codec::Codec;
+
+/// A value of some type, shared by everybody who reads it.
+pub(crate) type Erased = Arc<dyn Any + Send + Sync>;
+
+/// What a tier holds: a value, or the knowledge that there is none (a cached `None`).
+pub(crate) type Stored = Option<Erased>;
+
+/// A value that can be kept in memory and in the shared tier.
+///
+/// Implemented for every type that is `Clone + Send + Sync + 'static`, `Serialize` and `DeserializeOwned`; there is
+/// nothing to implement by hand.
+#[diagnostic::on_unimplemented(
+    message = "the cached value `{Self}` cannot be stored in the shared tier",
+    label = "must be `Clone + Send + Sync + 'static + Serialize + DeserializeOwned`",
+    note = "derive what is missing (`#[derive(Clone, serde::Serialize, serde::Deserialize)]`), or keep it in memory with `layer = \"memory\"`"
+)]
+pub trait SharedValue: Sized + 'static {
+    #[doc(hidden)]
+    const TYPE: ValueType<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Send + Sync + Serialize + DeserializeOwned + 'static> SharedValue for T {
+    const TYPE: ValueType<Self> = ValueType {
+        erased: ErasedType {
+            id: TypeId::of::<T>,
+            name: type_name::<T>,
+            encode: Some(encode::<T>),
+            decode: Some(decode::<T>),
+        },
+        erase: erase::<T>,
+        clone: T::clone,
+    };
+}
+
+/// A value that can be kept in memory.
+///
+/// Implemented for every type that is `Clone + Send + Sync + 'static`; there is nothing to implement by hand.
+#[diagnostic::on_unimplemented(
+    message = "the cached value `{Self}` cannot be kept in memory",
+    label = "must be `Clone + Send + Sync + 'static`",
+    note = "derive `Clone`, or return `Arc<{Self}>`"
+)]
+pub trait MemoryValue: Sized + 'static {
+    #[doc(hidden)]
+    const TYPE: ValueType<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Send + Sync + 'static> MemoryValue for T {
+    const TYPE: ValueType<Self> = ValueType {
+        erased: ErasedType { id: TypeId::of::<T>, name: type_name::<T>, encode: None, decode: None },
+        erase: erase::<T>,
+        clone: T::clone,
+    };
+}
+
+/// How values of type `V` are copied, kept and encoded.
+#[doc(hidden)]
+pub struct ValueType<V> {
+    pub(crate) erased: ErasedType,
+    erase: fn(V) -> Erased,
+    clone: fn(&V) -> V,
+}
+
+impl<V: 'static> ValueType<V> {
+    /// A copy of the value for the tiers.
+    pub(crate) fn keep(&self, value: &V) -> Erased {
+        (self.erase)((self.clone)(value))
+    }
+
+    /// A copy of the kept value for a caller, or `None` when it is of another type.
+    pub(crate) fn copy(&self, kept: &Erased) -> Option<V> {
+        kept.downcast_ref().map(self.clone)
+    }
+}
+
+impl<V> Clone for ValueType<V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V> Copy for ValueType<V> {}
+
+impl<V> fmt::Debug for ValueType<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ValueType").field(&(self.erased.name)()).finish()
+    }
+}
+
+/// The part of a [`ValueType`] that the engine works with.
+#[derive(Clone, Copy)]
+pub(crate) struct ErasedType {
+    pub(crate) id: fn() -> TypeId,
+    pub(crate) name: fn() -> &'static str,
+    encode: Option<fn(&Erased, Codec, &mut Vec<u8>) -> Result<()>>,
+    decode: Option<fn(&[u8], Codec) -> Result<Erased>>,
+}
+
+impl ErasedType {
+    pub(crate) fn encode(&self, value: &Erased, codec: Codec, out: &mut Vec<u8>) -> Result<()> {
+        self.encode.ok_or_else(|| self.memory_only())?(value, codec, out)
+    }
+
+    pub(crate) fn decode(&self, bytes: &[u8], codec: Codec) -> Result<Erased> {
+        self.decode.ok_or_else(|| self.memory_only())?(bytes, codec)
+    }
+
+    fn memory_only(&self) -> Error {
+        Error::new(ErrorKind::Codec, format!("`{}` is kept in memory only", (self.name)()))
+    }
+}
+
+fn erase<T: Send + Sync + 'static>(value: T) -> Erased {
+    Arc::new(value)
+}
+
+fn encode<T: Serialize + 'static>(value: &Erased, codec: Codec, out: &mut Vec<u8>) -> Result<()> {
+    match value.downcast_ref::<T>() {
+        Some(value) => codec.encode(value, out),
+        None => Err(Error::new(ErrorKind::Codec, "the value is of another type than its entry")),
+    }
+}
+
+fn decode<T: DeserializeOwned + Send + Sync + 'static>(bytes: &[u8], codec: Codec) -> Result<Erased> {
+    codec.decode::<T>(bytes).map(|value| Arc::new(value) as Erased)
+}

@@ -1,0 +1,183 @@
+//! The settings of a [`RedisStore`](crate::RedisStore).
+
+use std::{fmt, time::Duration};
+
+use cache_store::{Error, ErrorKind, Result};
+use tokio::runtime::Handle;
+
+use crate::{names::Names, target::Target};
+
+/// Where the server is and how long to wait for it.
+///
+/// # Addresses
+///
+/// | URL | what it means |
+/// |---|---|
+/// | `redis://[user:password@]host[:port][/db]` | one server; `valkey://` is the same |
+/// | `rediss://…` | the same over TLS (feature `tls`); `valkeys://` is the same |
+/// | `unix:///path/to/socket[?db=1&user=…&pass=…]` | one server over a Unix socket |
+/// | `redis-sentinel://[user:password@]host[:port],host[:port]/service[/db]` | the master that Sentinel names (feature `sentinel`) |
+/// | `redis-cluster://[user:password@]host[:port],host[:port]` | a cluster (feature `cluster`) |
+/// | `redis://host,host`, `redis://host?cluster=true` | a cluster, too |
+///
+/// `rediss-sentinel://` and `rediss-cluster://` are the TLS forms. Sentinels that want credentials of their own get
+/// them from `?sentinel_username=…&sentinel_password=…`. `?protocol=resp2` is for proxies that know no RESP3. Special
+/// characters in user names and passwords are percent-encoded.
+///
+/// Needs Redis 6 or later, or Valkey.
+///
+/// ```
+/// use std::time::Duration;
+/// use cache_redis::RedisConfig;
+///
+/// let config = RedisConfig::new("redis://app:secret@cache.internal:6379/0")
+///     .prefix("shop:")
+///     .deadline(Duration::from_millis(200));
+/// assert!(!format!("{config:?}").contains("secret"));
+/// ```
+#[derive(Clone)]
+pub struct RedisConfig {
+    pub(crate) url: String,
+    pub(crate) prefix: String,
+    pub(crate) deadline: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) log_records: usize,
+    pub(crate) sweep: bool,
+    pub(crate) runtime: Option<Handle>,
+    #[cfg(feature = "tls")]
+    pub(crate) root_certificate: Option<Vec<u8>>,
+    #[cfg(feature = "tls")]
+    pub(crate) client_certificate: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl RedisConfig {
+    /// The server at `url`, with the prefix `cache:`, 500 ms for an operation and 1 s for a connection.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            prefix: "cache:".to_owned(),
+            deadline: Duration::from_millis(500),
+            connect_timeout: Duration::from_secs(1),
+            log_records: 512,
+            sweep: true,
+            runtime: None,
+            #[cfg(feature = "tls")]
+            root_certificate: None,
+            #[cfg(feature = "tls")]
+            client_certificate: None,
+        }
+    }
+
+    /// What separates this cache from others on the same server. A trailing `:` does not count; an empty prefix means
+    /// the namespace `larder`. `{`, `}` and a segment `k` after the first are errors of the constructor.
+    ///
+    /// ```
+    /// # use cache_redis::RedisConfig;
+    /// let config = RedisConfig::new("redis://localhost").prefix("shop:");
+    /// assert!(config.validate().is_ok());
+    /// assert!(config.prefix("shop{1}:").validate().is_err());
+    /// ```
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// The longest that one operation may take, the wait for a first connection included.
+    #[must_use]
+    pub const fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// The longest that making a connection may take.
+    #[must_use]
+    pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How many invalidations the pattern log and the tag log remember: 512 unless told, at least 1. More of them mean
+    /// that old entries survive more invalidations of other keys; every miss transfers the pattern log.
+    #[must_use]
+    pub const fn log_records(mut self, records: usize) -> Self {
+        self.log_records = if records == 0 { 1 } else { records };
+        self
+    }
+
+    /// Whether to look for the values of an invalidated pattern in the background and give their memory back (a
+    /// bounded `SCAN`; default true). Without it they stay until they expire, unused.
+    #[must_use]
+    pub const fn sweep(mut self, sweep: bool) -> Self {
+        self.sweep = sweep;
+        self
+    }
+
+    /// The runtime that owns the connections: it must outlive the store's use. Default: the one that the constructor
+    /// is called on.
+    #[must_use]
+    pub fn runtime(mut self, runtime: Handle) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// Trusts this certificate (PEM) instead of the system's.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificate = Some(pem.into());
+        self
+    }
+
+    /// Shows this certificate and proves it with this key (both PEM).
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.client_certificate = Some((pem.into(), key.into()));
+        self
+    }
+
+    /// Checks the settings without connecting.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] when the URL or the prefix is malformed or asks for a feature that is not compiled in.
+    ///
+    /// ```
+    /// # use cache_redis::RedisConfig;
+    /// assert!(RedisConfig::new("redis://localhost").validate().is_ok());
+    /// assert!(RedisConfig::new("http://localhost").validate().is_err());
+    /// ```
+    pub fn validate(&self) -> Result<()> {
+        Names::new(&self.prefix)?;
+        Target::parse(self).map(|_| ())
+    }
+
+    /// The runtime that was set, or the current one.
+    pub(crate) fn handle(&self) -> Result<Handle> {
+        self.runtime.clone().map_or_else(
+            || {
+                Handle::try_current().map_err(|_| {
+                    let message = "no tokio runtime here: pass one to RedisConfig::runtime";
+                    Error::new(ErrorKind::Config, message)
+                })
+            },
+            Ok,
+        )
+    }
+}
+
+impl fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = Target::parse(self).map(|target| target.to_string());
+        f.debug_struct("RedisConfig")
+            .field("address", &address.as_deref().unwrap_or("malformed"))
+            .field("prefix", &self.prefix)
+            .field("deadline", &self.deadline)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("log_records", &self.log_records)
+            .field("sweep", &self.sweep)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,294 @@
+//! One connection that heals itself, and fails at once while it is away.
+//!
+//! redis-rs has a manager for this, but its calls hang for seconds while it reconnects, and it neither leaves a
+//! half-open line nor a master that became a replica. So the connection has a supervisor here: one task, on the
+//! store's own runtime, that connects, watches, and connects again.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use cache_store::{Error, ErrorKind, Result};
+use redis::{PushInfo, PushKind, RedisError, Value};
+use tokio::{
+    runtime::Handle,
+    sync::watch,
+    task::AbortHandle,
+    time::{Instant, sleep, timeout_at},
+};
+
+use crate::{
+    backoff::Backoff,
+    batch::{Batch, Conn},
+    dial::{Dialer, OnPush},
+    error,
+};
+
+/// After this many timeouts without an answer in between the line counts as dead.
+const DEAD_AFTER_TIMEOUTS: u32 = 3;
+/// A connection that lived this long was no failed attempt: the next one starts without a long wait.
+const CALM: Duration = Duration::from_secs(2);
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// A supervised connection.
+pub(crate) struct Link {
+    dialer: Dialer,
+    deadline: Duration,
+    runtime: Handle,
+    state: watch::Sender<State>,
+    timeouts: AtomicU32,
+    supervisor: OnceLock<AbortHandle>,
+    on_push: Box<dyn Fn(PushInfo) + Send + Sync>,
+}
+
+#[derive(Clone)]
+enum State {
+    /// Nobody asked yet.
+    Idle,
+    /// The first attempt is under way.
+    Connecting,
+    Up(Session),
+    /// Away, and why; an attempt to get it back may be under way.
+    Down(Error),
+}
+
+/// One connection out of those that a link has had.
+#[derive(Clone)]
+struct Session {
+    number: u64,
+    conn: Conn,
+}
+
+impl Link {
+    /// A link that connects when it is first used. `on_push` gets what the server sends unasked.
+    pub(crate) fn new(
+        dialer: Dialer,
+        deadline: Duration,
+        runtime: Handle,
+        on_push: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            dialer,
+            deadline,
+            runtime,
+            state: watch::Sender::new(State::Idle),
+            timeouts: AtomicU32::new(0),
+            supervisor: OnceLock::new(),
+            on_push: Box::new(on_push),
+        })
+    }
+
+    /// Sends a batch; each reply may be an error reply.
+    ///
+    /// Waits for a first connection, never for a lost one.
+    pub(crate) async fn send(self: &Arc<Self>, batch: &Batch) -> Result<Vec<Value>> {
+        let until = Instant::now() + self.deadline;
+        let Session { number, mut conn } = self.session(until).await?;
+        match timeout_at(until, conn.run(batch)).await {
+            Ok(Ok(replies)) => {
+                self.answered(number, &replies);
+                Ok(replies)
+            }
+            Ok(Err(cause)) => Err(self.failed(number, &cause)),
+            Err(_) => Err(self.timed_out(number)),
+        }
+    }
+
+    /// Waits until the first attempt has ended, and says how.
+    pub(crate) async fn first_attempt(self: &Arc<Self>) -> Result<()> {
+        self.start();
+        let mut states = self.state.subscribe();
+        match &*states.wait_for(State::is_settled).await.map_err(|_| closed())? {
+            State::Down(cause) => Err(cause.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether requests for different slots may travel in one batch.
+    pub(crate) const fn is_one_server(&self) -> bool {
+        !matches!(self.dialer.target, crate::target::Target::Cluster(_))
+    }
+
+    /// The runtime that owns the connection.
+    pub(crate) const fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Ends the supervisor and, with the last request under way, the connection.
+    pub(crate) fn close(&self) {
+        if let Some(supervisor) = self.supervisor.get() {
+            supervisor.abort();
+        }
+        self.state.send_replace(State::Down(closed()));
+    }
+
+    async fn session(self: &Arc<Self>, until: Instant) -> Result<Session> {
+        if let State::Up(session) = &*self.state.borrow() {
+            return Ok(session.clone());
+        }
+        self.start();
+        let mut states = self.state.subscribe();
+        let Ok(state) = timeout_at(until, states.wait_for(State::is_settled)).await else {
+            let message = format!("{}: still connecting", self.dialer.target);
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        };
+        match &*state.map_err(|_| closed())? {
+            State::Up(session) => Ok(session.clone()),
+            State::Down(cause) => Err(cause.clone()),
+            State::Idle | State::Connecting => Err(closed()),
+        }
+    }
+
+    fn answered(&self, number: u64, replies: &[Value]) {
+        // A store on every answer would bounce the cache line between threads.
+        if self.timeouts.load(Ordering::Relaxed) != 0 {
+            self.timeouts.store(0, Ordering::Relaxed);
+        }
+        let demoted = |reply: &Value| matches!(reply, Value::ServerError(error) if error.code() == "READONLY");
+        // A cluster's client follows a demotion itself.
+        if self.is_one_server() && replies.iter().any(demoted) {
+            self.lost(number, "READONLY: the server is a replica");
+        }
+    }
+
+    fn failed(&self, number: u64, cause: &RedisError) -> Error {
+        let error = error::from_redis(cause);
+        if cause.is_unrecoverable_error() || error.kind() == ErrorKind::Unavailable {
+            if self.is_one_server() {
+                self.lost(number, &error.to_string());
+            } else {
+                self.count_failure(number, &error);
+            }
+        }
+        error
+    }
+
+    fn timed_out(&self, number: u64) -> Error {
+        let message = format!("{}: no reply within {:?}", self.dialer.target, self.deadline);
+        let error = Error::new(ErrorKind::Timeout, message);
+        self.count_failure(number, &error);
+        error
+    }
+
+    fn count_failure(&self, number: u64, error: &Error) {
+        if self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= DEAD_AFTER_TIMEOUTS {
+            self.lost(number, &error.to_string());
+        }
+    }
+
+    /// From now on requests fail at once, and the supervisor connects anew.
+    fn lost(&self, number: u64, why: &str) {
+        let cause =
+            Error::new(ErrorKind::Unavailable, format!("connection lost, reconnecting ({why})"));
+        let gone = self.state.send_if_modified(|state| {
+            let current = matches!(state, State::Up(session) if session.number == number);
+            if current {
+                *state = State::Down(cause);
+            }
+            current
+        });
+        if gone {
+            tracing::warn!(target: "larder::redis", server = %self.dialer.target, why, "connection lost");
+        }
+    }
+
+    fn start(self: &Arc<Self>) {
+        let first = self.state.send_if_modified(|state| {
+            let idle = matches!(state, State::Idle);
+            if idle {
+                *state = State::Connecting;
+            }
+            idle
+        });
+        if first {
+            // Weak: the supervisor must not keep alive what ends it.
+            let task = self.runtime.spawn(supervise(Arc::downgrade(self)));
+            let _ = self.supervisor.set(task.abort_handle());
+        }
+    }
+}
+
+impl State {
+    const fn is_settled(&self) -> bool {
+        matches!(self, Self::Up(_) | Self::Down(_))
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &*self.state.borrow() {
+            State::Idle => "idle".to_owned(),
+            State::Connecting => "connecting".to_owned(),
+            State::Up(_) => "up".to_owned(),
+            State::Down(cause) => format!("down: {cause}"),
+        };
+        f.debug_struct("Link")
+            .field("server", &self.dialer.target.to_string())
+            .field("state", &state)
+            .finish()
+    }
+}
+
+async fn supervise(link: Weak<Link>) {
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+    for number in 0.. {
+        let Some(strong) = link.upgrade() else { return };
+        let dead = Arc::new(AtomicBool::new(false));
+        let attempt = strong.dialer.dial(pushes(&link, number, &dead)).await;
+        match attempt {
+            Ok(conn) => {
+                let since = Instant::now();
+                strong.timeouts.store(0, Ordering::Relaxed);
+                strong.state.send_replace(State::Up(Session { number, conn }));
+                if dead.load(Ordering::Acquire) {
+                    strong.lost(number, "closed by the server");
+                }
+                tracing::info!(target: "larder::redis", server = %strong.dialer.target, "connected");
+                let mut states = strong.state.subscribe();
+                drop(strong);
+                if states.wait_for(|state| !matches!(state, State::Up(_))).await.is_err() {
+                    return;
+                }
+                if since.elapsed() >= CALM {
+                    backoff.reset();
+                }
+            }
+            Err(cause) => {
+                tracing::debug!(target: "larder::redis", %cause, "not connected");
+                strong.state.send_replace(State::Down(cause));
+                drop(strong);
+            }
+        }
+        sleep(backoff.step()).await;
+    }
+}
+
+/// Passes pushes on, and notices the end of a connection nobody is using just now.
+fn pushes(link: &Weak<Link>, number: u64, dead: &Arc<AtomicBool>) -> OnPush {
+    let (link, dead) = (link.clone(), Arc::clone(dead));
+    Arc::new(move |push| {
+        let Some(link) = link.upgrade() else { return };
+        // A cluster's client tells of every single node and repairs it itself.
+        if push.kind == PushKind::Disconnection && link.is_one_server() {
+            dead.store(true, Ordering::Release);
+            link.lost(number, "closed by the server");
+        }
+        (link.on_push)(push);
+    })
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Unavailable, "the store is closed")
+}

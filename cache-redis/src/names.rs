@@ -1,0 +1,131 @@
+//! The names of the protocol's keys.
+
+use cache_store::{Error, ErrorKind, Result};
+
+/// The namespace when the prefix is empty: a hash tag cannot be.
+const DEFAULT_NAMESPACE: &str = "larder";
+
+/// The names of one namespace. What belongs to a key shares the key's hash slot, the rest shares the namespace's.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    namespace: String,
+}
+
+impl Names {
+    /// The names under `prefix`, whose trailing `:` does not count.
+    pub(crate) fn new(prefix: &str) -> Result<Self> {
+        let namespace = prefix.strip_suffix(':').unwrap_or(prefix);
+        if namespace.contains(['{', '}']) {
+            return Err(refused(prefix, "`{` and `}` delimit the hash slot"));
+        }
+        // `a` with the key `b:k:x` and `a:k:b` with the key `x` would both be `{a:k:b:k:x}`.
+        if namespace.split(':').skip(1).any(|segment| segment == "k") {
+            return Err(refused(prefix, "the segment `k` separates the namespace from the key"));
+        }
+        let namespace = if namespace.is_empty() { DEFAULT_NAMESPACE } else { namespace };
+        Ok(Self { namespace: namespace.to_owned() })
+    }
+
+    /// `v:{ns:k:KEY}`, the value.
+    pub(crate) fn value(&self, key: &str) -> String {
+        self.of_key("v:{", key)
+    }
+
+    /// `d:{ns:k:KEY}`, the key's nonce.
+    pub(crate) fn dependency(&self, key: &str) -> String {
+        self.of_key("d:{", key)
+    }
+
+    /// `l:{ns:k:KEY}`, the lease.
+    pub(crate) fn lease(&self, key: &str) -> String {
+        self.of_key("l:{", key)
+    }
+
+    /// `w:{ns:k:KEY}`, the writers at work.
+    pub(crate) fn writers(&self, key: &str) -> String {
+        self.of_key("w:{", key)
+    }
+
+    /// `d:{ns}`, the pattern log.
+    pub(crate) fn pattern_log(&self) -> String {
+        ["d:{", &self.namespace, "}"].concat()
+    }
+
+    /// `g:{ns}`, the tag log.
+    pub(crate) fn tag_log(&self) -> String {
+        ["g:{", &self.namespace, "}"].concat()
+    }
+
+    /// `d:{ns}t:TAG`, a tag's nonce.
+    pub(crate) fn tag(&self, tag: &str) -> String {
+        ["d:{", &self.namespace, "}t:", tag].concat()
+    }
+
+    /// The glob, in Redis's own syntax, that matches the values of the keys that match `pattern`.
+    pub(crate) fn values_matching(&self, pattern: &str) -> String {
+        let mut glob = "v:{".to_owned();
+        push_literal(&mut glob, &self.namespace, false);
+        glob.push_str(":k:");
+        push_literal(&mut glob, pattern, true);
+        glob.push('}');
+        glob
+    }
+
+    fn of_key(&self, kind: &str, key: &str) -> String {
+        [kind, &self.namespace, ":k:", key, "}"].concat()
+    }
+}
+
+/// Escapes what Redis's globs know and ours do not.
+fn push_literal(glob: &mut String, text: &str, wildcards: bool) {
+    for c in text.chars() {
+        let special = matches!(c, '[' | ']' | '\\' | '^') || (!wildcards && matches!(c, '*' | '?'));
+        if special {
+            glob.push('\\');
+        }
+        glob.push(c);
+    }
+}
+
+fn refused(prefix: &str, why: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("the prefix `{prefix}` cannot be used: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_stands_whole_in_the_names() {
+        let names = Names::new("cache:").unwrap();
+        assert_eq!(names.value("user:42"), "v:{cache:k:user:42}");
+        assert_eq!(names.dependency("user:42"), "d:{cache:k:user:42}");
+        assert_eq!(names.lease("user:42"), "l:{cache:k:user:42}");
+        assert_eq!(names.writers("user:42"), "w:{cache:k:user:42}");
+        assert_eq!(names.pattern_log(), "d:{cache}");
+        assert_eq!(names.tag_log(), "g:{cache}");
+        assert_eq!(names.tag("vip"), "d:{cache}t:vip");
+    }
+
+    #[test]
+    fn an_empty_prefix_has_a_namespace_of_its_own() {
+        assert_eq!(Names::new("").unwrap().pattern_log(), "d:{larder}");
+        assert_eq!(Names::new("shop").unwrap().value("a"), Names::new("shop:").unwrap().value("a"));
+    }
+
+    #[test]
+    fn a_prefix_that_could_name_another_ones_keys_is_refused() {
+        for prefix in ["a{b", "a}", "a:k:b", "a:k:", "a:k"] {
+            let error = Names::new(prefix).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{prefix}");
+            assert!(error.to_string().contains(prefix), "{error}");
+        }
+        assert!(Names::new("k:").is_ok());
+    }
+
+    #[test]
+    fn only_our_own_wildcards_survive_in_a_glob_for_redis() {
+        let names = Names::new("s*op:").unwrap();
+        assert_eq!(names.values_matching("users:[1]*"), r"v:{s\*op:k:users:\[1\]*}");
+    }
+}

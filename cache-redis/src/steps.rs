@@ -1,0 +1,302 @@
+//! Reading, claiming and filling: the steps of a lookup.
+
+use std::time::Duration;
+
+use cache_store::{
+    Claim, ClaimOutcome, Claimed, Error, Fill, Lease, Life, Nonce, Query, Reading, Record, Result,
+};
+use redis::{Cmd, Value};
+
+use crate::{
+    batch::Batch,
+    error,
+    reply::{self, Replies},
+    script,
+    store::RedisStore,
+};
+
+/// What an entry names besides its own key's nonce.
+pub(crate) struct Capture {
+    /// The whole pattern log.
+    pub(crate) patterns: Vec<Record>,
+    /// The tag log's newest nonce, if it was wanted.
+    pub(crate) tag_log: Option<Nonce>,
+    /// The nonces of the tags, in order.
+    pub(crate) tag_nonces: Vec<Nonce>,
+}
+
+impl RedisStore {
+    pub(crate) async fn read_value(&self, query: Query<'_>) -> Result<Reading> {
+        let value = self.names.value(query.key);
+        let mut of_key = Batch::new(value.as_str())
+            .with(command("MGET", &[&value, &self.names.dependency(query.key)]));
+        if query.life {
+            of_key.push(command("PTTL", &[&value]));
+        }
+        let log = self.names.pattern_log();
+        let mut last = redis::cmd("LINDEX");
+        last.arg(&log).arg(-1);
+        let mut of_namespace = Batch::new(log).with(last);
+        if !query.tags.is_empty() {
+            of_namespace.push(self.mget_tags(query.tags));
+        }
+        let (of_key, of_namespace) = self.send_both(of_key, of_namespace).await?;
+        reading(query, of_key, of_namespace)
+    }
+
+    pub(crate) async fn claim_load(&self, claim: Claim<'_>) -> Result<Claimed> {
+        let names = [
+            self.names.value(claim.key),
+            self.names.dependency(claim.key),
+            self.names.lease(claim.key),
+            self.names.writers(claim.key),
+        ];
+        let (token, lease_ms) = match &claim.lease {
+            Some(lease) => (lease.token.as_bytes().as_slice(), millis(lease.life)),
+            None => (b"".as_slice(), 0),
+        };
+        let mut read = script::READ.call(&names.each_ref().map(String::as_str));
+        read.arg(Nonce::random()?.as_bytes())
+            .arg(life_arg(claim.dependency_life))
+            .arg(token)
+            .arg(lease_ms)
+            .arg(claim.refused);
+        let capture = self.capture(claim.tags, claim.tag_log, claim.dependency_life)?;
+        let of_key = Batch::new(names[0].as_str()).with(read);
+        let (mut of_key, mut captured) = self.send_both(of_key, capture).await?;
+        let outcome = outcome(of_key.next_list()?)?;
+        let Capture { patterns, tag_log, tag_nonces } = read_capture(&mut captured)?;
+        Ok(Claimed { outcome, tag_nonces, patterns, tag_log })
+    }
+
+    pub(crate) async fn open_patterns(&self) -> Result<Vec<Record>> {
+        let capture = self.capture(&[], false, Life::Forever)?;
+        Ok(read_capture(&mut self.send(&capture).await?)?.patterns)
+    }
+
+    pub(crate) async fn read_tags(&self, tags: &[String]) -> Result<Vec<Option<Nonce>>> {
+        if tags.is_empty() {
+            return Ok(Vec::new());
+        }
+        let batch = Batch::new(self.names.pattern_log()).with(self.mget_tags(tags));
+        self.send(&batch).await?.next_list()?.dependencies()
+    }
+
+    pub(crate) async fn stamp(
+        &self,
+        captured: Nonce,
+        tags: &[String],
+        dependency_life: Life,
+    ) -> Result<Option<Vec<Nonce>>> {
+        let names = self.with_tags(vec![self.names.tag_log()], tags);
+        let mut stamp = script::STAMP.call(&as_strs(&names));
+        stamp.arg(captured.as_bytes()).arg(life_arg(dependency_life));
+        for tag in tags {
+            stamp.arg(Nonce::random()?.as_bytes()).arg(tag);
+        }
+        let batch = Batch::new(names[0].as_str()).with(stamp);
+        match self.send(&batch).await?.next()? {
+            Value::Int(0) => Ok(None),
+            stamped => Replies::new(reply::list(stamped)?).nonces().map(Some),
+        }
+    }
+
+    pub(crate) async fn store_value(&self, fill: Fill<'_>) -> Result<bool> {
+        let (value, dependency) = (self.names.value(fill.key), self.names.dependency(fill.key));
+        let mut command = script::FILL.call(&[&value, &dependency, &self.names.lease(fill.key)]);
+        command
+            .arg(fill.nonce.as_bytes())
+            .arg(fill.value)
+            .arg(life_arg(fill.life))
+            .arg(fill.token.as_ref().map_or(b"".as_slice(), |token| token.as_bytes()))
+            .arg(life_arg(longer(fill.dependency_life, fill.life)));
+        Ok(self.send(&Batch::new(value).with(command)).await?.next_int()? == 1)
+    }
+
+    pub(crate) async fn prolong(&self, key: &str, nonce: Nonce, lease: Lease) -> Result<bool> {
+        let name = self.names.lease(key);
+        let mut command = script::RENEW.call(&[&name]);
+        command.arg(holder(nonce, lease.token)).arg(millis(lease.life));
+        Ok(self.send(&Batch::new(name).with(command)).await?.next_int()? == 1)
+    }
+
+    pub(crate) async fn give_back(&self, key: &str, nonce: Nonce, token: Nonce) -> Result<()> {
+        let name = self.names.lease(key);
+        let mut command = script::RELEASE.call(&[&name]);
+        command.arg(holder(nonce, token));
+        self.send(&Batch::new(name).with(command)).await?.next_int().map(|_| ())
+    }
+
+    /// Opens the logs and the tags, for the namespace's slot.
+    pub(crate) fn capture(&self, tags: &[String], tag_log: bool, life: Life) -> Result<Batch> {
+        let names = self.with_tags(vec![self.names.pattern_log(), self.names.tag_log()], tags);
+        let mut command = script::CAPTURE.call(&as_strs(&names));
+        command.arg(Nonce::random()?.as_bytes()).arg(i32::from(tag_log)).arg(life_arg(life));
+        for _ in tags {
+            command.arg(Nonce::random()?.as_bytes());
+        }
+        Ok(Batch::new(names[0].as_str()).with(command))
+    }
+
+    /// One batch, in one slot.
+    pub(crate) async fn send(&self, batch: &Batch) -> Result<Replies> {
+        self.link.send(batch).await.map(Replies::new)
+    }
+
+    /// Two batches: in one piece to one server, side by side to a cluster.
+    pub(crate) async fn send_both(
+        &self,
+        first: Batch,
+        second: Batch,
+    ) -> Result<(Replies, Replies)> {
+        #[cfg(feature = "cluster")]
+        if !self.link.is_one_server() {
+            let (first, second) = tokio::join!(self.send(&first), self.send(&second));
+            return Ok((first?, second?));
+        }
+        let cut = first.len();
+        let mut replies = self.link.send(&first.followed_by(&second)).await?;
+        if replies.len() < cut {
+            return Err(error::unexpected("too few replies"));
+        }
+        let rest = replies.split_off(cut);
+        Ok((Replies::new(replies), Replies::new(rest)))
+    }
+
+    fn mget_tags(&self, tags: &[String]) -> Cmd {
+        let mut command = redis::cmd("MGET");
+        for tag in tags {
+            command.arg(self.names.tag(tag));
+        }
+        command
+    }
+
+    fn with_tags(&self, mut names: Vec<String>, tags: &[String]) -> Vec<String> {
+        names.extend(tags.iter().map(|tag| self.names.tag(tag)));
+        names
+    }
+}
+
+/// The reply of the capture script.
+pub(crate) fn read_capture(replies: &mut Replies) -> Result<Capture> {
+    let mut captured = replies.next_list()?;
+    let patterns = captured.next_list()?.records()?;
+    let tag_log = captured.next_nonce_if_any()?;
+    Ok(Capture { patterns, tag_log, tag_nonces: captured.nonces()? })
+}
+
+fn reading(query: Query<'_>, mut of_key: Replies, mut of_namespace: Replies) -> Result<Reading> {
+    let mut pair = of_key.next_list()?;
+    let mut value = pair.next_bytes()?;
+    let key_nonce = pair.next_bytes()?.as_deref().and_then(reply::whole_nonce);
+    let mut life = None;
+    if query.life && value.is_some() {
+        life = reply::life(of_key.next_int()?);
+        if life.is_none() {
+            // It expired between the two commands: gone, and not "without expiry".
+            value = None;
+        }
+    }
+    let pattern_nonce = of_namespace.next_nonce_if_any()?;
+    let tag_nonces = if query.tags.is_empty() {
+        Vec::new()
+    } else {
+        of_namespace.next_list()?.dependencies()?
+    };
+    Ok(Reading { value, key_nonce, pattern_nonce, tag_nonces, life })
+}
+
+fn outcome(mut answer: Replies) -> Result<ClaimOutcome> {
+    match answer.next_int()? {
+        1 => {
+            answer.next_nonce()?;
+            let value = answer.next_bytes()?.ok_or_else(|| error::unexpected("no value"))?;
+            let life = reply::life(answer.next_int()?);
+            Ok(ClaimOutcome::Found { value, life: life.unwrap_or(Life::For(Duration::ZERO)) })
+        }
+        2 => answer.next_nonce().map(ClaimOutcome::Load),
+        3 => {
+            answer.next_nonce()?;
+            let left = u64::try_from(answer.next_int()?).unwrap_or_default();
+            Ok(ClaimOutcome::Held(Duration::from_millis(left)))
+        }
+        4 => Ok(ClaimOutcome::Writing),
+        _ => Err(unknown_outcome()),
+    }
+}
+
+fn unknown_outcome() -> Error {
+    error::unexpected("an outcome that this protocol does not know")
+}
+
+/// What a lease's key holds.
+fn holder(nonce: Nonce, token: Nonce) -> Vec<u8> {
+    [nonce.as_bytes().as_slice(), token.as_bytes()].concat()
+}
+
+fn command(name: &str, arguments: &[&str]) -> Cmd {
+    let mut command = redis::cmd(name);
+    command.arg(arguments);
+    command
+}
+
+fn as_strs(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+/// Whole milliseconds, rounded up: never none, and never more than Redis takes (three centuries).
+pub(crate) fn millis(life: Duration) -> i64 {
+    const MOST: u128 = 10_000_000_000_000;
+    let rounded = life.as_nanos().div_ceil(1_000_000).clamp(1, MOST);
+    // Clamped to what fits.
+    i64::try_from(rounded).unwrap_or(i64::MAX)
+}
+
+/// A life as the scripts take it: milliseconds, or -1 for ever.
+pub(crate) fn life_arg(life: Life) -> i64 {
+    match life {
+        Life::For(life) => millis(life),
+        Life::Forever => -1,
+    }
+}
+
+/// A dependency must not end before what depends on it.
+pub(crate) fn longer(one: Life, other: Life) -> Life {
+    match (one, other) {
+        (Life::For(one), Life::For(other)) => Life::For(one.max(other)),
+        _ => Life::Forever,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_below_a_millisecond_is_a_millisecond_and_never_for_ever() {
+        assert_eq!(life_arg(Life::For(Duration::ZERO)), 1);
+        assert_eq!(life_arg(Life::For(Duration::from_nanos(1))), 1);
+        assert_eq!(life_arg(Life::For(Duration::from_micros(1_001))), 2);
+        assert_eq!(life_arg(Life::For(Duration::MAX)), 10_000_000_000_000);
+        assert_eq!(life_arg(Life::Forever), -1);
+    }
+
+    #[test]
+    fn a_value_that_expired_before_its_life_was_asked_for_is_no_value() {
+        let query = Query { key: "a", tags: &[], life: true };
+        let found =
+            Value::Array(vec![Value::BulkString(vec![1; 20]), Value::BulkString(vec![1; 16])]);
+        let of_key = Replies::new(vec![found, Value::Int(-2)]);
+        let reading = reading(query, of_key, Replies::new(vec![Value::Nil])).unwrap();
+        assert_eq!(reading.value, None);
+        assert_eq!(reading.life, None);
+    }
+
+    #[test]
+    fn a_dependency_outlives_what_depends_on_it() {
+        let (short, long) = (Life::For(Duration::from_secs(1)), Life::For(Duration::from_secs(2)));
+        assert_eq!(longer(short, long), long);
+        assert_eq!(longer(long, short), long);
+        assert_eq!(longer(short, Life::Forever), Life::Forever);
+    }
+}

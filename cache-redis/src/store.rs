@@ -1,0 +1,220 @@
+//! The store itself: its life, and which step is where.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use cache_store::{
+    Begin, Begun, BoxFuture, Claim, Claimed, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
+    Life, Nonce, Query, Reading, Record, Result, Store,
+};
+
+use crate::{
+    config::RedisConfig,
+    dial::{Dialer, Purpose},
+    link::Link,
+    names::Names,
+    sweep::Sweeper,
+    target::Target,
+    wait::LeaseWatch,
+};
+
+/// A shared tier in Redis or Valkey: one server, Sentinel or a cluster.
+///
+/// One multiplexed connection carries all requests. While it is away every operation fails at once with
+/// [`ErrorKind::Unavailable`], and the connection comes back by itself. Dropping the last handle ends all background
+/// work.
+///
+/// The protocol's keys and scripts are described in the crate's [front page](crate).
+pub struct RedisStore {
+    pub(crate) names: Names,
+    pub(crate) link: Arc<Link>,
+    pub(crate) watch: LeaseWatch,
+    pub(crate) sweeper: Option<Sweeper>,
+    pub(crate) log_records: usize,
+}
+
+impl RedisStore {
+    /// Connects now. A server that cannot be reached is no error: the store starts without it and gets it when it
+    /// comes.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a malformed setting, [`ErrorKind::Unauthorized`] when the server refuses the
+    /// credentials, the user's rights or the TLS handshake.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives the connection up.
+    ///
+    /// ```no_run
+    /// # async fn example() -> cache_store::Result<()> {
+    /// use cache_redis::{RedisConfig, RedisStore};
+    /// use cache_store::Store as _;
+    ///
+    /// let store = RedisStore::connect(RedisConfig::new("redis://localhost:6379")).await?;
+    /// assert!(store.health().await.reachable);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn connect(config: RedisConfig) -> BoxFuture<'static, Result<Arc<Self>>> {
+        Box::pin(async move {
+            let store = Self::lazy(config)?;
+            match store.link.first_attempt().await {
+                Err(cause) if is_a_mistake(cause.kind()) => Err(cause.during("connect")),
+                Ok(()) | Err(_) => Ok(store),
+            }
+        })
+    }
+
+    /// Connects in the background when it is first used; that first operation waits for the connection, at most its
+    /// deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a malformed setting, or when there is no runtime.
+    ///
+    /// ```
+    /// use cache_redis::{RedisConfig, RedisStore};
+    ///
+    /// let runtime = tokio::runtime::Runtime::new()?;
+    /// let config = RedisConfig::new("redis://localhost:6379").runtime(runtime.handle().clone());
+    /// let store = RedisStore::lazy(config)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn lazy(config: RedisConfig) -> Result<Arc<Self>> {
+        let names = Names::new(&config.prefix)?;
+        let target = Target::parse(&config)?;
+        let runtime = config.handle()?;
+        let data = dialer(&config, target.clone(), Purpose::Data(names.clone()));
+        let link = Link::new(data, config.deadline, runtime.clone(), |_| ());
+        let watch = LeaseWatch::new(
+            dialer(&config, target, Purpose::Watch),
+            config.deadline,
+            runtime,
+            Arc::clone(&link),
+        );
+        let sweeper =
+            (config.sweep && link.is_one_server()).then(|| Sweeper::new(Arc::clone(&link)));
+        Ok(Arc::new(Self { names, link, watch, sweeper, log_records: config.log_records }))
+    }
+}
+
+fn dialer(config: &RedisConfig, target: Target, purpose: Purpose) -> Dialer {
+    Dialer {
+        target,
+        purpose,
+        connect_timeout: config.connect_timeout,
+        #[cfg(all(feature = "cluster", feature = "tls"))]
+        certificates: crate::tls::certificates(config),
+    }
+}
+
+/// What waiting does not cure: somebody has to change a setting.
+const fn is_a_mistake(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Unauthorized | ErrorKind::Config)
+}
+
+impl Drop for RedisStore {
+    fn drop(&mut self) {
+        self.link.close();
+        self.watch.close();
+        if let Some(sweeper) = &self.sweeper {
+            sweeper.close();
+        }
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("link", &self.link).finish_non_exhaustive()
+    }
+}
+
+impl Store for RedisStore {
+    fn read<'a>(&'a self, query: Query<'a>) -> BoxFuture<'a, Result<Reading>> {
+        Box::pin(async move { self.read_value(query).await.map_err(|cause| cause.during("read")) })
+    }
+
+    fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Claimed>> {
+        Box::pin(async move { self.claim_load(claim).await.map_err(|cause| cause.during("claim")) })
+    }
+
+    fn patterns(&self) -> BoxFuture<'_, Result<Vec<Record>>> {
+        Box::pin(
+            async move { self.open_patterns().await.map_err(|cause| cause.during("patterns")) },
+        )
+    }
+
+    fn tag_nonces<'a>(&'a self, tags: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Nonce>>>> {
+        Box::pin(
+            async move { self.read_tags(tags).await.map_err(|cause| cause.during("tag_nonces")) },
+        )
+    }
+
+    fn stamp_tags<'a>(
+        &'a self,
+        captured: Nonce,
+        tags: &'a [String],
+        dependency_life: Life,
+    ) -> BoxFuture<'a, Result<Option<Vec<Nonce>>>> {
+        Box::pin(async move {
+            let stamped = self.stamp(captured, tags, dependency_life).await;
+            stamped.map_err(|cause| cause.during("stamp_tags"))
+        })
+    }
+
+    fn fill<'a>(&'a self, fill: Fill<'a>) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async move { self.store_value(fill).await.map_err(|cause| cause.during("fill")) })
+    }
+
+    fn renew<'a>(
+        &'a self,
+        key: &'a str,
+        nonce: Nonce,
+        lease: Lease,
+    ) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async move {
+            self.prolong(key, nonce, lease).await.map_err(|cause| cause.during("renew"))
+        })
+    }
+
+    fn release<'a>(
+        &'a self,
+        key: &'a str,
+        nonce: Nonce,
+        token: Nonce,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            self.give_back(key, nonce, token).await.map_err(|cause| cause.during("release"))
+        })
+    }
+
+    fn lease_ended<'a>(&'a self, key: &'a str, at_most: Duration) -> BoxFuture<'a, ()> {
+        let (lease, dependency) = (self.names.lease(key), self.names.dependency(key));
+        Box::pin(async move {
+            // Past this time the caller looks for itself, whatever is known here.
+            let _ = tokio::time::timeout(at_most, self.watch.ended(&lease, &dependency)).await;
+        })
+    }
+
+    fn begin<'a>(&'a self, begin: Begin<'a>) -> BoxFuture<'a, Result<Begun>> {
+        Box::pin(
+            async move { self.begin_write(begin).await.map_err(|cause| cause.during("begin")) },
+        )
+    }
+
+    fn finish<'a>(&'a self, finish: Finish<'a>) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(
+            async move { self.finish_write(finish).await.map_err(|cause| cause.during("finish")) },
+        )
+    }
+
+    fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            self.invalidate_now(what).await.map_err(|cause| cause.during("invalidate"))
+        })
+    }
+
+    fn health(&self) -> BoxFuture<'_, Health> {
+        Box::pin(self.ping())
+    }
+}

@@ -1,0 +1,172 @@
+//! Writing through, invalidating, and asking how the server is.
+
+use std::time::Instant;
+
+use cache_store::{Begin, Begun, Error, Finish, Health, Invalidation, Nonce, Result};
+use redis::Cmd;
+use tokio::task::JoinSet;
+
+use crate::{
+    batch::Batch,
+    error,
+    reply::Replies,
+    script,
+    steps::{self, life_arg, longer, millis},
+    store::RedisStore,
+};
+
+/// More keys in one command would keep a server from answering others for too long.
+const MOST_KEYS: usize = 500;
+
+impl RedisStore {
+    pub(crate) async fn begin_write(&self, begin: Begin<'_>) -> Result<Begun> {
+        let (token, nonce) = (Nonce::random()?, Nonce::random()?);
+        let dependency = self.names.dependency(begin.key);
+        let mut command = script::BEGIN.call(&[&dependency, &self.names.writers(begin.key)]);
+        command
+            .arg(token.as_bytes())
+            .arg(millis(begin.at_most))
+            .arg(nonce.as_bytes())
+            .arg(life_arg(begin.dependency_life));
+        let capture = self.capture(begin.tags, begin.tag_log, begin.dependency_life)?;
+        let of_key = Batch::new(dependency).with(command);
+        let (mut of_key, mut captured) = self.send_both(of_key, capture).await?;
+        let alone = of_key.next_int()? == 1;
+        let captured = steps::read_capture(&mut captured)?;
+        let newest = captured.patterns.last();
+        let pattern_nonce = newest.ok_or_else(|| error::unexpected("an empty log"))?.nonce;
+        Ok(Begun {
+            token,
+            nonce,
+            alone,
+            tag_nonces: captured.tag_nonces,
+            pattern_nonce,
+            tag_log: captured.tag_log,
+        })
+    }
+
+    pub(crate) async fn finish_write(&self, finish: Finish<'_>) -> Result<bool> {
+        let (value, dependency) = (self.names.value(finish.key), self.names.dependency(finish.key));
+        let mut command =
+            script::FINISH.call(&[&value, &dependency, &self.names.writers(finish.key)]);
+        command
+            .arg(finish.begun.token.as_bytes())
+            .arg(i32::from(finish.begun.alone && finish.value.is_some()))
+            .arg(finish.begun.nonce.as_bytes())
+            .arg(Nonce::random()?.as_bytes())
+            .arg(finish.value.unwrap_or_default())
+            .arg(life_arg(finish.life))
+            .arg(life_arg(longer(finish.dependency_life, finish.life)));
+        Ok(self.send(&Batch::new(value).with(command)).await?.next_int()? == 1)
+    }
+
+    pub(crate) async fn invalidate_now(&self, what: &Invalidation) -> Result<()> {
+        match what {
+            Invalidation::Keys(keys) => self.invalidate_keys(keys).await,
+            Invalidation::Tags(tags) => self.invalidate_tags(tags).await,
+            Invalidation::Pattern(pattern) => self.invalidate_pattern(pattern).await,
+            Invalidation::All => self.invalidate_all().await,
+        }
+    }
+
+    pub(crate) async fn ping(&self) -> Health {
+        let asked = Instant::now();
+        let batch = Batch::new(self.names.pattern_log()).with(redis::cmd("PING"));
+        match self.send(&batch).await.and_then(|mut replies| replies.next()) {
+            Ok(_) => Health::up(asked.elapsed()),
+            Err(cause) => Health::down(cause.during("health")),
+        }
+    }
+
+    async fn invalidate_keys(&self, keys: &[String]) -> Result<()> {
+        if !self.link.is_one_server() {
+            return self.invalidate_keys_by_slot(keys).await;
+        }
+        for keys in keys.chunks(MOST_KEYS) {
+            let mut command = redis::cmd("UNLINK");
+            for key in keys {
+                command.arg(self.names.dependency(key));
+            }
+            let batch = Batch::new(self.names.pattern_log()).with(command);
+            self.send(&batch).await?.next_int()?;
+        }
+        Ok(())
+    }
+
+    /// Every key has a slot of its own; all are asked, whatever becomes of the others.
+    async fn invalidate_keys_by_slot(&self, keys: &[String]) -> Result<()> {
+        let mut failed: Option<(usize, Error)> = None;
+        for keys in keys.chunks(MOST_KEYS) {
+            let mut requests = JoinSet::new();
+            for key in keys {
+                let (link, name) = (self.link.clone(), self.names.dependency(key));
+                let request = async move {
+                    let mut command = redis::cmd("UNLINK");
+                    command.arg(&name);
+                    let replies = link.send(&Batch::new(name).with(command)).await?;
+                    Replies::new(replies).next_int()
+                };
+                requests.spawn_on(request, self.link.runtime());
+            }
+            while let Some(done) = requests.join_next().await {
+                let done = done.unwrap_or_else(|_| Err(error::unexpected("a request was dropped")));
+                if let Err(cause) = done {
+                    let count = failed.map_or(0, |(count, _)| count);
+                    failed = Some((count + 1, cause));
+                }
+            }
+        }
+        match failed {
+            None => Ok(()),
+            Some((count, cause)) => {
+                let message =
+                    format!("{count} of {} keys were not invalidated: {cause}", keys.len());
+                Err(Error::new(cause.kind(), message))
+            }
+        }
+    }
+
+    async fn invalidate_tags(&self, tags: &[String]) -> Result<()> {
+        for tags in tags.chunks(MOST_KEYS) {
+            let log = self.names.tag_log();
+            let names: Vec<String> = tags.iter().map(|tag| self.names.tag(tag)).collect();
+            let mut keys = vec![log.as_str()];
+            keys.extend(names.iter().map(String::as_str));
+            let mut command = script::UNTAG.call(&keys);
+            command.arg(self.log_records);
+            for tag in tags {
+                command.arg(Nonce::random()?.as_bytes()).arg(tag);
+            }
+            self.send(&Batch::new(log).with(command)).await?.next_int()?;
+        }
+        Ok(())
+    }
+
+    async fn invalidate_pattern(&self, pattern: &str) -> Result<()> {
+        let log = self.names.pattern_log();
+        let mut command = script::PATTERN.call(&[&log]);
+        command.arg(Nonce::random()?.as_bytes()).arg(pattern).arg(self.log_records);
+        self.invalidate_and_sweep(Batch::new(log), command, pattern).await
+    }
+
+    async fn invalidate_all(&self) -> Result<()> {
+        let log = self.names.pattern_log();
+        let mut command = redis::cmd("UNLINK");
+        command.arg(&log);
+        self.invalidate_and_sweep(Batch::new(log), command, "*").await
+    }
+
+    async fn invalidate_and_sweep(&self, batch: Batch, command: Cmd, pattern: &str) -> Result<()> {
+        let mut replies = self.send(&batch.with(command).with(redis::cmd("TIME"))).await?;
+        replies.next_int()?;
+        // Redis's `?` is a byte and ours a character, so such a pattern is left to expiry.
+        if let Some(sweeper) = &self.sweeper
+            && !pattern.contains('?')
+            && let Some(now) = replies.next_list()?.next_bytes()?
+            && let Some(now) = std::str::from_utf8(&now).ok().and_then(|now| now.parse().ok())
+        {
+            sweeper.add(self.names.values_matching(pattern), now);
+        }
+        Ok(())
+    }
+}

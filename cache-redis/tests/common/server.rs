@@ -1,0 +1,298 @@
+//! Private Redis servers for tests: on free ports of 127.0.0.1, without persistence, gone with the test.
+//!
+//! Needs only `std`, so that other test crates can include this file with `#[path]`. The binary is `$REDIS_SERVER` or
+//! `redis-server` from the path; without one the test fails and says how to install it.
+
+#![allow(dead_code, unreachable_pub, missing_docs)]
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One server process.
+pub struct Server {
+    pub port: u16,
+    dir: PathBuf,
+    arguments: Vec<String>,
+    process: Child,
+}
+
+impl Server {
+    /// A server with these arguments besides the usual ones.
+    pub fn start(arguments: &[&str]) -> Self {
+        // Another process may take the free port first; then the server ends at once.
+        (0..5)
+            .find_map(|_| Self::try_start(free_port(), arguments))
+            .expect("redis-server ended right after its start, five times")
+    }
+
+    fn try_start(port: u16, arguments: &[&str]) -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let dir = env::temp_dir().join(format!("larder-{}-{number}", std::process::id()));
+        fs::create_dir_all(&dir).expect("a directory for the server");
+        let mut arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
+        if arguments.last().is_some_and(|last| last == "--sentinel") {
+            let config = dir.join("sentinel.conf");
+            fs::write(&config, arguments.remove(0)).expect("a configuration file");
+            arguments.insert(0, config.to_string_lossy().into_owned());
+        } else {
+            arguments.extend(["--save", "", "--appendonly", "no"].map(String::from));
+        }
+        let process = spawn(port, &dir, &arguments);
+        let mut server = Self { port, dir, arguments, process };
+        server.answers().then_some(server)
+    }
+
+    /// `redis://127.0.0.1:port`.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// `127.0.0.1:port`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Kills the process, as `kill -9` does.
+    pub fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Starts it again on the same port, without data.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.process = spawn(self.port, &self.dir, &self.arguments);
+        assert!(self.answers(), "the server did not come back");
+    }
+
+    /// Stops the process where it is; connections stay open and nothing is answered.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Sends one command on a connection of its own and returns the reply as text: `(nil)` for nil, an error with its
+    /// `-`, a list with one element a line.
+    pub fn ask(&self, command: &[&str]) -> String {
+        let command: Vec<&[u8]> = command.iter().map(|text| text.as_bytes()).collect();
+        ask(self.port, &command).expect("a reply")
+    }
+
+    /// The same with bytes.
+    pub fn ask_bytes(&self, command: &[&[u8]]) -> String {
+        ask(self.port, command).expect("a reply")
+    }
+
+    /// How often the server has run this command (in lower case).
+    pub fn calls(&self, command: &str) -> u64 {
+        let stats = self.ask(&["INFO", "commandstats"]);
+        let line = format!("cmdstat_{command}:calls=");
+        let count = stats.lines().find_map(|text| text.strip_prefix(&line)).unwrap_or("0");
+        count.split(',').next().and_then(|count| count.parse().ok()).unwrap_or(0)
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.process.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().expect("kill");
+        assert!(sent.success());
+    }
+
+    fn answers(&mut self) -> bool {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if self.process.try_wait().expect("a child").is_some() {
+                return false;
+            }
+            if ask(self.port, &[b"PING"]).is_ok() {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        false
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Three masters that share the slots.
+pub struct Cluster {
+    pub nodes: Vec<Server>,
+}
+
+impl Cluster {
+    /// A cluster that answers.
+    pub fn start() -> Self {
+        let arguments = [
+            "--cluster-enabled",
+            "yes",
+            "--cluster-node-timeout",
+            "2000",
+            "--cluster-require-full-coverage",
+            "no",
+        ];
+        let nodes: Vec<Server> = (0..3).map(|_| Server::start(&arguments)).collect();
+        for (node, (first, last)) in nodes.iter().zip([(0, 5460), (5461, 10922), (10923, 16383)]) {
+            let range = [first.to_string(), last.to_string()];
+            assert_eq!(node.ask(&["CLUSTER", "ADDSLOTSRANGE", &range[0], &range[1]]), "OK");
+        }
+        for (epoch, node) in nodes.iter().enumerate() {
+            node.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &(epoch + 1).to_string()]);
+        }
+        for other in &nodes[1..] {
+            let (port, bus) = (other.port.to_string(), (other.port + 10_000).to_string());
+            assert_eq!(nodes[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]), "OK");
+        }
+        let cluster = Self { nodes };
+        wait_until("the cluster is complete", || {
+            cluster.nodes.iter().all(|node| {
+                let info = node.ask(&["CLUSTER", "INFO"]);
+                info.contains("cluster_state:ok")
+                    && info.contains("cluster_known_nodes:3")
+                    && info.contains("cluster_slots_assigned:16384")
+            })
+        });
+        cluster
+    }
+
+    /// `redis-cluster://` with all nodes.
+    pub fn url(&self) -> String {
+        let hosts: Vec<String> = self.nodes.iter().map(Server::address).collect();
+        format!("redis-cluster://{}", hosts.join(","))
+    }
+
+    /// The node that owns a key's slot.
+    pub fn owner(&self, key: &str) -> &Server {
+        let owns = |node: &&Server| !node.ask(&["EXISTS", key]).starts_with("-MOVED");
+        self.nodes.iter().find(owns).expect("an owner")
+    }
+}
+
+/// A master, its replica, and a sentinel that watches them as `main`.
+pub struct Sentinel {
+    pub servers: [Server; 2],
+    pub sentinel: Server,
+}
+
+impl Sentinel {
+    /// Both servers in step, and known to the sentinel.
+    pub fn start() -> Self {
+        let master = Server::start(&["--repl-diskless-sync-delay", "0"]);
+        let port = master.port.to_string();
+        let replica = Server::start(&["--replicaof", "127.0.0.1", &port]);
+        let config = format!(
+            "sentinel monitor main 127.0.0.1 {port} 1\n\
+             sentinel down-after-milliseconds main 500\n\
+             sentinel failover-timeout main 2000\n"
+        );
+        let sentinel = Server::start(&[&config, "--sentinel"]);
+        wait_until("the replica is in step", || {
+            replica.ask(&["INFO", "replication"]).contains("master_link_status:up")
+        });
+        wait_until("the sentinel knows the replica", || {
+            sentinel.ask(&["SENTINEL", "REPLICAS", "main"]).contains(&replica.port.to_string())
+        });
+        Self { servers: [master, replica], sentinel }
+    }
+
+    /// `redis-sentinel://` with the service.
+    pub fn url(&self) -> String {
+        format!("redis-sentinel://127.0.0.1:{}/main", self.sentinel.port)
+    }
+}
+
+/// Waits until a condition of a real server holds; fails the test when it never does.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < until, "still not so: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A port that nobody listens on, low enough for a cluster's bus port 10,000 above it.
+pub fn free_port() -> u16 {
+    loop {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        // The system hands out high ports; the lower half of them has room for the bus.
+        let port = 10_000 + port % 40_000;
+        let both = TcpListener::bind(("127.0.0.1", port))
+            .and_then(|_| TcpListener::bind(("127.0.0.1", port + 10_000)));
+        if both.is_ok() {
+            return port;
+        }
+    }
+}
+
+fn spawn(port: u16, dir: &PathBuf, arguments: &[String]) -> Child {
+    let binary = env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
+    let mut command = Command::new(&binary);
+    command.args(arguments).args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
+    command.arg("--dir").arg(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap_or_else(|cause| {
+        panic!(
+            "{binary} cannot be started ({cause}). These tests need a Redis server: install it with \
+             `apt-get install redis-server` or `brew install redis`, or name it in REDIS_SERVER"
+        )
+    })
+}
+
+fn ask(port: u16, command: &[&[u8]]) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut request = format!("*{}\r\n", command.len()).into_bytes();
+    for argument in command {
+        request.extend(format!("${}\r\n", argument.len()).bytes());
+        request.extend(*argument);
+        request.extend(b"\r\n");
+    }
+    stream.write_all(&request)?;
+    read_reply(&mut BufReader::new(stream))
+}
+
+fn read_reply(from: &mut impl BufRead) -> std::io::Result<String> {
+    let mut line = String::new();
+    from.read_line(&mut line)?;
+    let line = line.trim_end();
+    if line.is_empty() {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    let (kind, rest) = line.split_at(1);
+    let size: i64 = rest.parse().unwrap_or(-1);
+    match kind {
+        "$" if size >= 0 => {
+            let mut bytes = vec![0; usize::try_from(size).unwrap_or(0) + 2];
+            from.read_exact(&mut bytes)?;
+            bytes.truncate(bytes.len() - 2);
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        }
+        "*" if size >= 0 => {
+            let replies: std::io::Result<Vec<String>> =
+                (0..size).map(|_| read_reply(from)).collect();
+            Ok(replies?.join("\n"))
+        }
+        "$" | "*" => Ok("(nil)".to_owned()),
+        "-" => Ok(line.to_owned()),
+        _ => Ok(rest.to_owned()),
+    }
+}

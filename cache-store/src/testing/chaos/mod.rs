@@ -1,0 +1,304 @@
+mod fault;
+mod gate;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+pub use self::{fault::Fault, gate::Gate};
+use self::{gate::Barrier, plan::Plan};
+use crate::{
+    Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, ErrorKind, Fill, Finish, Health,
+    Invalidation, Lease, Life, Nonce, Query, Reading, Record, Result, Store, testing::Operation,
+};
+
+/// Wraps a [`Store`] and makes it misbehave on demand. Until it is told to, it passes everything on.
+///
+/// ```
+/// use cache_store::{ErrorKind, Store, testing::{ChaosStore, Fault, MemoryStore, Operation}};
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let store = ChaosStore::new(MemoryStore::new());
+/// store.inject(Fault::fail(ErrorKind::Timeout).on(Operation::Patterns).times(1));
+/// assert_eq!(store.patterns().await.unwrap_err().kind(), ErrorKind::Timeout);
+/// assert!(store.patterns().await.is_ok());
+/// # });
+/// ```
+///
+/// A step can be stopped exactly where a race needs it, without a sleep:
+///
+/// ```
+/// use std::sync::Arc;
+/// use cache_store::{Store, testing::{ChaosStore, MemoryStore, Operation}};
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let store = Arc::new(ChaosStore::new(MemoryStore::new()));
+/// let gate = store.hold(Operation::Patterns);
+/// let held = tokio::spawn({
+///     let store = Arc::clone(&store);
+///     async move { store.patterns().await }
+/// });
+/// gate.arrived(1).await; // the request is on its way and has had no effect yet
+/// // … here goes what overtakes it …
+/// gate.open();
+/// held.await??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct ChaosStore<S> {
+    inner: S,
+    plan: Plan,
+}
+
+impl<S: Store> ChaosStore<S> {
+    /// A store that behaves as `inner` does until told otherwise.
+    #[must_use]
+    pub fn new(inner: S) -> Self {
+        Self { inner, plan: Plan::default() }
+    }
+
+    /// The store inside.
+    #[must_use]
+    pub const fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// Adds a fault. Of several that fit an operation the one that was injected first strikes, alone.
+    pub fn inject(&self, fault: Fault) {
+        self.plan.add_fault(fault);
+    }
+
+    /// From now on every operation fails so, as when the server is away, until [`up`](Self::up).
+    ///
+    /// ```
+    /// use cache_store::{ErrorKind, Store, testing::{ChaosStore, MemoryStore}};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = ChaosStore::new(MemoryStore::new());
+    /// store.down(ErrorKind::Unavailable);
+    /// assert!(!store.health().await.reachable);
+    /// store.up();
+    /// assert!(store.health().await.reachable);
+    /// # });
+    /// ```
+    pub fn down(&self, kind: ErrorKind) {
+        self.plan.clear_faults();
+        self.inject(Fault::fail(kind));
+    }
+
+    /// Takes back every injected fault.
+    pub fn up(&self) {
+        self.plan.clear_faults();
+    }
+
+    /// Stops these operations before they take effect, until the gate is opened or dropped.
+    ///
+    /// See [`ChaosStore`] for an example.
+    #[must_use = "dropping the gate opens it"]
+    pub fn hold(&self, operation: Operation) -> Gate {
+        self.gate(Some(operation), false)
+    }
+
+    /// Stops these operations after they took effect and before their caller hears of it.
+    ///
+    /// ```
+    /// use cache_store::{Invalidation, Store, testing::{ChaosStore, MemoryStore, Operation}};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = ChaosStore::new(MemoryStore::new());
+    /// let gate = store.hold_reply(Operation::Invalidate);
+    /// let what = Invalidation::Pattern("users:*".into());
+    /// tokio::join!(store.invalidate(&what), async {
+    ///     gate.arrived(1).await;
+    ///     assert_eq!(store.patterns().await.unwrap()[0].pattern, "users:*");
+    ///     gate.open();
+    /// }).0
+    /// # }).unwrap();
+    /// ```
+    #[must_use = "dropping the gate opens it"]
+    pub fn hold_reply(&self, operation: Operation) -> Gate {
+        self.gate(Some(operation), true)
+    }
+
+    /// Stops every operation before it takes effect, as when the server hangs.
+    #[must_use = "dropping the gate opens it"]
+    pub fn hang(&self) -> Gate {
+        self.gate(None, false)
+    }
+
+    /// Changes the stored bytes that [`read`](Store::read) and [`claim`](Store::claim) hand out: truncated, damaged,
+    /// another entry's, or none at all. What is stored stays as it is.
+    ///
+    /// ```
+    /// use cache_store::testing::{ChaosStore, MemoryStore};
+    ///
+    /// let store = ChaosStore::new(MemoryStore::new());
+    /// store.alter_values(|key, mut bytes| {
+    ///     if key.starts_with("user:") {
+    ///         bytes.truncate(20);
+    ///     }
+    ///     Some(bytes)
+    /// });
+    /// store.keep_values();
+    /// ```
+    pub fn alter_values(
+        &self,
+        alter: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) {
+        self.plan.set_alteration(Some(Arc::new(alter)));
+    }
+
+    /// Hands out the stored bytes as they are again.
+    pub fn keep_values(&self) {
+        self.plan.set_alteration(None);
+    }
+
+    /// Lets this share of all operations fail, 0 for none and 1 for all: half of them without effect, half after it.
+    /// The same seed and the same sequence of operations give the same faults.
+    ///
+    /// ```
+    /// use cache_store::{Store, testing::{ChaosStore, MemoryStore}};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = ChaosStore::new(MemoryStore::new());
+    /// store.random_faults(42, 1.0);
+    /// assert!(store.patterns().await.is_err());
+    /// store.calm();
+    /// assert!(store.patterns().await.is_ok());
+    /// # });
+    /// ```
+    pub fn random_faults(&self, seed: u64, share: f64) {
+        self.plan.set_random(seed, share);
+    }
+
+    /// Takes back everything: faults, alterations, random faults; every gate opens.
+    pub fn calm(&self) {
+        self.plan.clear();
+    }
+
+    fn gate(&self, on: Option<Operation>, after_effect: bool) -> Gate {
+        let barrier = Barrier::new(on, after_effect);
+        self.plan.add_barrier(Arc::clone(&barrier));
+        Gate::new(barrier)
+    }
+
+    async fn wait(&self, operation: Operation, after_effect: bool) {
+        for barrier in self.plan.barriers(operation, after_effect) {
+            barrier.pass().await;
+        }
+    }
+
+    fn run<'a, T: Send + 'a>(
+        &'a self,
+        operation: Operation,
+        call: impl FnOnce() -> BoxFuture<'a, Result<T>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T>> {
+        Box::pin(async move {
+            self.wait(operation, false).await;
+            let fault = self.plan.strike(operation);
+            if let Some(fault) = fault.as_ref().filter(|fault| !fault.takes_effect()) {
+                return Err(fault.error(operation));
+            }
+            let reply = call().await;
+            self.wait(operation, true).await;
+            fault.map_or(reply, |fault| Err(fault.error(operation)))
+        })
+    }
+}
+
+impl<S: Store> Store for ChaosStore<S> {
+    fn read<'a>(&'a self, query: Query<'a>) -> BoxFuture<'a, Result<Reading>> {
+        Box::pin(async move {
+            let mut reading = self.run(Operation::Read, || self.inner.read(query)).await?;
+            reading.value = reading.value.and_then(|value| self.plan.alter(query.key, value));
+            Ok(reading)
+        })
+    }
+
+    fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Claimed>> {
+        Box::pin(async move {
+            let mut claimed = self.run(Operation::Claim, || self.inner.claim(claim)).await?;
+            if let ClaimOutcome::Found { value, .. } = &mut claimed.outcome {
+                let bytes = std::mem::take(value);
+                *value = self.plan.alter(claim.key, bytes).unwrap_or_default();
+            }
+            Ok(claimed)
+        })
+    }
+
+    fn patterns(&self) -> BoxFuture<'_, Result<Vec<Record>>> {
+        self.run(Operation::Patterns, || self.inner.patterns())
+    }
+
+    fn tag_nonces<'a>(&'a self, tags: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Nonce>>>> {
+        self.run(Operation::TagNonces, move || self.inner.tag_nonces(tags))
+    }
+
+    fn stamp_tags<'a>(
+        &'a self,
+        captured: Nonce,
+        tags: &'a [String],
+        dependency_life: Life,
+    ) -> BoxFuture<'a, Result<Option<Vec<Nonce>>>> {
+        self.run(Operation::StampTags, move || {
+            self.inner.stamp_tags(captured, tags, dependency_life)
+        })
+    }
+
+    fn fill<'a>(&'a self, fill: Fill<'a>) -> BoxFuture<'a, Result<bool>> {
+        self.run(Operation::Fill, move || self.inner.fill(fill))
+    }
+
+    fn renew<'a>(
+        &'a self,
+        key: &'a str,
+        nonce: Nonce,
+        lease: Lease,
+    ) -> BoxFuture<'a, Result<bool>> {
+        self.run(Operation::Renew, move || self.inner.renew(key, nonce, lease))
+    }
+
+    fn release<'a>(
+        &'a self,
+        key: &'a str,
+        nonce: Nonce,
+        token: Nonce,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.run(Operation::Release, move || self.inner.release(key, nonce, token))
+    }
+
+    /// A wait that fails returns at once: it has no way to say so.
+    fn lease_ended<'a>(&'a self, key: &'a str, at_most: Duration) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let wait = self.run(Operation::LeaseEnded, move || {
+                Box::pin(async move {
+                    self.inner.lease_ended(key, at_most).await;
+                    Ok(())
+                })
+            });
+            drop(wait.await);
+        })
+    }
+
+    fn begin<'a>(&'a self, begin: Begin<'a>) -> BoxFuture<'a, Result<Begun>> {
+        self.run(Operation::Begin, move || self.inner.begin(begin))
+    }
+
+    fn finish<'a>(&'a self, finish: Finish<'a>) -> BoxFuture<'a, Result<bool>> {
+        self.run(Operation::Finish, move || self.inner.finish(finish))
+    }
+
+    fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> {
+        self.run(Operation::Invalidate, move || self.inner.invalidate(what))
+    }
+
+    fn health(&self) -> BoxFuture<'_, Health> {
+        Box::pin(async move {
+            let asked = self
+                .run(Operation::Health, || Box::pin(async move { Ok(self.inner.health().await) }));
+            asked.await.unwrap_or_else(Health::down)
+        })
+    }
+}

@@ -1,0 +1,132 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::testing::MemoryStore;
+
+const LIFE: Life = Life::For(Duration::from_secs(60));
+
+fn chaos() -> Arc<ChaosStore<MemoryStore>> {
+    Arc::new(ChaosStore::new(MemoryStore::new()))
+}
+
+fn claim(key: &str) -> Claim<'_> {
+    Claim { key, tags: &[], lease: None, refused: &[], tag_log: false, dependency_life: LIFE }
+}
+
+async fn filled(store: &ChaosStore<MemoryStore>, payload: &[u8]) -> Vec<u8> {
+    let claimed = store.claim(claim("key")).await.unwrap();
+    let ClaimOutcome::Load(nonce) = claimed.outcome else { panic!("{claimed:?}") };
+    let bytes = [nonce.as_bytes(), payload].concat();
+    let value = &bytes;
+    let fill = Fill { key: "key", nonce, value, life: LIFE, token: None, dependency_life: LIFE };
+    assert!(store.fill(fill).await.unwrap());
+    bytes
+}
+
+#[tokio::test]
+async fn a_fault_strikes_its_operation_so_many_times_and_no_other() {
+    let store = chaos();
+    store.inject(Fault::fail(ErrorKind::Refused).on(Operation::Patterns).times(2));
+    assert!(store.tag_nonces(&[]).await.is_ok());
+    assert_eq!(store.patterns().await.unwrap_err().kind(), ErrorKind::Refused);
+    assert_eq!(store.patterns().await.unwrap_err().operation(), Some("patterns"));
+    assert!(store.patterns().await.is_ok());
+}
+
+#[tokio::test]
+async fn an_operation_that_fails_has_no_effect_and_one_whose_reply_is_lost_has() {
+    let store = chaos();
+    let what = Invalidation::Pattern("a*".into());
+    store.inject(Fault::fail(ErrorKind::Timeout).times(1));
+    store.inject(Fault::lose_reply(ErrorKind::Timeout).times(1));
+    store.invalidate(&what).await.unwrap_err();
+    assert_eq!(store.inner().patterns().await.unwrap()[0].pattern, "");
+    store.invalidate(&what).await.unwrap_err();
+    assert_eq!(store.inner().patterns().await.unwrap()[1].pattern, "a*");
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_fails_everything_and_holds_nobody_up() {
+    let store = chaos();
+    store.down(ErrorKind::Unavailable);
+    assert!(store.patterns().await.is_err());
+    assert!(store.claim(claim("key")).await.is_err());
+    assert_eq!(store.health().await.error.unwrap().kind(), ErrorKind::Unavailable);
+    store.lease_ended("key", Duration::MAX).await;
+    assert_eq!(store.inner().calls().round_trips(), 0);
+    store.up();
+    assert!(store.patterns().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_held_operation_has_had_no_effect_and_a_held_reply_has() {
+    for (reply, seen) in [(false, 1), (true, 2)] {
+        let store = chaos();
+        store.patterns().await.unwrap();
+        let gate = if reply {
+            store.hold_reply(Operation::Invalidate)
+        } else {
+            store.hold(Operation::Invalidate)
+        };
+        let held = tokio::spawn({
+            let store = Arc::clone(&store);
+            async move { store.invalidate(&Invalidation::Pattern("a*".into())).await }
+        });
+        gate.arrived(1).await;
+        assert_eq!(store.patterns().await.unwrap().len(), seen);
+        assert!(!held.is_finished());
+        drop(gate);
+        held.await.unwrap().unwrap();
+        assert_eq!(store.patterns().await.unwrap().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_goes_on_when_it_is_calmed() {
+    let store = chaos();
+    let gate = store.hang();
+    let held = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.health().await }
+    });
+    gate.arrived(1).await;
+    store.calm();
+    assert!(held.await.unwrap().reachable);
+    assert!(store.patterns().await.is_ok());
+}
+
+#[tokio::test]
+async fn altered_bytes_reach_readers_and_claims_while_the_store_keeps_its_own() {
+    let store = chaos();
+    let bytes = filled(&store, b"payload").await;
+    store.alter_values(|key, mut bytes| {
+        assert_eq!(key, "key");
+        bytes.truncate(3);
+        Some(bytes)
+    });
+    let query = Query { key: "key", tags: &[], life: false };
+    assert_eq!(store.read(query).await.unwrap().value.unwrap(), bytes[..3]);
+    let claimed = store.claim(claim("key")).await.unwrap();
+    let ClaimOutcome::Found { value, .. } = claimed.outcome else { panic!("{claimed:?}") };
+    assert_eq!(value, bytes[..3]);
+    store.alter_values(|_, _| None);
+    assert_eq!(store.read(query).await.unwrap().value, None);
+    store.keep_values();
+    assert_eq!(store.read(query).await.unwrap().value.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn the_same_seed_gives_the_same_faults_and_another_seed_others() {
+    async fn faults(seed: u64) -> Vec<Option<ErrorKind>> {
+        let store = chaos();
+        store.random_faults(seed, 0.5);
+        let mut out = Vec::new();
+        for _ in 0..64 {
+            out.push(store.patterns().await.err().map(|error| error.kind()));
+        }
+        out
+    }
+    assert_eq!(faults(1).await, faults(1).await);
+    assert_ne!(faults(1).await, faults(2).await);
+    assert!(faults(1).await.contains(&None));
+}

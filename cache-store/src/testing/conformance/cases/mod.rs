@@ -1,0 +1,20 @@
+//! The cases, each named after what it proves.
+
+mod invalidations;
+mod leases;
+mod lives;
+mod loads;
+mod patterns;
+mod successors;
+mod tags;
+mod values;
+mod writes;
+
+use std::sync::Arc;
+
+pub use self::{
+    invalidations::*, leases::*, lives::*, loads::*, patterns::*, successors::*, tags::*,
+    values::*, writes::*,
+};
+
+type AnyStore = Arc<dyn crate::Store>;

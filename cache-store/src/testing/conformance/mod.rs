@@ -1,0 +1,203 @@
+//! The behaviour suite that every [`Store`](crate::Store) must pass: one case for each step of the protocol and each of
+//! its fences.
+//!
+//! [`conformance_tests!`](crate::conformance_tests) turns the cases into tests, each with a name that says what it
+//! proves. They run in real time against real servers as well as against
+//! [`MemoryStore`](super::MemoryStore): where time must pass they poll with a bound.
+//!
+//! A third party that writes a store needs no more than this in `tests/conformance.rs`:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use cache_store::testing::MemoryStore;
+//!
+//! /// A store over a namespace that nobody else uses.
+//! async fn fresh() -> Arc<MemoryStore> {
+//!     Arc::new(MemoryStore::new())
+//! }
+//!
+//! cache_store::conformance_tests!(fresh);
+//! ```
+
+#[doc(hidden)]
+pub mod cases;
+mod steps;
+
+use std::{future::Future, time::Duration};
+
+/// Far above what any case takes; a store that hangs fails its case instead of the whole run.
+const AT_MOST: Duration = Duration::from_secs(120);
+
+/// Expands to one `#[test]` for each case of the [behaviour suite](crate::testing::conformance).
+///
+/// The argument is a function that takes nothing and returns a future of an `Arc` of a fresh [`Store`](crate::Store):
+/// one whose namespace no other call ever gets, since the tests run at the same time. Each test has a tokio runtime of
+/// its own (current thread, all drivers), which needs no dependency on tokio where the macro is used.
+///
+/// ```
+/// use std::sync::Arc;
+/// use cache_store::testing::{ChaosStore, MemoryStore};
+///
+/// cache_store::conformance_tests!(async || Arc::new(ChaosStore::new(MemoryStore::new())));
+/// ```
+#[macro_export]
+macro_rules! conformance_tests {
+    ($make:expr $(,)?) => {
+        $crate::__conformance_tests! { $make;
+            // Loads
+            a_read_of_nothing_finds_nothing
+            a_read_after_a_fill_gives_the_value_its_nonce_and_its_life
+            a_value_starts_with_the_nonce_it_was_stored_under
+            two_claims_without_a_lease_both_load_and_both_fill
+            claims_at_the_same_time_agree_on_the_nonce
+            a_claim_finds_what_was_stored_meanwhile
+            a_refused_value_is_not_offered_again
+            another_value_than_the_refused_one_is_offered
+            a_fill_without_a_claim_is_refused
+            the_store_says_that_it_is_well
+            // Invalidations
+            an_invalidation_between_claim_and_fill_refuses_the_fill
+            an_invalidation_ends_a_stored_value
+            an_old_load_cannot_fill_after_a_newer_claim
+            a_refused_fill_leaves_what_a_newer_load_stored
+            a_nonce_never_returns
+            an_invalidation_leaves_other_keys_alone
+            one_invalidation_takes_many_keys
+            invalidations_may_be_repeated_and_may_name_nothing
+            // Leases
+            of_two_claims_with_a_lease_the_second_is_held
+            of_many_claims_at_once_one_gets_the_lease
+            a_claim_without_a_lease_loads_beside_a_holder
+            a_lease_on_one_key_holds_no_other
+            a_fill_frees_the_lease
+            a_release_frees_the_lease
+            a_release_with_another_token_frees_nothing
+            an_expired_lease_is_free
+            a_fill_after_its_lease_expired_is_refused
+            a_stalled_holder_cannot_fill_while_its_successor_loads
+            a_stalled_holder_cannot_fill_after_its_successor_stored
+            an_invalidated_holder_takes_nothing_from_its_successor
+            a_lease_of_an_invalidated_key_is_void
+            renewing_keeps_a_lease
+            an_expired_lease_cannot_be_renewed
+            a_lease_that_another_holds_cannot_be_renewed
+            a_wait_without_a_lease_is_over_at_once
+            a_wait_for_a_lease_ends_with_a_fill
+            a_wait_for_a_lease_ends_with_a_release
+            a_wait_for_a_lease_ends_when_it_expires
+            a_wait_for_a_lease_gives_up_in_time
+            // Tags
+            tag_nonces_are_made_once_and_shared
+            tags_are_answered_in_their_order
+            an_invalidated_tag_is_gone_and_comes_back_with_another_nonce
+            a_tag_and_a_key_of_one_name_do_not_meet
+            stamps_are_the_nonces_that_claims_get
+            stamps_make_tags_that_there_were_not
+            a_stamp_is_refused_after_one_of_its_tags_was_invalidated
+            a_stamp_is_accepted_after_other_tags_were_invalidated
+            a_stamp_is_accepted_when_its_tag_was_invalidated_before_the_capture
+            a_stamp_with_an_unknown_capture_is_refused
+            a_stamp_is_refused_when_its_capture_was_trimmed
+            claiming_a_tag_again_prolongs_it
+            stamping_a_tag_again_prolongs_it
+            // Patterns
+            the_pattern_log_is_opened_once
+            the_pattern_log_is_opened_once_for_all_who_ask_at_the_same_time
+            patterns_are_appended_oldest_first
+            the_same_pattern_twice_is_two_records
+            the_pattern_log_is_bounded_and_a_trimmed_record_is_unknown
+            clearing_forgets_every_record
+            clearing_may_be_repeated
+            // Writes
+            nothing_is_stored_between_begin_and_finish
+            a_value_ends_when_a_write_begins
+            a_write_that_was_alone_stores_its_value
+            a_finished_value_has_the_life_it_was_given
+            a_write_without_a_value_invalidates
+            a_write_that_another_overlapped_stores_nothing
+            a_write_that_began_second_stores_nothing
+            a_write_that_an_invalidation_came_between_stores_nothing
+            a_write_that_is_finished_twice_stores_once
+            an_unfinished_write_is_over_after_its_time
+            a_write_that_finishes_after_its_time_invalidates
+            a_short_write_does_not_end_the_mark_of_a_long_one
+            a_write_captures_what_a_load_captures
+            // Lives
+            a_life_under_one_millisecond_is_stored_and_ends
+            a_short_life_ends
+            a_value_about_to_end_never_says_that_it_lives_forever
+            a_value_that_lives_forever_stays
+            a_second_fill_does_not_inherit_the_first_ones_end
+            a_second_fill_does_not_inherit_the_first_ones_lack_of_an_end
+            the_longest_life_there_is_can_be_stored
+            a_fill_keeps_its_dependency_as_long_as_its_value
+            a_fill_that_lives_forever_keeps_its_dependency
+            a_fill_after_its_dependency_ended_is_refused
+            // Values and names
+            an_empty_value_comes_back
+            a_value_of_ten_megabytes_comes_back
+            every_byte_comes_back
+            keys_may_hold_any_character
+            tags_may_hold_any_character
+            patterns_may_hold_any_character
+            many_keys_are_loaded_at_once
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_tests {
+    ($make:expr; $($case:ident)*) => {$(
+        #[test]
+        fn $case() {
+            $crate::testing::conformance::run_case(async {
+                $crate::testing::conformance::cases::$case(($make)().await).await;
+            });
+        }
+    )*};
+}
+
+/// Runs one case to its end.
+///
+/// # Panics
+///
+/// When the case fails or hangs.
+#[doc(hidden)]
+pub fn run_case(case: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
+    let ended = runtime.block_on(async { tokio::time::timeout(AT_MOST, case).await });
+    assert!(ended.is_ok(), "the store kept this case waiting for {AT_MOST:?}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::testing::MemoryStore;
+
+    crate::conformance_tests!(async || Arc::new(MemoryStore::new()));
+
+    #[test]
+    fn every_case_is_in_the_list() {
+        let list = include_str!("mod.rs");
+        let files = [
+            include_str!("cases/invalidations.rs"),
+            include_str!("cases/leases.rs"),
+            include_str!("cases/lives.rs"),
+            include_str!("cases/loads.rs"),
+            include_str!("cases/patterns.rs"),
+            include_str!("cases/successors.rs"),
+            include_str!("cases/tags.rs"),
+            include_str!("cases/values.rs"),
+            include_str!("cases/writes.rs"),
+        ];
+        for file in files {
+            for case in file.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
+                let name = case.split('(').next().unwrap();
+                assert!(list.contains(&format!("\n            {name}\n")), "{name} is not listed");
+            }
+        }
+    }
+}

@@ -1,0 +1,323 @@
+mod log;
+mod shelf;
+#[cfg(test)]
+mod tests;
+mod tier;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::Notify,
+    task::yield_now,
+    time::{Instant, sleep_until},
+};
+
+use self::tier::Tier;
+use super::operation::{Calls, Counters, Operation};
+use crate::{
+    Begin, Begun, BoxFuture, Claim, Claimed, Fill, Finish, Health, Invalidation, Lease, Life,
+    Nonce, Query, Reading, Record, Result, Store,
+};
+
+/// A shared tier inside the process, for tests: the same steps as on a server, each of them atomic.
+///
+/// A clone is another handle on the same tier. [`connect`](Self::connect) gives a handle that counts its round trips
+/// for itself, as another process would. Time is tokio's, so `tokio::time::pause` and `advance` govern every life,
+/// lease and mark. Each step yields to the runtime once before and once after it takes effect, where a real store
+/// waits for the network; dropping a future there cancels the request, or loses the reply.
+///
+/// ```
+/// use std::time::Duration;
+/// use cache_store::{testing::MemoryStore, Claim, ClaimOutcome, Fill, Invalidation, Life, Query, Store};
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let one = MemoryStore::new();
+/// let other = one.connect();
+/// let life = Life::For(Duration::from_secs(60));
+///
+/// // One process misses and announces its load.
+/// let claimed = one.claim(Claim {
+///     key: "user:42", tags: &[], lease: None, refused: &[], tag_log: false, dependency_life: life,
+/// }).await?;
+/// let ClaimOutcome::Load(nonce) = claimed.outcome else { panic!("the tier was empty") };
+///
+/// // The other one invalidates while the load runs: the fill is refused.
+/// other.invalidate(&Invalidation::Keys(vec!["user:42".into()])).await?;
+/// let value = nonce.as_bytes();
+/// let fill = Fill { key: "user:42", nonce, value, life, token: None, dependency_life: life };
+/// assert!(!one.fill(fill).await?);
+/// assert_eq!(one.calls().round_trips(), 2);
+/// # Ok::<(), cache_store::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    tier: Mutex<Tier>,
+    changed: Notify,
+    limits: (usize, usize),
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryStore {
+    /// How many records the pattern log keeps, unless [`with_logs`](Self::with_logs) says otherwise.
+    pub const PATTERN_LOG: usize = 128;
+
+    /// How many records the tag log keeps, unless [`with_logs`](Self::with_logs) says otherwise.
+    pub const TAG_LOG: usize = 1024;
+
+    /// An empty tier.
+    ///
+    /// ```
+    /// let store = cache_store::testing::MemoryStore::new();
+    /// assert_eq!(store.calls().round_trips(), 0);
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_logs(Self::PATTERN_LOG, Self::TAG_LOG)
+    }
+
+    /// An empty tier whose logs keep at most this many records, at least one: short ones make a test of a trimmed log
+    /// short.
+    ///
+    /// ```
+    /// use cache_store::{testing::MemoryStore, Invalidation, Store};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = MemoryStore::with_logs(2, 2);
+    /// for pattern in ["a*", "b*", "c*"] {
+    ///     store.invalidate(&Invalidation::Pattern(pattern.into())).await?;
+    /// }
+    /// assert_eq!(store.patterns().await?.len(), 2);
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn with_logs(patterns: usize, tag_log: usize) -> Self {
+        let shared = Shared {
+            tier: Mutex::new(Tier::new(patterns, tag_log)),
+            changed: Notify::new(),
+            limits: (patterns, tag_log),
+        };
+        Self { shared: Arc::new(shared), counters: Arc::default() }
+    }
+
+    /// A handle on the same tier with counters of its own, as another process has one.
+    ///
+    /// ```
+    /// use cache_store::{testing::MemoryStore, Store};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let one = MemoryStore::new();
+    /// let other = one.connect();
+    /// assert_eq!(one.patterns().await?, other.patterns().await?);
+    /// assert_eq!(other.calls().round_trips(), 1);
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn connect(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), counters: Arc::default() }
+    }
+
+    /// What was asked through this handle and its clones so far.
+    ///
+    /// See [`Calls`] for an example.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.counters.now()
+    }
+
+    /// Loses everything at once, as `FLUSHALL` or a restart without data does.
+    ///
+    /// ```
+    /// use cache_store::{testing::MemoryStore, Store};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let before = store.patterns().await?;
+    /// store.flush();
+    /// assert_ne!(store.patterns().await?, before);
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn flush(&self) {
+        let (patterns, tag_log) = self.shared.limits;
+        self.step(|tier, _| *tier = Tier::new(patterns, tag_log));
+    }
+
+    /// Loses one key's value but not its dependency, as an eviction may.
+    ///
+    /// ```
+    /// use cache_store::{testing::MemoryStore, Query, Store};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// store.evict("user:42");
+    /// let query = Query { key: "user:42", tags: &[], life: false };
+    /// assert!(store.read(query).await?.value.is_none());
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn evict(&self, key: &str) {
+        self.step(|tier, _| tier.evict(key));
+    }
+
+    /// Loses the pattern log and the tag log but nothing else, as an eviction may.
+    ///
+    /// ```
+    /// use cache_store::{testing::MemoryStore, Store};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let before = store.patterns().await?;
+    /// store.lose_logs();
+    /// assert_ne!(store.patterns().await?, before);
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn lose_logs(&self) {
+        self.step(|tier, _| tier.lose_logs());
+    }
+
+    fn step<T>(&self, step: impl FnOnce(&mut Tier, Instant) -> T) -> T {
+        // A step that panicked left whole entries behind, so a poisoned tier is as good as any other.
+        let mut tier = self.shared.tier.lock().unwrap_or_else(PoisonError::into_inner);
+        let out = step(&mut tier, Instant::now());
+        drop(tier);
+        self.shared.changed.notify_waiters();
+        out
+    }
+
+    fn round_trip<'a, T: Send + 'a>(
+        &'a self,
+        operation: Operation,
+        step: impl FnOnce(&mut Tier, Instant) -> T + Send + 'a,
+    ) -> BoxFuture<'a, T> {
+        Box::pin(async move {
+            self.counters.count(operation);
+            yield_now().await;
+            let out = self.step(step);
+            yield_now().await;
+            out
+        })
+    }
+
+    fn leased_until(&self, key: &str) -> Option<Option<Instant>> {
+        let tier = self.shared.tier.lock().unwrap_or_else(PoisonError::into_inner);
+        tier.lease_until(key, Instant::now()).map(|until| until.instant())
+    }
+}
+
+impl Store for MemoryStore {
+    fn read<'a>(&'a self, query: Query<'a>) -> BoxFuture<'a, Result<Reading>> {
+        self.round_trip(Operation::Read, move |tier, now| Ok(tier.read(query, now)))
+    }
+
+    fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Claimed>> {
+        self.round_trip(Operation::Claim, move |tier, now| tier.claim(claim, now))
+    }
+
+    fn patterns(&self) -> BoxFuture<'_, Result<Vec<Record>>> {
+        self.round_trip(Operation::Patterns, |tier, _| tier.open_patterns())
+    }
+
+    fn tag_nonces<'a>(&'a self, tags: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Nonce>>>> {
+        self.round_trip(Operation::TagNonces, |tier, now| Ok(tier.tag_nonces(tags, now)))
+    }
+
+    fn stamp_tags<'a>(
+        &'a self,
+        captured: Nonce,
+        tags: &'a [String],
+        dependency_life: Life,
+    ) -> BoxFuture<'a, Result<Option<Vec<Nonce>>>> {
+        self.round_trip(Operation::StampTags, move |tier, now| {
+            tier.stamp_tags(captured, tags, dependency_life, now)
+        })
+    }
+
+    fn fill<'a>(&'a self, fill: Fill<'a>) -> BoxFuture<'a, Result<bool>> {
+        self.round_trip(Operation::Fill, move |tier, now| Ok(tier.fill(fill, now)))
+    }
+
+    fn renew<'a>(
+        &'a self,
+        key: &'a str,
+        nonce: Nonce,
+        lease: Lease,
+    ) -> BoxFuture<'a, Result<bool>> {
+        self.round_trip(Operation::Renew, move |tier, now| Ok(tier.renew(key, nonce, lease, now)))
+    }
+
+    fn release<'a>(
+        &'a self,
+        key: &'a str,
+        nonce: Nonce,
+        token: Nonce,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.round_trip(Operation::Release, move |tier, now| {
+            tier.give_back(key, nonce, token, now);
+            Ok(())
+        })
+    }
+
+    fn lease_ended<'a>(&'a self, key: &'a str, at_most: Duration) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.counters.count(Operation::LeaseEnded);
+            let give_up = Instant::now().checked_add(at_most);
+            loop {
+                // Listens before it looks, so that an end in between is heard.
+                let changed = self.shared.changed.notified();
+                let Some(until) = self.leased_until(key) else { return };
+                if give_up.is_some_and(|at| at <= Instant::now()) {
+                    return;
+                }
+                tokio::select! {
+                    () = changed => {}
+                    () = until_instant(earlier(until, give_up)) => {}
+                }
+            }
+        })
+    }
+
+    fn begin<'a>(&'a self, begin: Begin<'a>) -> BoxFuture<'a, Result<Begun>> {
+        self.round_trip(Operation::Begin, move |tier, now| tier.begin(begin, now))
+    }
+
+    fn finish<'a>(&'a self, finish: Finish<'a>) -> BoxFuture<'a, Result<bool>> {
+        self.round_trip(Operation::Finish, move |tier, now| tier.finish(finish, now))
+    }
+
+    fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> {
+        self.round_trip(Operation::Invalidate, |tier, _| tier.invalidate(what))
+    }
+
+    fn health(&self) -> BoxFuture<'_, Health> {
+        self.round_trip(Operation::Health, |_, _| Health::up(Duration::ZERO))
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
+}
+
+async fn until_instant(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
