@@ -74,12 +74,12 @@ impl KeyBuffer {
         if self.text.len() > MAX_KEY_BYTES {
             self.shorten();
         }
-        KeyRef { hash: hash(&self.text), text: &self.text, types: &self.types }
+        KeyRef { hash: hash(self.text.as_slice()), text: self.text.as_slice(), types: &self.types }
     }
 
     #[cold]
     fn shorten(&mut self) {
-        let digest = blake3::hash(&self.text).to_hex();
+        let digest = blake3::hash(self.text.as_slice()).to_hex();
         self.text.truncate(head_of(self.as_str()).len());
         self.push(MARKER);
         self.push(&digest[..DIGEST_CHARS]);

@@ -15,6 +15,7 @@
 //! whole.
 
 mod buffer;
+mod bytes;
 mod canonical;
 mod collections;
 mod digits;

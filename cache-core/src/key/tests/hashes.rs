@@ -88,6 +88,18 @@ fn what_differs_for_serde_differs_in_the_digest() {
 }
 
 #[test]
+fn variants_of_one_name_differ() {
+    #[derive(Serialize)]
+    enum Renamed {
+        #[serde(rename = "x")]
+        One(u8),
+        #[serde(rename = "x")]
+        Two(u8),
+    }
+    assert_ne!(digest(&Renamed::One(1)), digest(&Renamed::Two(1)));
+}
+
+#[test]
 fn equal_floats_have_equal_digests() {
     assert_eq!(digest(&-0.0f64), digest(&0.0f64));
     assert_eq!(digest(&-0.0f32), digest(&0.0f32));

@@ -143,7 +143,7 @@ fn same(one: &Arguments, two: &Arguments) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn two_sets_of_arguments_share_a_key_only_if_they_are_equal(one in arguments(), two in arguments()) {
