@@ -92,3 +92,14 @@ fn one_waiter_takes_over_and_the_other_gets_its_value() {
 fn nobody_who_comes_after_an_invalidation_gets_the_old_value() {
     flight_scenes::nobody_who_comes_after_an_invalidation_gets_the_old_value();
 }
+
+#[test]
+fn a_waiter_that_checks_what_landed_gets_no_value_older_than_a_learned_tags_invalidation() {
+    flight_scenes::a_waiter_checks_the_tags_that_were_learned(true);
+}
+
+#[test]
+#[should_panic(expected = "an old value after its invalidation")]
+fn a_waiter_that_does_not_check_what_landed_may_get_one() {
+    flight_scenes::a_waiter_checks_the_tags_that_were_learned(false);
+}
