@@ -39,7 +39,7 @@ impl Spec<'_> {
         let name = self.callee.name().unraw().to_string();
         let key = self.key_literals();
         let here = self.here.as_ref().map(|here| {
-            quote!(.here(|| ::core::any::type_name_of_val(&#here)))
+            quote!(.here(|| #p::marker(&#here)))
         });
         let tags = self.tags();
         let plain = self.plain();
