@@ -3,6 +3,7 @@
 mod args;
 mod errors;
 mod expand;
+mod key_part;
 mod model;
 
 use proc_macro::TokenStream;
@@ -41,6 +42,12 @@ pub fn write_through(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn cache_invalidate(options: TokenStream, item: TokenStream) -> TokenStream {
     annotate(Attribute::CacheInvalidate, options.into(), item.into()).into()
+}
+
+/// Derives `KeyPart`.
+#[proc_macro_derive(KeyPart, attributes(larder))]
+pub fn derive_key_part(input: TokenStream) -> TokenStream {
+    key_part::derive(input.into()).into()
 }
 
 /// The whole way: syntax, model, tokens. The user's item comes out first, whatever is wrong.

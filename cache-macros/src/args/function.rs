@@ -3,7 +3,7 @@
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::{
     Attribute, Error, Result, Signature, Token, Visibility,
-    parse::{Parse, ParseStream},
+    parse::ParseStream,
 };
 
 /// A function item.
@@ -55,14 +55,17 @@ fn body(input: ParseStream<'_>) -> Result<Group> {
         input.parse::<TokenTree>()?;
         return Err(error);
     }
-    match Group::parse(input)? {
-        braced if braced.delimiter() == Delimiter::Brace => Ok(braced),
-        // A `$body:block` of `macro_rules`.
-        other if other.delimiter() == Delimiter::None => {
-            let mut braced = Group::new(Delimiter::Brace, TokenTree::Group(other.clone()).into());
-            braced.set_span(other.span());
-            Ok(braced)
+    let token: TokenTree = input.parse()?;
+    braced(token.clone()).ok_or_else(|| Error::new(token.span(), "expected the function's body"))
+}
+
+/// The braces, also out of the invisible group that a `$body:block` of `macro_rules` comes in.
+fn braced(token: TokenTree) -> Option<Group> {
+    match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some(group),
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+            group.stream().into_iter().next().and_then(braced)
         }
-        other => Err(Error::new(other.span(), "expected the function's body")),
+        _ => None,
     }
 }

@@ -9,6 +9,6 @@ mod table;
 pub(crate) use self::{
     function::Function,
     options::{Given, Options},
-    reader_ref::ReaderRef,
+    reader_ref::{ReaderRef, with_suffix},
     table::Attribute,
 };

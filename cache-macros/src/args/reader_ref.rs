@@ -3,6 +3,7 @@
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use syn::{
     Error, Expr, Ident, PathArguments, Result, Token,
+    ext::IdentExt,
     parse::{Parse, ParseStream},
     parse2,
     spanned::Spanned,
@@ -78,7 +79,7 @@ impl ReaderRef {
 
 /// The name of a companion, where its function is named.
 pub(crate) fn with_suffix(name: &Ident, suffix: &str) -> Ident {
-    quote::format_ident!("{name}_{suffix}", span = name.span())
+    quote::format_ident!("{}_{}", name.unraw(), suffix, span = name.span())
 }
 
 /// The tokens up to a comma that is not between type arguments.

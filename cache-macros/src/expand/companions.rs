@@ -1,23 +1,27 @@
 //! `_uncached`, `_entry` and `_cache`.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, quote};
+use syn::FnArg;
 
 use super::{
     attrs, parts,
     reader::{Expand, in_block},
 };
-use crate::model::{Callee, Companions};
+use crate::{
+    args::with_suffix,
+    model::{Callee, Companions},
+};
 
 /// The name of a companion.
 pub(crate) fn name(callee: &Callee, suffix: &str) -> Ident {
-    format_ident!("{}_{suffix}", callee.name(), span = callee.name().span())
+    with_suffix(callee.name(), suffix)
 }
 
 /// All companions, the hidden constant first.
 pub(crate) fn all(expand: &Expand<'_>, companions: &Companions) -> TokenStream {
     let mut out = constant(expand, companions);
-    out.extend(uncached(expand));
+    out.extend(uncached(expand, companions));
     out.extend(entry(expand, companions));
     out.extend(cache(expand, companions));
     out
@@ -46,15 +50,31 @@ fn constant(expand: &Expand<'_>, companions: &Companions) -> TokenStream {
 }
 
 /// The body, under another name.
-fn uncached(expand: &Expand<'_>) -> TokenStream {
+fn uncached(expand: &Expand<'_>, companions: &Companions) -> TokenStream {
     let function = &expand.reader.callee.function;
     let attrs = attrs::of_body(&function.attrs);
     let doc = format!("What `{}` does, without the cache.", function.sig.ident);
-    let mut sig = function.sig.clone();
-    sig.ident = name(&expand.reader.callee, "uncached");
+    let sig = uncached_signature(expand, companions);
     let (vis, body) = (&function.vis, &function.body);
     let allow = allow();
     quote!(#attrs #allow #[doc = #doc] #vis #sig #body)
+}
+
+/// The user's signature. What the attribute uses of the arguments need not be used by the body.
+fn uncached_signature(expand: &Expand<'_>, companions: &Companions) -> syn::Signature {
+    let callee = &expand.reader.callee;
+    let mut sig = callee.function.sig.clone();
+    sig.ident = name(callee, "uncached");
+    let typed = sig.inputs.iter_mut().filter_map(|input| match input {
+        FnArg::Typed(typed) => Some(typed),
+        FnArg::Receiver(_) => None,
+    });
+    for (at, typed) in typed.enumerate() {
+        if companions.entry_args.contains(&at) {
+            typed.attrs.push(syn::parse_quote!(#[allow(unused_variables)]));
+        }
+    }
+    sig
 }
 
 fn entry(expand: &Expand<'_>, companions: &Companions) -> TokenStream {

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Expr, FnArg, spanned::Spanned};
+use syn::{Expr, FnArg, ext::IdentExt, spanned::Spanned};
 
 use super::{Paths, attrs, companions, inline_body, local, parts, spec};
 use crate::model::{Generics, Reader};
@@ -139,12 +139,9 @@ impl Expand<'_> {
     /// The hidden function that holds the constant. When it cannot be where it is put, rustc reports its name, so that
     /// tells what to do.
     pub(crate) fn spec_name(&self) -> Ident {
-        let name = self.reader.callee.name();
-        if self.reader.in_impl {
-            format_ident!("__{name}_in_a_trait_impl_needs_companions_false", span = name.span())
-        } else {
-            format_ident!("__{name}_needs_in_impl", span = name.span())
-        }
+        let name = self.reader.callee.name().unraw();
+        let fix = if self.reader.in_impl { "in_a_trait_impl_needs_companions_false" } else { "needs_in_impl" };
+        format_ident!("__{}_{}", name, fix, span = name.span())
     }
 
     /// The expression that the body of the function knows the constant by.
