@@ -82,7 +82,9 @@ impl Run {
         self.call.engine.counters.loaded(self.began.until(self.call.engine.now()));
         match keep {
             Keep::Value { value, life, learned } => {
-                let fence = Arc::new(Fence::clone(&self.fence).with_tags(&self.call.engine.fences, &learned));
+                let fence = Arc::new(
+                    Fence::clone(&self.fence).with_tags(&self.call.engine.fences, &learned),
+                );
                 self.store(&value, life, &learned, &fence).await;
                 self.land(Landed::Value(Loaded { value, fence }));
             }
@@ -193,7 +195,9 @@ impl Run {
             token: captured.lease.map(|lease| lease.token),
             dependency_life,
         };
-        Ok(if store.fill(fill).await? { Filled::Stored(bytes.len()) } else { Filled::Fenced })
+        let stored = store.fill(fill).await?;
+        self.call.engine.answered();
+        Ok(if stored { Filled::Stored(bytes.len()) } else { Filled::Fenced })
     }
 
     /// Keeps the value in memory for `life` from `since`.

@@ -49,12 +49,6 @@ impl KeyMarks {
         shard.last(hash) <= born.number() && then()
     }
 
-    /// Runs `change` under the key's lock.
-    pub(super) fn with<R>(&self, hash: u64, change: impl FnOnce() -> R) -> R {
-        let _shard = lock(self.shard(hash));
-        change()
-    }
-
     /// As [`unless_invalidated`](Self::unless_invalidated), and marks the key as invalidated when `then` answers true.
     pub(super) fn mark_unless_invalidated(
         &self,
@@ -69,6 +63,12 @@ impl KeyMarks {
             shard.mark(hash, sequence.next(), self.keep);
         }
         done
+    }
+
+    /// Runs `change` under the key's lock.
+    pub(super) fn with<R>(&self, hash: u64, change: impl FnOnce() -> R) -> R {
+        let _shard = lock(self.shard(hash));
+        change()
     }
 
     fn shard(&self, hash: u64) -> &Mutex<Shard> {

@@ -118,6 +118,16 @@ fn a_pattern_invalidated_between_the_load_and_the_insert_is_not_skipped_by_the_f
 }
 
 #[test]
+fn the_text_is_asked_for_only_when_there_are_patterns_to_match() {
+    let fences = Fences::new();
+    let fence = born_now(&fences);
+    assert!(fences.is_live_by(|| unreachable!("nothing to match"), &fence));
+    fences.invalidate_pattern(glob("order:*"));
+    assert!(fences.is_live_by(|| "user:1", &fence));
+    assert!(fences.is_live_by(|| unreachable!("nothing new to match"), &fence));
+}
+
+#[test]
 fn an_entry_older_than_a_trimmed_pattern_is_refused_and_one_that_had_seen_it_is_not() {
     let fences = Fences::with_limits(SMALL);
     let (idle, busy) = (born_now(&fences), born_now(&fences));

@@ -74,7 +74,7 @@ fn the_second_caller_waits_and_gets_what_the_first_one_lands() {
     let flights = TestFlights::new();
     let leader = lead(&flights, 7);
     let mut waiter = wait(&flights);
-    assert_eq!(waiter.meta(), &7);
+    assert_eq!(&waiter.flight.meta, &7);
     let (bell, waker) = Bell::new();
     {
         let mut waits = pin!(waiter.wait(pending()));

@@ -30,6 +30,7 @@ enum Kind {
     None,
     Some,
     Rendered,
+    Type,
     #[cfg(feature = "uuid")]
     Identifier,
 }
@@ -75,6 +76,13 @@ impl Fingerprint {
     #[inline]
     pub(super) fn str(&mut self, text: &str) {
         self.lengthy(Kind::Text, text.as_bytes());
+    }
+
+    /// A type; its name is not needed, because the types are compared.
+    #[inline]
+    pub(super) fn type_id(&mut self, id: TypeId) {
+        self.fixed(Kind::Type, []);
+        self.types.push(id);
     }
 
     /// The sixteen bytes of an identifier.

@@ -24,21 +24,25 @@ mod hashed;
 mod lookup;
 mod part;
 mod std_types;
+mod template;
 mod type_part;
 mod writer;
 
 #[doc(hidden)]
 pub use fingerprint::Fingerprint;
+#[doc(hidden)]
+pub use generated::{hashed, part, rendered, type_part};
 pub use hashed::Hashed;
 pub use part::KeyPart;
+pub use template::KeyTemplate;
 pub use type_part::TypePart;
 pub use writer::KeyWriter;
 
 pub(crate) use {
     buffer::KeyBuffer,
+    generated::render,
     lookup::{Key, KeyHasher, KeyRef, Types, raw_key, render_key},
 };
-pub use {
-    generated::{hashed, part, rendered, type_part},
-};
-pub(crate) use generated::render;
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,15 @@
 //! What generated code names. Not part of the public interface: it changes without notice.
 
 mod call;
-pub mod sharing;
 mod shape;
+pub mod sharing;
 mod spec;
 mod writer;
 
+pub(crate) use self::{
+    call::Subject,
+    spec::{BY_HAND, LeasePlan},
+};
 pub use self::{
     call::{Given, Miss, current, given, lookup},
     shape::{
@@ -14,10 +18,6 @@ pub use self::{
     },
     spec::{Layer, Site, Spec, Tags, Ttl, memory, shared},
     writer::{After, Holds, IntoTarget, Target, Write, write_through, writer},
-};
-pub(crate) use self::{
-    call::Subject,
-    spec::{BY_HAND, LeasePlan},
 };
 pub use crate::{
     blocking::{entry_sync, fn_cache_sync},

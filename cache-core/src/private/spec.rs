@@ -130,6 +130,7 @@ impl<V> Spec<V> {
                 self.site.rules = fnv(self.site.rules, known[tag][piece]);
                 piece += 1;
             }
+            self.site.rules = fnv(self.site.rules, END);
             tag += 1;
         }
         self.site.tags = known;
@@ -215,7 +216,10 @@ impl<V> Spec<V> {
 
 impl<V> fmt::Debug for Spec<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Spec").field("site", &self.site).field("value", &self.value).finish_non_exhaustive()
+        f.debug_struct("Spec")
+            .field("site", &self.site)
+            .field("value", &self.value)
+            .finish_non_exhaustive()
     }
 }
 
@@ -242,6 +246,9 @@ impl Tags {
     }
 }
 
+/// Ends a list of literals; no template contains it.
+const END: &str = "\0";
+
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// FNV-1a over the text and an end mark: enough to tell lists of tags apart, and it runs while compiling.
@@ -253,4 +260,27 @@ const fn fnv(mut hash: u64, text: &str) -> u64 {
         at += 1;
     }
     (hash ^ 0xff).wrapping_mul(0x0100_0000_01b3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_tags_that_differ_have_different_rules() {
+        let spec = || Spec::<u8>::new(memory(), "m", "f", &[""]);
+        let learn: Learn<u8> = |_, _, _| {};
+        let mut rules = [
+            BY_HAND,
+            spec().site.rules,
+            spec().tags(&[&["a"]]).site.rules,
+            spec().tags(&[&["ab"]]).site.rules,
+            spec().tags(&[&["a", "b"]]).site.rules,
+            spec().tags(&[&["a"], &["b"]]).site.rules,
+            spec().tags(&[&["a"]]).learned(&["b"], learn).site.rules,
+            spec().learned(&["a", "b"], learn).site.rules,
+        ];
+        rules.sort_unstable();
+        assert!(rules.windows(2).all(|pair| pair[0] != pair[1]));
+    }
 }

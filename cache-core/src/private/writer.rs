@@ -333,7 +333,10 @@ impl Done {
     }
 
     fn apply_sync(self) {
-        let here = self.renewed.as_ref().is_none_or(|it| it.call.engine.shared_for(it.call.site).is_none())
+        let here = self
+            .renewed
+            .as_ref()
+            .is_none_or(|it| it.call.engine.shared_for(it.call.site).is_none())
             && self.targets.iter().all(|(engine, _, shared)| !shared || engine.shared.is_none());
         if !here {
             runtime::wait_for(self.apply());

@@ -1,0 +1,101 @@
+//! The options of an attribute, each with the span of its name.
+
+use syn::{Expr, Ident, LitBool, LitInt, LitStr, Path};
+
+use super::{ReaderRef, parse};
+use crate::{args::Attribute, errors::Errors};
+
+/// A value with the name of the option that gave it.
+pub(crate) struct Given<T> {
+    pub(crate) name: Ident,
+    pub(crate) value: T,
+}
+
+impl<T> Given<T> {
+    /// Where to report a mistake about the option as a whole.
+    pub(crate) fn span(&self) -> proc_macro2::Span {
+        self.name.span()
+    }
+}
+
+/// What an attribute says.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) key: Option<Given<LitStr>>,
+    pub(crate) entry: Option<Given<ReaderRef>>,
+    pub(crate) ttl: Option<Given<Expr>>,
+    pub(crate) tags: Option<Given<Vec<LitStr>>>,
+    pub(crate) skip: Option<Given<Vec<Ident>>>,
+    pub(crate) invalidates: Option<Given<Vec<ReaderRef>>>,
+    pub(crate) invalidate_keys: Option<Given<Vec<LitStr>>>,
+    pub(crate) invalidate_patterns: Option<Given<Vec<LitStr>>>,
+    pub(crate) invalidate_tags: Option<Given<Vec<LitStr>>>,
+    pub(crate) layer: Option<Given<LitStr>>,
+    pub(crate) version: Option<Given<LitInt>>,
+    pub(crate) negative_ttl: Option<Given<Expr>>,
+    pub(crate) jitter: Option<Given<Expr>>,
+    pub(crate) cache_if: Option<Given<Expr>>,
+    pub(crate) ttl_fn: Option<Given<Expr>>,
+    pub(crate) lock_ttl: Option<Given<Expr>>,
+    pub(crate) lock_wait: Option<Given<Expr>>,
+    pub(crate) timeout: Option<Given<Expr>>,
+    pub(crate) soft_timeout: Option<Given<Expr>>,
+    pub(crate) cache: Option<Given<Expr>>,
+    pub(crate) krate: Option<Given<Path>>,
+    pub(crate) companions: Option<Given<LitBool>>,
+    pub(crate) in_impl: Option<Given<bool>>,
+    pub(crate) returns: Option<Given<LitStr>>,
+    pub(crate) share_errors: Option<Given<LitBool>>,
+}
+
+impl Options {
+    /// Reads them all, noting every mistake and going on behind it.
+    pub(crate) fn parse(
+        attribute: Attribute,
+        tokens: proc_macro2::TokenStream,
+        errors: &Errors,
+    ) -> Self {
+        let mut options = Self::default();
+        parse::options(attribute, tokens, errors, |name, input| options.set(name, input));
+        options
+    }
+
+    /// Reads the value of the option `name`.
+    fn set(&mut self, name: &Ident, input: syn::parse::ParseStream<'_>) -> syn::Result<()> {
+        match name.to_string().as_str() {
+            "key" => put(&mut self.key, name, parse::text(input)?),
+            "entry" => put(&mut self.entry, name, parse::reader(input)?),
+            "ttl" => put(&mut self.ttl, name, parse::assigned(input)?),
+            "tags" => put(&mut self.tags, name, parse::texts(name, input)?),
+            "skip" => put(&mut self.skip, name, parse::names(input)?),
+            "invalidates" => put(&mut self.invalidates, name, parse::readers(input)?),
+            "invalidate_keys" => put(&mut self.invalidate_keys, name, parse::texts(name, input)?),
+            "invalidate_patterns" => {
+                put(&mut self.invalidate_patterns, name, parse::texts(name, input)?);
+            }
+            "invalidate_tags" => put(&mut self.invalidate_tags, name, parse::texts(name, input)?),
+            "layer" => put(&mut self.layer, name, parse::text(input)?),
+            "version" => put(&mut self.version, name, parse::number(input)?),
+            "negative_ttl" => put(&mut self.negative_ttl, name, parse::assigned(input)?),
+            "jitter" => put(&mut self.jitter, name, parse::assigned(input)?),
+            "cache_if" => put(&mut self.cache_if, name, parse::assigned(input)?),
+            "ttl_fn" => put(&mut self.ttl_fn, name, parse::assigned(input)?),
+            "lock_ttl" => put(&mut self.lock_ttl, name, parse::assigned(input)?),
+            "lock_wait" => put(&mut self.lock_wait, name, parse::assigned(input)?),
+            "timeout" => put(&mut self.timeout, name, parse::assigned(input)?),
+            "soft_timeout" => put(&mut self.soft_timeout, name, parse::assigned(input)?),
+            "cache" => put(&mut self.cache, name, parse::assigned(input)?),
+            "crate" => put(&mut self.krate, name, parse::path(input)?),
+            "companions" => put(&mut self.companions, name, parse::switch(input)?),
+            "in_impl" => put(&mut self.in_impl, name, parse::flag(input)?),
+            "returns" => put(&mut self.returns, name, parse::text(input)?),
+            "share_errors" => put(&mut self.share_errors, name, parse::switch(input)?),
+            _ => parse::skip_value(input),
+        }
+        Ok(())
+    }
+}
+
+fn put<T>(slot: &mut Option<Given<T>>, name: &Ident, value: T) {
+    *slot = Some(Given { name: name.clone(), value });
+}

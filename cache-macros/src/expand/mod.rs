@@ -1,0 +1,81 @@
+//! Tokens. Nothing can go wrong here: the model is valid.
+
+mod attrs;
+mod companions;
+mod parts;
+mod reader;
+mod spec;
+mod stubs;
+mod writer;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::Path;
+
+pub(crate) use self::{reader::reader, stubs::stubs, writer::writer};
+use crate::model::{Callee, Returned};
+
+/// The crate that generated code names.
+struct Paths {
+    /// `::larder`, or what `crate = path` says.
+    root: TokenStream,
+    /// Its `__private`.
+    private: TokenStream,
+}
+
+impl Paths {
+    fn new(krate: Option<&Path>) -> Self {
+        let root = krate.map_or_else(|| quote!(::larder), ToTokens::to_token_stream);
+        let private = quote!(#root::__private);
+        Self { root, private }
+    }
+
+    /// The type of value that is cached.
+    fn value(&self, returned: &Returned) -> TokenStream {
+        match &returned.value {
+            Some(value) => value.to_token_stream(),
+            None => {
+                let (p, shape, owned) = (&self.private, returned.shape.marker(), returned.owned());
+                quote!(#p::Value<#p::#shape, #owned>)
+            }
+        }
+    }
+}
+
+/// A name that no code of the user can see.
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// Statements in front of a body that stays where it is: an edge that is never taken tells the return type to inference
+/// (as `tracing::instrument` does), and arguments get back the patterns that they were taken from.
+fn inline_body(callee: &Callee, rebind: bool) -> TokenStream {
+    let ret = &callee.returns;
+    let body = &callee.function.body;
+    let patterns = callee.args.iter().filter(|arg| rebind && arg.taken_apart).map(|arg| {
+        let (pat, name) = (&arg.pat, &arg.name);
+        quote!(let #pat = #name;)
+    });
+    if !callee.is_async() {
+        return quote!(move || -> #ret { #(#patterns)* #body });
+    }
+    let fake = local("fake");
+    quote! {
+        async move {
+            #[allow(
+                unknown_lints,
+                unreachable_code,
+                clippy::diverging_sub_expression,
+                clippy::empty_loop,
+                clippy::let_unit_value,
+                clippy::needless_return
+            )]
+            if false {
+                let #fake: #ret = loop {};
+                return #fake;
+            }
+            #(#patterns)*
+            #body
+        }
+    }
+}

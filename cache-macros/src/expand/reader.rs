@@ -1,0 +1,277 @@
+//! The function itself: `lookup`, and `load` on a miss.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Expr, FnArg, spanned::Spanned};
+
+use super::{Paths, attrs, companions, inline_body, local, parts, spec};
+use crate::model::{Generics, Reader};
+
+/// The function and its companions.
+pub(crate) fn reader(reader: &Reader) -> TokenStream {
+    let paths = Paths::new(reader.krate.as_ref());
+    let expand = Expand { reader, paths };
+    let mut out = expand.function();
+    if let Some(companions) = &reader.companions {
+        out.extend(companions::all(&expand, companions));
+    }
+    out
+}
+
+/// What all parts of the expansion of a reader need.
+pub(crate) struct Expand<'a> {
+    pub(crate) reader: &'a Reader,
+    pub(crate) paths: Paths,
+}
+
+impl Expand<'_> {
+    fn function(&self) -> TokenStream {
+        let callee = &self.reader.callee;
+        let function = &callee.function;
+        let attrs = match self.reader.companions {
+            Some(_) => attrs::of_shell(&function.attrs),
+            None => function.attrs.iter().map(ToTokens::to_token_stream).collect(),
+        };
+        let (vis, sig) = (&function.vis, self.signature());
+        let (miss, found) = (local("miss"), local("found"));
+        let before = self.before();
+        let lookup = self.lookup();
+        let (tagged, load) = (self.tagged(&miss), self.load(&miss));
+        let hit = local("hit");
+        let ok = quote!(::core::result::Result::Ok);
+        let err = quote!(::core::result::Result::Err);
+        quote! {
+            #attrs #vis #sig {
+                #before
+                let #found = #lookup;
+                let #miss = match #found { #ok(#hit) => return #hit, #err(#miss) => #miss };
+                #tagged
+                #load
+            }
+        }
+    }
+
+    /// The signature with a name for every argument. Where the body stays, its arguments stay as they were.
+    fn signature(&self) -> TokenStream {
+        let callee = &self.reader.callee;
+        let inline = self.reader.companions.is_none();
+        let mut sig = callee.function.sig.clone();
+        let mut args = callee.args.iter();
+        for input in &mut sig.inputs {
+            match input {
+                FnArg::Receiver(this) if !inline && this.reference.is_none() => {
+                    this.mutability = None;
+                }
+                FnArg::Receiver(_) => {}
+                FnArg::Typed(typed) => {
+                    let arg = args.next();
+                    if let Some(arg) = arg.filter(|arg| !inline || arg.taken_apart) {
+                        let name = &arg.name;
+                        typed.attrs.clear();
+                        typed.pat = syn::parse_quote!(#name);
+                    }
+                }
+            }
+        }
+        sig.to_token_stream()
+    }
+
+    /// What the constant of a function without companions stands in.
+    fn before(&self) -> TokenStream {
+        if self.reader.companions.is_some() {
+            return TokenStream::new();
+        }
+        let (here, guard, spec) = (self.here(), self.guard(), local("spec"));
+        let constant = self.spec().constant();
+        quote!(#here #guard let #spec = #constant;)
+    }
+
+    /// The function item that tells where the function is.
+    pub(crate) fn here(&self) -> Option<TokenStream> {
+        let name = here_name();
+        self.reader.key.here.then(|| quote!(fn #name() {}))
+    }
+
+    /// Refuses a `Result` or an `Option` behind an alias, where the return type does not look like one.
+    pub(crate) fn guard(&self) -> Option<TokenStream> {
+        let p = &self.paths.private;
+        let suspect = self.reader.returned.suspect.as_ref()?;
+        Some(quote_spanned!(suspect.span()=> {
+            #[allow(unused_imports)]
+            use #p::PlainOk as _;
+            #p::Plainly::<#suspect>::new().check();
+        }))
+    }
+
+    pub(crate) fn spec(&self) -> spec::Spec<'_> {
+        let reader = self.reader;
+        spec::Spec {
+            paths: &self.paths,
+            callee: &reader.callee,
+            returned: &reader.returned,
+            policy: &reader.policy,
+            key: &reader.key.literals,
+            here: reader.key.here.then(|| here_name().to_token_stream()),
+            known: &reader.known,
+            learned: &reader.learned,
+        }
+    }
+
+    /// An expression for the constant.
+    pub(crate) fn spec_ref(&self, turbofish: &Generics) -> TokenStream {
+        let name = self.spec_name();
+        match (self.reader.in_impl, self.reader.callee.this()) {
+            (true, Some(this)) => {
+                let generics = turbofish.turbofish();
+                quote!(Self::#name #generics(&#this))
+            }
+            (true, None) => {
+                let generics = turbofish.turbofish();
+                quote!(Self::#name #generics())
+            }
+            (false, _) => {
+                let generics = turbofish.turbofish();
+                quote!(#name #generics())
+            }
+        }
+    }
+
+    /// The hidden function that holds the constant. When it cannot be where it is put, rustc reports its name, so that
+    /// tells what to do.
+    pub(crate) fn spec_name(&self) -> Ident {
+        let name = self.reader.callee.name();
+        if self.reader.in_impl {
+            format_ident!("__{name}_in_a_trait_impl_needs_companions_false", span = name.span())
+        } else {
+            format_ident!("__{name}_needs_in_impl", span = name.span())
+        }
+    }
+
+    /// The expression that the body of the function knows the constant by.
+    fn own_spec(&self) -> TokenStream {
+        match &self.reader.companions {
+            Some(companions) => self.spec_ref(&companions.entry_generics),
+            None => local("spec").to_token_stream(),
+        }
+    }
+
+    fn lookup(&self) -> TokenStream {
+        let p = &self.paths.private;
+        let reader = self.reader;
+        let (shape, cache) = (reader.returned.shape.marker(), self.cache());
+        let spec = self.own_spec();
+        let key = self.key(&spec);
+        let patterns = parts::borrowed_patterns(&reader.callee, 0..reader.callee.args.len());
+        let lookup = quote!(#p::lookup::<#p::#shape, _>(#spec, #cache, #key));
+        in_block(&patterns, &lookup)
+    }
+
+    /// The parts of the key.
+    pub(crate) fn key(&self, spec: &TokenStream) -> TokenStream {
+        let key = &self.reader.key;
+        let spec = key.here.then_some(spec);
+        spec::key_parts(&self.paths, &self.reader.callee, spec, &key.parts)
+    }
+
+    /// The cache that the function uses.
+    pub(crate) fn cache(&self) -> TokenStream {
+        given(&self.paths, self.reader.cache.as_ref())
+    }
+
+    /// What a miss has to be told in addition.
+    fn tagged(&self, miss: &Ident) -> TokenStream {
+        let details = self.details("ttl");
+        if details.is_empty() {
+            return TokenStream::new();
+        }
+        let callee = &self.reader.callee;
+        let patterns = parts::borrowed_patterns(callee, 0..callee.args.len());
+        let told = in_block(&patterns, &quote!(#miss #details));
+        quote!(let #miss = #told;)
+    }
+
+    /// `.tagged(..).ttl(..)`
+    pub(crate) fn details(&self, ttl: &str) -> TokenStream {
+        let p = &self.paths.private;
+        let mut out = TokenStream::new();
+        if self.reader.tag_parts().next().is_some() {
+            let parts = parts::list(p, &self.reader.callee, self.reader.tag_parts());
+            out.extend(quote!(.tagged(#parts)));
+        }
+        if let Some(expr) = self.reader.ttl_expr() {
+            let ttl = Ident::new(ttl, proc_macro2::Span::call_site());
+            out.extend(quote!(.#ttl(#expr)));
+        }
+        out
+    }
+
+    fn load(&self, miss: &Ident) -> TokenStream {
+        let p = &self.paths.private;
+        let shape = self.reader.returned.shape.marker();
+        let (share, run) = (self.share(), self.run());
+        if self.reader.callee.is_async() {
+            quote!(::std::boxed::Box::pin(#miss.load::<#p::#shape, _, _>(#share, #run)).await)
+        } else {
+            let run = if self.reader.companions.is_some() { quote!(move || #run) } else { run };
+            quote!(#miss.load_sync::<#p::#shape, _>(#share, #run))
+        }
+    }
+
+    /// The body: the companion that has it, or the body itself.
+    fn run(&self) -> TokenStream {
+        let callee = &self.reader.callee;
+        if self.reader.companions.is_none() {
+            return inline_body(callee, true);
+        }
+        let name = companions::name(callee, "uncached");
+        let generics = crate::model::turbofish(&callee.function.sig.generics);
+        let args = callee.args.iter().map(|arg| &arg.name);
+        let this = callee.this().into_iter();
+        let args = this.map(|it| it.to_token_stream()).chain(args.map(ToTokens::to_token_stream));
+        let path = if self.reader.in_impl { quote!(Self::#name) } else { name.to_token_stream() };
+        quote!(#path #generics(#(#args),*))
+    }
+
+    /// Whether a failing body's error goes to the callers that waited for it: decided by the error's type.
+    fn share(&self) -> TokenStream {
+        let p = &self.paths.private;
+        let returned = &self.reader.returned;
+        if !returned.shares_errors {
+            return quote!(#p::sharing::Probe::none());
+        }
+        let error = match &returned.error {
+            Some(error) => error.to_token_stream(),
+            None => {
+                let (shape, ty) = (returned.shape.marker(), &returned.ty);
+                quote!(<#p::#shape as #p::Shape<#ty>>::Error)
+            }
+        };
+        quote!({
+            #[allow(unused_imports)]
+            use #p::sharing::*;
+            (&Probe::<#error>::new()).share()
+        })
+    }
+}
+
+fn here_name() -> Ident {
+    local("here")
+}
+
+/// The cache of `cache = expr`, or the default one.
+pub(crate) fn given(paths: &Paths, cache: Option<&Expr>) -> TokenStream {
+    let p = &paths.private;
+    match cache {
+        Some(expr) => quote_spanned!(expr.span()=> #p::given(&#expr)),
+        None => quote!(#p::current()),
+    }
+}
+
+/// `expr` where the patterns' names are in scope. Its temporaries end before these names do.
+pub(crate) fn in_block(patterns: &TokenStream, expr: &TokenStream) -> TokenStream {
+    if patterns.is_empty() {
+        return expr.clone();
+    }
+    let result = local("result");
+    quote!({ #patterns let #result = #expr; #result })
+}

@@ -1,0 +1,89 @@
+//! Durations that are written as text or as seconds.
+
+use std::time::Duration;
+
+use syn::{Expr, Lit, UnOp, spanned::Spanned};
+
+use crate::{args::Given, errors::Errors};
+
+/// A literal duration.
+pub(crate) enum Literal {
+    Millis(u64),
+    Forever,
+}
+
+/// The duration that an option gives as a literal, or `None` when it is another expression. Mistakes are noted, and
+/// count as literals.
+pub(crate) fn literal(given: &Given<Expr>, errors: &Errors) -> Option<Result<Literal, ()>> {
+    let mistake = |message: String| {
+        errors.push(given.value.span(), message);
+        Some(Err(()))
+    };
+    match ungrouped(&given.value) {
+        Expr::Lit(lit) => match &lit.lit {
+            Lit::Str(text) => match cache_template::parse_ttl(&text.value()) {
+                Ok(None) => Some(Ok(Literal::Forever)),
+                Ok(Some(duration)) => Some(positive(given, duration, errors)),
+                Err(error) => mistake(error.to_string()),
+            },
+            Lit::Int(seconds) => match seconds.base10_parse::<u64>().map(checked) {
+                Ok(Some(duration)) => Some(positive(given, duration, errors)),
+                _ => mistake(format!("`{seconds}` seconds are out of range")),
+            },
+            Lit::Float(number) => {
+                mistake(format!("`{number}` seconds: write whole seconds, or text such as \"1500ms\""))
+            }
+            _ => mistake("expected text such as \"5m\", or seconds as a whole number".into()),
+        },
+        Expr::Unary(minus) if matches!(minus.op, UnOp::Neg(_)) => {
+            mistake(format!("`{}` cannot be negative", given.name))
+        }
+        _ => None,
+    }
+}
+
+/// The milliseconds of an option that has to be a literal.
+pub(crate) fn millis(given: Option<&Given<Expr>>, errors: &Errors) -> Option<u64> {
+    let given = given?;
+    match literal(given, errors) {
+        Some(Ok(Literal::Millis(millis))) => return Some(millis),
+        Some(Ok(Literal::Forever)) => {
+            let message = format!("`{}` needs a limit: write text such as \"10s\"", given.name);
+            errors.push(given.value.span(), message);
+        }
+        Some(Err(())) => {}
+        None => {
+            let message = format!(
+                "`{}` is fixed while compiling: write text such as \"10s\", or seconds as a whole number",
+                given.name
+            );
+            errors.push(given.value.span(), message);
+        }
+    }
+    None
+}
+
+fn checked(seconds: u64) -> Option<Duration> {
+    seconds.checked_mul(1000).map(Duration::from_millis)
+}
+
+fn positive(given: &Given<Expr>, duration: Duration, errors: &Errors) -> Result<Literal, ()> {
+    if duration.is_zero() {
+        let message = match given.name.to_string().as_str() {
+            "ttl" => "a `ttl` of zero caches nothing: write a longer one, or \"forever\"".into(),
+            name => format!("`{name}` is zero: write a longer one, or leave it out"),
+        };
+        errors.push(given.value.span(), message);
+        return Err(());
+    }
+    // Whole milliseconds by their construction: the cast loses nothing.
+    Ok(Literal::Millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+}
+
+fn ungrouped(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Group(inner) => ungrouped(&inner.expr),
+        Expr::Paren(inner) => ungrouped(&inner.expr),
+        other => other,
+    }
+}

@@ -1,0 +1,176 @@
+//! Every argument and every generic parameter is either part of the key or said not to be.
+
+use std::collections::HashSet;
+
+use proc_macro2::{Ident, TokenStream};
+use quote::ToTokens;
+use syn::{GenericParam, ext::IdentExt};
+
+use super::{
+    Callee, Mentions, Part, Place, Returned,
+    generics::{Generics, type_or_const},
+    names::same_name,
+    template::nameable,
+};
+use crate::{args::Given, errors::Errors};
+
+/// What is left out of the identity of a call.
+pub(crate) struct Skipped<'a> {
+    names: Vec<&'a Ident>,
+}
+
+impl<'a> Skipped<'a> {
+    /// Reads `skip(..)`, noting names that mean nothing.
+    pub(crate) fn new(given: Option<&'a Given<Vec<Ident>>>, callee: &Callee, errors: &Errors) -> Self {
+        let mut names: Vec<&Ident> = Vec::new();
+        let mut known = nameable(callee);
+        known.push("Self".into());
+        for name in given.into_iter().flat_map(|given| &given.value) {
+            let text = name.unraw().to_string();
+            if names.iter().any(|other| *other == name) {
+                errors.push(name.span(), format!("`{name}` is skipped twice"));
+            } else if known.contains(&text) {
+                names.push(name);
+            } else {
+                errors.push(name.span(), unknown(&text, &known));
+            }
+        }
+        Self { names }
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|skipped| same_name(skipped, name))
+    }
+
+    /// Whether nothing of the argument counts.
+    fn has_all_of(&self, bindings: &[Ident]) -> bool {
+        bindings.iter().all(|binding| self.has(&binding.unraw().to_string()))
+    }
+}
+
+fn unknown(name: &str, known: &[String]) -> String {
+    match cache_template::closest(name, known.iter().map(String::as_str)) {
+        Some(meant) => format!("there is no argument `{name}`: did you mean `{meant}`?"),
+        None => format!("there is no argument `{name}` to skip"),
+    }
+}
+
+/// Notes what is neither in the key nor skipped, and what is both.
+pub(crate) struct Identity<'a> {
+    pub(crate) callee: &'a Callee,
+    pub(crate) skipped: &'a Skipped<'a>,
+    pub(crate) returned: &'a Returned,
+    /// Whether the function is an associated one.
+    pub(crate) in_impl: bool,
+    /// What the key, and the expressions that choose the cache, use.
+    pub(crate) used: &'a [Part],
+    pub(crate) cache: Option<&'a syn::Expr>,
+}
+
+impl Identity<'_> {
+    pub(crate) fn check(&self, errors: &Errors) {
+        self.check_receiver(errors);
+        self.check_arguments(errors);
+        self.check_generics(errors);
+    }
+
+    fn check_receiver(&self, errors: &Errors) {
+        let Some(span) = self.callee.receiver_span() else { return };
+        let in_key = self.used.iter().any(|part| matches!(part.place, Place::Receiver(_)));
+        self.check_one("self", span, in_key, "{self.field}", errors);
+    }
+
+    fn check_arguments(&self, errors: &Errors) {
+        for (at, arg) in self.callee.args.iter().enumerate() {
+            let whole = self.used.iter().any(|it| matches!(it.place, Place::Argument(i) if i == at));
+            for binding in &arg.bindings {
+                let name = binding.unraw().to_string();
+                // `(x, _y)`: what a pattern names with an underscore is said to be unused.
+                if arg.taken_apart && name.starts_with('_') && !self.skipped.has(&name) {
+                    continue;
+                }
+                let bound = |it: &Part| matches!(&it.place, Place::Binding(_, id) if id == binding);
+                let in_key = whole || self.used.iter().any(bound);
+                self.check_one(&name, binding.span(), in_key, &format!("{{{name}}}"), errors);
+            }
+        }
+    }
+
+    fn check_one(
+        &self,
+        name: &str,
+        span: proc_macro2::Span,
+        in_key: bool,
+        placeholder: &str,
+        errors: &Errors,
+    ) {
+        let chooses_cache = self.cache.is_some_and(|cache| cache.mentions(name));
+        match (in_key, self.skipped.has(name)) {
+            (false, false) if !chooses_cache => errors.push(
+                span,
+                format!("`{name}` is not in the key: add `{placeholder}` or list it in `skip({name})`"),
+            ),
+            (true, true) => {
+                errors.push(self.skip_span(name), format!("`{name}` is in the key and in `skip`: keep one"));
+            }
+            _ => {}
+        }
+    }
+
+    fn skip_span(&self, name: &str) -> proc_macro2::Span {
+        let skipped = self.skipped.names.iter().find(|skipped| same_name(skipped, name));
+        skipped.map_or_else(proc_macro2::Span::call_site, |skipped| skipped.span())
+    }
+
+    fn check_generics(&self, errors: &Errors) {
+        for name in self.counting() {
+            let in_key = self.used.iter().any(
+                |it| matches!(&it.place, Place::Type(id) | Place::Const(id) if *id == name),
+            );
+            if !in_key && !self.skipped.has(&name.to_string()) {
+                let message = format!(
+                    "`{name}` is not in the key: add `{{{name}}}` or list it in `skip({name})`"
+                );
+                errors.push(name.span(), message);
+            }
+        }
+    }
+
+    /// The generic parameters that count like arguments: all but those of skipped arguments alone.
+    pub(crate) fn counting(&self) -> Vec<Ident> {
+        let generics = &self.callee.function.sig.generics;
+        let skipped_types = self.types(|bindings| self.skipped.has_all_of(bindings));
+        let other_types = self.other_types();
+        let of_skipped = Generics::needed_by(generics, &skipped_types).all;
+        let of_skipped: HashSet<String> = names(of_skipped.params.iter());
+        let of_others = names(Generics::needed_by(generics, &other_types).all.params.iter());
+        let own = generics.params.iter().filter_map(type_or_const).filter(|name| {
+            let name = name.to_string();
+            !of_skipped.contains(&name) || of_others.contains(&name)
+        });
+        let own = own.cloned();
+        self.self_type(&skipped_types, &other_types).into_iter().chain(own).collect()
+    }
+
+    /// `Self`, where it counts: there is no `self` that says which one it is.
+    fn self_type(&self, skipped: &TokenStream, others: &TokenStream) -> Option<Ident> {
+        let of_skipped = skipped.mentions("Self") && !others.mentions("Self");
+        let counts = self.in_impl && self.callee.receiver.is_none() && !of_skipped;
+        counts.then(|| Ident::new("Self", self.callee.name().span()))
+    }
+
+    fn types(&self, which: impl Fn(&[Ident]) -> bool) -> TokenStream {
+        let args = self.callee.args.iter().filter(|arg| which(&arg.bindings));
+        args.map(|arg| arg.ty.to_token_stream()).collect()
+    }
+
+    fn other_types(&self) -> TokenStream {
+        let mut types = self.types(|bindings| !self.skipped.has_all_of(bindings));
+        types.extend(self.returned.value_or_all().to_token_stream());
+        types
+    }
+}
+
+fn names<'a>(params: impl Iterator<Item = &'a GenericParam>) -> HashSet<String> {
+    params.filter_map(type_or_const).map(Ident::to_string).collect()
+}

@@ -1,0 +1,27 @@
+//! What an attribute means: valid by construction, or its mistakes are noted.
+
+mod callee;
+mod checks;
+mod duration;
+mod generics;
+mod identity;
+mod kept;
+mod names;
+mod policy;
+mod reader;
+mod returned;
+mod template;
+mod writer;
+
+pub(crate) use self::{
+    callee::Callee,
+    checks::function as check_function,
+    generics::{Generics, turbofish},
+    kept::{tag_parts, ttl_expr},
+    names::Mentions,
+    policy::{Policy, Ttl},
+    reader::{Companions, Reader},
+    returned::Returned,
+    template::{Part, Place, Template},
+    writer::{Change, Destination, Own, Writer},
+};

@@ -1,0 +1,243 @@
+//! A reader: what `#[cache_aside]`, `#[memoize]` and `#[stampede_protect]` mean.
+
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+use syn::{Expr, Path, ext::IdentExt};
+
+use super::{
+    Callee, Generics, Part, Place, Policy, Returned, Template,
+    identity::{Identity, Skipped},
+    kept,
+    template::{Use, template, templates},
+};
+use crate::{
+    args::{Attribute, Options},
+    errors::Errors,
+};
+
+/// A function whose results are cached.
+pub(crate) struct Reader {
+    pub(crate) callee: Callee,
+    /// `crate = path`
+    pub(crate) krate: Option<Path>,
+    /// Whether the function is called through `Self`.
+    pub(crate) in_impl: bool,
+    pub(crate) returned: Returned,
+    pub(crate) key: Key,
+    /// Tags that are known before the function runs.
+    pub(crate) known: Vec<Template>,
+    /// Tags that are made from what it returned.
+    pub(crate) learned: Vec<Template>,
+    pub(crate) policy: Policy,
+    pub(crate) cache: Option<Expr>,
+    /// `None` with `companions = false`.
+    pub(crate) companions: Option<Companions>,
+}
+
+/// What a key is made of.
+pub(crate) struct Key {
+    /// The text around the parts.
+    pub(crate) literals: Vec<String>,
+    pub(crate) parts: Vec<Part>,
+    /// Whether the function's own path comes first, as in the keys that `memoize` makes.
+    pub(crate) here: bool,
+}
+
+/// What the companions take.
+pub(crate) struct Companions {
+    /// The positions of the arguments of `_entry`.
+    pub(crate) entry_args: Vec<usize>,
+    pub(crate) entry_generics: Generics,
+    /// The positions of the arguments of `_cache`.
+    pub(crate) cache_args: Vec<usize>,
+    pub(crate) cache_generics: Generics,
+}
+
+impl Reader {
+    pub(crate) fn new(
+        attribute: Attribute,
+        options: Options,
+        callee: Callee,
+        errors: &Errors,
+    ) -> Self {
+        let generics = &callee.function.sig.generics;
+        let returned = Returned::new(&callee.returns, options.returns.as_ref(), generics, errors);
+        returned.check_owned(errors);
+        let policy = Policy::new(attribute, &options, &callee, &returned, errors);
+        let skipped = Skipped::new(options.skip.as_ref(), &callee, errors);
+        let written = options
+            .key
+            .as_ref()
+            .map(|key| template(&key.value, Use::Key, &callee, errors));
+        let tags = templates(options.tags.as_ref(), Use::Tag, &callee, errors);
+        let (learned, known) = tags.into_iter().partition::<Vec<_>, _>(Template::uses_value);
+        let in_impl = in_impl(&options, &callee, &skipped, written.as_ref());
+        let cache = options.cache.map(|given| given.value);
+        let identity = |used| Identity {
+            callee: &callee,
+            skipped: &skipped,
+            returned: &returned,
+            in_impl,
+            used,
+            cache: cache.as_ref(),
+        };
+        let key = match written {
+            Some(Some(template)) => {
+                identity(&template.parts).check(errors);
+                Key { literals: template.literals, parts: template.parts, here: false }
+            }
+            Some(None) => Key::unknown(),
+            None => {
+                if attribute != Attribute::Memoize {
+                    errors.push(Span::call_site(), missing_key(&callee, &skipped));
+                }
+                Key::of_everything(&identity(&[]))
+            }
+        };
+        let mut reader = Self {
+            krate: options.krate.map(|given| given.value),
+            companions: None,
+            callee,
+            in_impl,
+            returned,
+            key,
+            known,
+            learned,
+            policy,
+            cache,
+        };
+        if options.share_errors.is_some_and(|given| !given.value.value) {
+            reader.returned.shares_errors = false;
+        }
+        if options.companions.is_none_or(|given| given.value.value) {
+            reader.companions = Some(Companions::new(&reader));
+        }
+        reader
+    }
+
+    /// The parts that tags are made of, in the order in which the engine asks for them.
+    pub(crate) fn tag_parts(&self) -> impl Iterator<Item = &Part> {
+        kept::tag_parts(&self.known, &self.learned)
+    }
+
+    /// The expression of a `ttl` that has one.
+    pub(crate) fn ttl_expr(&self) -> Option<&Expr> {
+        kept::ttl_expr(&self.policy.ttl)
+    }
+}
+
+impl Companions {
+    fn new(reader: &Reader) -> Self {
+        let callee = &reader.callee;
+        let exprs: Vec<&Expr> = reader.cache.iter().chain(reader.ttl_expr()).collect();
+        let parts = reader.key.parts.iter().chain(reader.tag_parts());
+        let entry_args = kept::arguments(callee, parts, &exprs);
+        let cache: Vec<&Expr> = reader.cache.iter().collect();
+        let cache_args = kept::arguments(callee, std::iter::empty(), &cache);
+        let generics = &callee.function.sig.generics;
+        let types = |args: &[usize]| -> TokenStream {
+            args.iter().map(|&at| callee.args[at].ty.to_token_stream()).collect()
+        };
+        let mut entry_needs = types(&entry_args);
+        entry_needs.extend(reader.names_of_spec());
+        entry_needs.extend(exprs.iter().map(|expr| expr.to_token_stream()));
+        let mut cache_needs = types(&cache_args);
+        cache_needs.extend(cache.iter().map(|expr| expr.to_token_stream()));
+        Self {
+            entry_generics: Generics::needed_by(generics, &entry_needs),
+            cache_generics: Generics::needed_by(generics, &cache_needs),
+            entry_args,
+            cache_args,
+        }
+    }
+}
+
+impl Reader {
+    /// Everything in the fixed part of the function that may name a generic parameter.
+    fn names_of_spec(&self) -> TokenStream {
+        let mut names = self.returned.value_or_all().to_token_stream();
+        for part in self.key.parts.iter().chain(self.tag_parts()) {
+            if let Place::Type(name) | Place::Const(name) = &part.place {
+                names.extend(name.to_token_stream());
+            }
+        }
+        names.extend(self.policy.cache_if.to_token_stream());
+        names.extend(self.policy.ttl_fn.to_token_stream());
+        names
+    }
+}
+
+/// Whether the function is an associated one, as far as can be seen.
+fn in_impl(
+    options: &Options,
+    callee: &Callee,
+    skipped: &Skipped<'_>,
+    key: Option<&Option<Template>>,
+) -> bool {
+    if callee.receiver.is_some() {
+        return true;
+    }
+    let is_self = |part: &Part| matches!(&part.place, Place::Type(name) if name == "Self");
+    let in_key = key.and_then(Option::as_ref).is_some_and(|key| key.parts.iter().any(is_self));
+    let seen = callee.mentions_self_type() || skipped.has("Self") || in_key;
+    options.in_impl.as_ref().map_or(seen, |given| given.value)
+}
+
+fn missing_key(callee: &Callee, skipped: &Skipped<'_>) -> String {
+    let names = callee.bindings().map(|name| name.unraw().to_string());
+    let parts: String =
+        names.filter(|name| !skipped.has(name)).map(|name| format!(":{{{name}}}")).collect();
+    format!("a `key` is missing: write `key = \"{}{parts}\"`", callee.name().unraw())
+}
+
+impl Key {
+    /// After a mistake.
+    fn unknown() -> Self {
+        Self { literals: vec![String::new()], parts: Vec::new(), here: false }
+    }
+
+    /// The function's path, and everything that is not skipped.
+    fn of_everything(identity: &Identity<'_>) -> Self {
+        let callee = identity.callee;
+        let mut places: Vec<Place> = Vec::new();
+        if callee.receiver.is_some() && !identity.skipped.has("self") {
+            places.push(Place::Type(syn::Ident::new("Self", Span::call_site())));
+        }
+        places.extend(identity.counting().into_iter().map(|name| match is_const(callee, &name) {
+            true => Place::Const(name),
+            false => Place::Type(name),
+        }));
+        places.retain(|place| match place {
+            Place::Type(name) | Place::Const(name) => !identity.skipped.has(&name.to_string()),
+            _ => true,
+        });
+        places.extend(callee.this().filter(|_| !identity.skipped.has("self")).map(Place::Receiver));
+        places.extend(arguments(identity));
+        let mut literals = vec![":".to_owned(); places.len() + 1];
+        if let Some(last) = literals.last_mut().filter(|_| !places.is_empty()) {
+            last.clear();
+        }
+        Self { literals, parts: places.into_iter().map(Part::whole).collect(), here: true }
+    }
+}
+
+/// The arguments, or what their patterns bind, as far as they are not skipped.
+fn arguments(identity: &Identity<'_>) -> Vec<Place> {
+    let mut places = Vec::new();
+    for (at, arg) in identity.callee.args.iter().enumerate() {
+        let counts = |name: &&syn::Ident| {
+            let name = name.unraw().to_string();
+            !identity.skipped.has(&name) && !(arg.taken_apart && name.starts_with('_'))
+        };
+        let bindings = arg.bindings.iter().filter(counts);
+        places.extend(bindings.map(|name| match arg.taken_apart {
+            true => Place::Binding(at, name.clone()),
+            false => Place::Argument(at),
+        }));
+    }
+    places
+}
+
+fn is_const(callee: &Callee, name: &syn::Ident) -> bool {
+    callee.function.sig.generics.const_params().any(|param| param.ident == *name)
+}

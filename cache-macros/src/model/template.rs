@@ -1,0 +1,235 @@
+//! Templates whose placeholders are known to stand for something.
+
+use cache_template::{Alphabet, Field, Format, Placeholder, Root};
+use proc_macro2::Span;
+use syn::{Ident, LitStr, Type};
+
+use super::{Callee, returned::ungrouped};
+use crate::{args::Given, errors::Errors};
+
+/// What a placeholder stands for.
+#[derive(Clone)]
+pub(crate) enum Place {
+    /// An argument as a whole, by its position.
+    Argument(usize),
+    /// A name that a pattern of the argument at this position binds.
+    Binding(usize, Ident),
+    /// `self`
+    Receiver(Ident),
+    /// A type parameter, or `Self`.
+    Type(Ident),
+    /// A const parameter.
+    Const(Ident),
+    /// What the function returned.
+    Value,
+}
+
+/// A value to fill in.
+#[derive(Clone)]
+pub(crate) struct Part {
+    pub(crate) place: Place,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) hash: bool,
+    /// The template it stands in.
+    pub(crate) literal: Span,
+}
+
+impl Part {
+    /// A place as a whole, as `memoize` puts it in its keys.
+    pub(crate) fn whole(place: Place) -> Self {
+        Self { place, fields: Vec::new(), hash: false, literal: Span::call_site() }
+    }
+}
+
+/// Literal text with a part between each two.
+pub(crate) struct Template {
+    pub(crate) source: LitStr,
+    pub(crate) literals: Vec<String>,
+    pub(crate) parts: Vec<Part>,
+}
+
+impl Template {
+    /// Whether it needs what the function returned.
+    pub(crate) fn uses_value(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part.place, Place::Value))
+    }
+}
+
+/// What a template is for: it decides what its placeholders may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// A key: known before the function runs.
+    Key,
+    /// A tag, or a key that a writer invalidates.
+    Tag,
+    /// A glob.
+    Pattern,
+}
+
+/// Reads the template of an option. Parts that are wrong are noted and left out.
+pub(crate) fn template(
+    literal: &LitStr,
+    used_as: Use,
+    callee: &Callee,
+    errors: &Errors,
+) -> Option<Template> {
+    let source = literal.value();
+    let parsed = match used_as {
+        Use::Pattern => cache_template::Template::parse_pattern(&source),
+        Use::Key | Use::Tag => cache_template::Template::parse(&source),
+    };
+    let parsed = match parsed {
+        Ok(parsed) => parsed,
+        Err(mistakes) => {
+            for mistake in mistakes {
+                errors.in_literal(literal, mistake.span.clone(), mistake);
+            }
+            return None;
+        }
+    };
+    if used_as == Use::Key {
+        for mistake in parsed.separators(|placeholder| alphabet(placeholder, callee)) {
+            errors.in_literal(literal, mistake.span.clone(), mistake);
+        }
+    }
+    let parts = parsed.placeholders().filter_map(|it| part(it, literal, used_as, callee, errors));
+    let parts = parts.collect();
+    Some(Template { source: literal.clone(), literals: parsed.literals(), parts })
+}
+
+/// The templates of a list option.
+pub(crate) fn templates(
+    list: Option<&Given<Vec<LitStr>>>,
+    used_as: Use,
+    callee: &Callee,
+    errors: &Errors,
+) -> Vec<Template> {
+    let list = list.into_iter().flat_map(|given| &given.value);
+    list.filter_map(|literal| template(literal, used_as, callee, errors)).collect()
+}
+
+fn part(
+    placeholder: &Placeholder,
+    literal: &LitStr,
+    used_as: Use,
+    callee: &Callee,
+    errors: &Errors,
+) -> Option<Part> {
+    let resolved = match &placeholder.root {
+        Root::Index(index) => by_position(*index, callee),
+        Root::Name(name) => by_name(name, used_as, callee),
+    };
+    let hash = placeholder.format == Format::Hash;
+    let place = resolved.and_then(|place| {
+        let plain = placeholder.fields.is_empty() && !hash;
+        match &place {
+            Place::Type(name) | Place::Const(name) if !plain => {
+                Err(format!("`{placeholder}`: write `{{{name}}}`, a generic parameter stands alone"))
+            }
+            _ => Ok(place),
+        }
+    });
+    match place {
+        Ok(place) => {
+            Some(Part { place, fields: placeholder.fields.clone(), hash, literal: literal.span() })
+        }
+        Err(message) => {
+            errors.in_literal(literal, placeholder.span.clone(), message);
+            None
+        }
+    }
+}
+
+fn by_position(index: usize, callee: &Callee) -> Result<Place, String> {
+    match callee.args.len() {
+        count if index < count => Ok(Place::Argument(index)),
+        0 => Err(format!("`{{{index}}}`: the function has no arguments")),
+        1 => Err(format!("`{{{index}}}`: the only argument is `{{0}}`")),
+        count => Err(format!("`{{{index}}}`: the arguments are `{{0}}` to `{{{}}}`", count - 1)),
+    }
+}
+
+fn by_name(name: &str, used_as: Use, callee: &Callee) -> Result<Place, String> {
+    match (name, callee.this()) {
+        ("self", Some(this)) => return Ok(Place::Receiver(this)),
+        ("self", None) => return Err("`{self}`: the function has no `self`".into()),
+        ("Self", _) => return Ok(Place::Type(Ident::new("Self", Span::call_site()))),
+        _ => {}
+    }
+    match callee.binding(name) {
+        Some(_) if name == "value" && used_as != Use::Key => Err(AMBIGUOUS_VALUE.into()),
+        Some((at, _)) if !callee.args[at].taken_apart => Ok(Place::Argument(at)),
+        Some((at, binding)) => Ok(Place::Binding(at, binding.clone())),
+        None if name == "value" && used_as != Use::Key => Ok(Place::Value),
+        None if name == "value" => Err(VALUE_IN_KEY.into()),
+        None => generic(name, callee).ok_or_else(|| unknown(name, callee)),
+    }
+}
+
+pub(crate) const AMBIGUOUS_VALUE: &str =
+    "`value` is an argument here and also what the function returns: rename the argument";
+const VALUE_IN_KEY: &str = "`value` is what the function returns, and the key is needed before that: use an argument \
+                            here, or `{value.field}` in `tags`";
+
+fn generic(name: &str, callee: &Callee) -> Option<Place> {
+    callee.function.sig.generics.params.iter().find_map(|param| match param {
+        syn::GenericParam::Type(param) if param.ident == name => {
+            Some(Place::Type(param.ident.clone()))
+        }
+        syn::GenericParam::Const(param) if param.ident == name => {
+            Some(Place::Const(param.ident.clone()))
+        }
+        _ => None,
+    })
+}
+
+fn unknown(name: &str, callee: &Callee) -> String {
+    let names = nameable(callee);
+    match cache_template::closest(name, names.iter().map(String::as_str)) {
+        Some(meant) => format!("unknown placeholder `{{{name}}}`: did you mean `{{{meant}}}`?"),
+        None if names.is_empty() => {
+            format!("unknown placeholder `{{{name}}}`: the function has no arguments")
+        }
+        None => {
+            let names: Vec<_> = names.iter().map(|name| format!("`{{{name}}}`")).collect();
+            format!("unknown placeholder `{{{name}}}`: there is {}", names.join(", "))
+        }
+    }
+}
+
+/// All names that a placeholder may have.
+pub(crate) fn nameable(callee: &Callee) -> Vec<String> {
+    let this = callee.receiver.is_some().then(|| "self".to_owned());
+    let bindings = callee.bindings().map(|name| syn::ext::IdentExt::unraw(name).to_string());
+    let generics = callee.function.sig.generics.params.iter();
+    let generics = generics.filter_map(super::generics::type_or_const).map(Ident::to_string);
+    this.into_iter().chain(bindings).chain(generics).collect()
+}
+
+/// What is known of the text that a value renders to.
+fn alphabet(placeholder: &Placeholder, callee: &Callee) -> Alphabet {
+    let at = match &placeholder.root {
+        Root::Index(index) => Some(*index),
+        Root::Name(name) => callee
+            .binding(name)
+            .map(|(at, _)| at)
+            .filter(|&at| !callee.args[at].taken_apart),
+    };
+    let arg = at.and_then(|at| callee.args.get(at)).filter(|_| placeholder.fields.is_empty());
+    arg.map_or(Alphabet::Any, |arg| alphabet_of(&arg.ty))
+}
+
+fn alphabet_of(ty: &Type) -> Alphabet {
+    const INTEGERS: [&str; 12] = [
+        "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
+    ];
+    match ungrouped(ty) {
+        Type::Reference(reference) => alphabet_of(&reference.elem),
+        Type::Path(path) => match path.path.get_ident() {
+            Some(name) if INTEGERS.iter().any(|it| name == it) => Alphabet::Digits,
+            Some(name) if name == "bool" || name == "char" => Alphabet::Delimited,
+            _ => Alphabet::Any,
+        },
+        _ => Alphabet::Any,
+    }
+}
