@@ -58,7 +58,8 @@ impl KeyMarks {
         then: impl FnOnce() -> bool,
     ) -> bool {
         let mut shard = lock(self.shard(hash));
-        let done = shard.last(hash) <= born.number() && then();
+        let current = shard.last(hash) <= born.number();
+        let done = current && then();
         if done {
             shard.mark(hash, sequence.next(), self.keep);
         }

@@ -149,12 +149,7 @@ impl Expand<'_> {
         if lets.is_empty() { quote!(.after(#closure)) } else { quote!(.after({ #lets #closure })) }
     }
 
-    fn late_change(
-        &self,
-        change: &Change,
-        after: &Ident,
-        captured: &mut Captured,
-    ) -> TokenStream {
+    fn late_change(&self, change: &Change, after: &Ident, captured: &mut Captured) -> TokenStream {
         match change {
             Change::Target(reader) => {
                 let target = self.late(reader, captured);
@@ -178,7 +173,8 @@ impl Expand<'_> {
     /// A reader's companion that is called after the body: what it uses of the arguments is cloned before.
     fn late(&self, reader: &ReaderRef, captured: &mut Captured) -> TokenStream {
         let callee = &self.writer.callee;
-        for name in callee.bindings().filter(|name| reader.call.mentions(&name.unraw().to_string())) {
+        for name in callee.bindings().filter(|name| reader.call.mentions(&name.unraw().to_string()))
+        {
             captured.variable(name);
         }
         let mut call = companion(reader);
