@@ -108,6 +108,37 @@ async fn a_dead_node_takes_only_its_own_keys_along_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_node_is_given_up_after_a_few_calls_and_the_others_are_not() {
+    let (cluster, _) = start().await;
+    let settings = config(&cluster.url()).deadline(Duration::from_millis(200));
+    let store = RedisStore::connect(settings).await.unwrap();
+    let (key, port) = elsewhere(&cluster);
+    let node = cluster.nodes.iter().find(|node| node.port == port).unwrap();
+    let other = {
+        let home = cluster.owner("d:{cache}").port;
+        let here = |key: &String| cluster.owner(&format!("d:{{cache:k:{key}}}")).port == home;
+        names().into_iter().find(here).unwrap()
+    };
+    assert!(put(&store, &key, "body", MINUTE).await);
+    node.freeze();
+    for _ in 0..3 {
+        assert_eq!(read(&store, &key).await.unwrap_err().kind(), ErrorKind::Timeout);
+    }
+    let since = Instant::now();
+    for _ in 0..100 {
+        assert_eq!(read(&store, &key).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    }
+    assert!(since.elapsed() < Duration::from_millis(400), "{:?}", since.elapsed());
+    read(&store, &other).await.unwrap();
+    node.thaw();
+    let until = Instant::now() + Duration::from_secs(20);
+    while read(&store, &key).await.is_err() {
+        assert!(Instant::now() < until, "it does not heal: {store:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_moves_is_followed() {
     let (cluster, store) = start().await;
     let (key, port) = elsewhere(&cluster);
