@@ -200,7 +200,12 @@ enum Colour {
 }
 
 #[memoize]
-fn colours(first: Colour, (second, _third): (Colour, Colour), many: &[Colour], none: Option<u8>) -> usize {
+fn colours(
+    first: Colour,
+    (second, _third): (Colour, Colour),
+    many: &[Colour],
+    none: Option<u8>,
+) -> usize {
     let _ = (first, second, none);
     many.len()
 }
