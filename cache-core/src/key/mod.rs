@@ -22,6 +22,7 @@ mod digits;
 mod fingerprint;
 mod generated;
 mod hashed;
+mod here;
 mod lookup;
 mod part;
 mod std_types;
@@ -34,6 +35,8 @@ pub use fingerprint::Fingerprint;
 #[doc(hidden)]
 pub use generated::{hashed, part, rendered, type_part};
 pub use hashed::Hashed;
+#[doc(hidden)]
+pub use here::{Here, Marker, marker};
 pub use part::KeyPart;
 pub use template::KeyTemplate;
 pub use type_part::TypePart;

@@ -34,7 +34,7 @@ fn recorder() -> (Option<OnEvict>, Evicted) {
 }
 
 fn key(text: &str) -> Key {
-    raw_key(text, &mut KeyBuffer::default()).unwrap().to_key()
+    raw_key(text, &mut KeyBuffer::new()).unwrap().to_key()
 }
 
 fn entry(value: u64, expires: Option<Moment>, weight: u32) -> Arc<MemoryEntry> {

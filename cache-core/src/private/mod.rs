@@ -16,11 +16,11 @@ pub use self::{
         NotHidden, NotHiddenOption, OptionShape, Outcome, PlainOk, PlainShape, Plainly,
         ResultOptionShape, ResultShape, Shape, Value,
     },
-    spec::{Layer, Site, Spec, Tags, Ttl, memory, shared},
+    spec::{Layer, Site, Spec, Tags, Ttl, here_part, memory, shared},
     writer::{After, Holds, IntoTarget, Target, Write, write_through, writer},
 };
 pub use crate::{
     blocking::{entry_sync, fn_cache_sync},
     entry::{entry, fn_cache},
-    key::{hashed, part, rendered, type_part},
+    key::{hashed, marker, part, rendered, type_part},
 };

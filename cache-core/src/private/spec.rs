@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    key::KeyPart,
+    key::{Here, KeyPart, Marker, marker},
     value::{MemoryValue, SharedValue, ValueType},
 };
 
@@ -55,6 +55,8 @@ pub(crate) struct LeasePlan {
 pub struct Site {
     pub(crate) module: &'static str,
     pub(crate) function: &'static str,
+    /// A function item beside this one, where the key begins with the function's path.
+    pub(crate) here: Option<fn() -> Marker>,
     pub(crate) key: &'static [&'static str],
     pub(crate) tags: &'static [&'static [&'static str]],
     pub(crate) learns: bool,
@@ -66,6 +68,13 @@ pub struct Site {
     pub(crate) lease: Option<LeasePlan>,
     /// Names the function's list of tags; entries made under another list are not this function's.
     pub(crate) rules: u64,
+}
+
+impl Site {
+    /// The function's path, where its key begins with it.
+    pub(crate) fn path(&self) -> Option<Here> {
+        self.here.map(|marker| Here::new(marker(), self.function))
+    }
 }
 
 /// [`Site::rules`] of entries set by hand, which every reader accepts.
@@ -95,6 +104,7 @@ impl<V> Spec<V> {
             site: Site {
                 module,
                 function,
+                here: None,
                 key,
                 tags: &[],
                 learns: false,
@@ -118,6 +128,13 @@ impl<V> Spec<V> {
         let mut spec = Self::new(value, "larder", "by hand", &[]);
         spec.site.rules = BY_HAND;
         spec
+    }
+
+    /// The key begins with the function's path, in its first placeholder: [`here_part`].
+    #[must_use]
+    pub const fn here(mut self, marker: fn() -> Marker) -> Self {
+        self.site.here = Some(marker);
+        self
     }
 
     /// Tags known before the load.
@@ -233,6 +250,13 @@ pub const fn shared<V: SharedValue>() -> ValueType<V> {
 #[must_use]
 pub const fn memory<V: MemoryValue>() -> ValueType<V> {
     V::TYPE
+}
+
+/// The function's path as the first part of its key.
+#[must_use]
+pub fn here_part<V>(spec: &'static Spec<V>) -> Here {
+    let unmarked = || Here::new(marker(&here_part::<V>), spec.site.function);
+    spec.site.path().unwrap_or_else(unmarked)
 }
 
 /// The tags that are learned from a value.
