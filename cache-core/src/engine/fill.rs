@@ -223,8 +223,10 @@ impl Run {
             types: key.types().clone(),
             fence: fence.clone(),
         };
-        if !engine.keep_in_memory(key, entry) {
-            engine.counters.count(Counter::FillsFenced);
+        let kept = engine.keep_in_memory(key, entry);
+        // What the shared tier stored, or refused to, is counted already.
+        if encoded.is_none() {
+            engine.counters.count(if kept { Counter::Fills } else { Counter::FillsFenced });
         }
     }
 

@@ -92,6 +92,5 @@ fn unconfirmed(error: &Error) -> Error {
             "{error}; it holds in this process, and is queued and repeated until the shared tier confirms it"
         ),
     )
-    .during("invalidate")
     .with_source(error.clone())
 }
