@@ -81,8 +81,9 @@ fn expansion(
     function: Function,
     errors: &Errors,
 ) -> Expansion {
-    let callee = Callee::new(function);
+    let mut callee = Callee::new(function);
     let sound = model::check_function(attribute, &callee, errors);
+    callee.sound = sound;
     let nothing = proc_macro2::TokenStream::new;
     if attribute.reads() {
         let reader = Reader::new(attribute, options, callee, errors);

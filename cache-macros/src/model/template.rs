@@ -1,6 +1,6 @@
 //! Templates whose placeholders are known to stand for something.
 
-use cache_template::{Alphabet, Field, Format, Placeholder, Root};
+use cache_template::{Alphabet, Field, Format, Placeholder, Root, TemplateError};
 use proc_macro2::Span;
 use syn::{Ident, LitStr, Type};
 
@@ -81,6 +81,7 @@ pub(crate) fn template(
     let parsed = match parsed {
         Ok(parsed) => parsed,
         Err(mistakes) => {
+            check_names(literal, &mistakes, used_as, callee, errors);
             for mistake in mistakes {
                 errors.in_literal(literal, mistake.span.clone(), mistake);
             }
@@ -95,6 +96,31 @@ pub(crate) fn template(
     let parts = parsed.placeholders().filter_map(|it| part(it, literal, used_as, callee, errors));
     let parts = parts.collect();
     Some(Template { source: literal.clone(), literals: parsed.literals(), parts })
+}
+
+/// Notes the unknown names of a template that is wrong elsewhere.
+fn check_names(
+    literal: &LitStr,
+    mistakes: &[TemplateError],
+    used_as: Use,
+    callee: &Callee,
+    errors: &Errors,
+) {
+    let source = literal.value();
+    for (start, rest) in source.match_indices('{').map(|(at, _)| (at, &source[at..])) {
+        let Some(end) = rest.find('}').map(|end| start + end + 1) else { continue };
+        let wrong = |it: &TemplateError| it.span.start < end && start < it.span.end;
+        if mistakes.iter().any(wrong) {
+            continue;
+        }
+        if let Ok(alone) = cache_template::Template::parse(&source[start..end]) {
+            for placeholder in alone.placeholders() {
+                let mut placeholder = placeholder.clone();
+                placeholder.span = start..end;
+                part(&placeholder, literal, used_as, callee, errors);
+            }
+        }
+    }
 }
 
 /// The templates of a list option.
@@ -162,7 +188,7 @@ fn by_name(name: &str, used_as: Use, callee: &Callee) -> Result<Place, String> {
         Some((at, binding)) => Ok(Place::Binding(at, binding.clone())),
         None if name == "value" && used_as != Use::Key => Ok(Place::Value),
         None if name == "value" => Err(VALUE_IN_KEY.into()),
-        None => generic(name, callee).ok_or_else(|| unknown(name, callee)),
+        None => generic(name, callee).ok_or_else(|| unknown(name, used_as, callee)),
     }
 }
 
@@ -183,8 +209,11 @@ fn generic(name: &str, callee: &Callee) -> Option<Place> {
     })
 }
 
-fn unknown(name: &str, callee: &Callee) -> String {
-    let names = nameable(callee);
+fn unknown(name: &str, used_as: Use, callee: &Callee) -> String {
+    let mut names = nameable(callee);
+    if used_as != Use::Key {
+        names.push("value".into());
+    }
     match cache_template::closest(name, names.iter().map(String::as_str)) {
         Some(meant) => format!("unknown placeholder `{{{name}}}`: did you mean `{{{meant}}}`?"),
         None if names.is_empty() => {
