@@ -61,7 +61,7 @@ impl CacheBuilder {
         Ok(Self { config, ..Self::default() })
     }
 
-    /// The most entries in the memory tier; 0 keeps nothing in memory.
+    /// The most entries in the memory tier, at least 1. To keep nothing in memory write `layer = "shared"`.
     pub fn max_entries(mut self, entries: u64) -> Self {
         self.config.max_memory_entries = entries;
         self

@@ -58,7 +58,6 @@ impl Cache {
     ///     .await?;
     /// # Ok(()) }
     /// ```
-    #[must_use]
     pub fn builder() -> CacheBuilder {
         CacheBuilder::default()
     }
@@ -245,7 +244,10 @@ impl Cache {
     /// # Cancel safety
     ///
     /// As [`invalidate`](Self::invalidate).
-    pub fn invalidate_tags<G: Into<String>>(&self, tags: impl IntoIterator<Item = G>) -> Invalidate {
+    pub fn invalidate_tags<G: Into<String>>(
+        &self,
+        tags: impl IntoIterator<Item = G>,
+    ) -> Invalidate {
         self.invalidation(Ok(Invalidation::Tags(tags.into_iter().map(Into::into).collect())))
     }
 
@@ -264,7 +266,9 @@ impl Cache {
 
     fn invalidation(&self, what: Result<Invalidation>) -> Invalidate {
         let engine = Arc::clone(&self.0);
-        Invalidate::of(what.map(|what| (engine, what, true)).map_err(|error| error.during("invalidate")))
+        Invalidate::of(
+            what.map(|what| (engine, what, true)).map_err(|error| error.during("invalidate")),
+        )
     }
 
     /// What happened in this cache so far, counted by this process.
@@ -333,7 +337,8 @@ impl CacheHealth {
     /// ```
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.shared.as_ref().is_none_or(|shared| shared.reachable) && self.waiting_invalidations == 0
+        self.shared.as_ref().is_none_or(|shared| shared.reachable)
+            && self.waiting_invalidations == 0
     }
 }
 

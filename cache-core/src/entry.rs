@@ -191,7 +191,16 @@ impl FnCache {
     }
 
     pub(crate) fn target(&self) -> Option<(Arc<Engine>, Invalidation, bool)> {
-        let glob = Glob::from_template(self.site.key).as_str().to_owned();
+        let glob = match (self.site.path(), self.site.key) {
+            (Some(path), [first, second, rest @ ..]) => {
+                let first = format!("{first}{path}{second}");
+                let literals: Vec<&str> =
+                    std::iter::once(first.as_str()).chain(rest.iter().copied()).collect();
+                Glob::from_template(&literals)
+            }
+            _ => Glob::from_template(self.site.key),
+        };
+        let glob = glob.as_str().to_owned();
         let engine = Arc::clone(self.engine.as_ref()?);
         Some((engine, Invalidation::Pattern(glob), self.site.layer.shared()))
     }

@@ -12,6 +12,15 @@ use tokio::sync::broadcast::{self, error::RecvError};
 const CAPACITY: usize = 256;
 
 /// Something that happened in a cache.
+///
+/// ```
+/// use cache_core::Event;
+///
+/// fn is_worth_an_alarm(event: &Event) -> bool {
+///     matches!(event, Event::SharedDown { .. } | Event::ReplayDropped { .. })
+/// }
+/// assert!(!is_worth_an_alarm(&Event::SharedUp));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -102,12 +111,6 @@ impl EventSink {
         }
     }
 
-    /// Whether somebody listens, for events that cost something to collect.
-    #[inline]
-    pub(crate) fn is_listened(&self) -> bool {
-        self.listened().is_some()
-    }
-
     fn listened(&self) -> Option<&broadcast::Sender<Event>> {
         self.0.get().filter(|sender| sender.receiver_count() > 0)
     }
@@ -126,9 +129,9 @@ mod tests {
         let sink = EventSink::default();
         sink.tell(|| unreachable!("nobody listens yet"));
         let events = sink.subscribe();
-        assert!(sink.is_listened());
+        assert!(sink.listened().is_some());
         drop(events);
-        assert!(!sink.is_listened());
+        assert!(sink.listened().is_none());
         sink.tell(|| unreachable!("nobody listens any more"));
     }
 

@@ -268,7 +268,9 @@ where
             if let Some(hit) = subject.call(false).hit().and_then(|kept| subject.copy(&kept)) {
                 return Ok(hit);
             }
-            Miss::of(subject).load::<ResultShape, _, _>(Share::never(), async { load().await }).await
+            Miss::of(subject)
+                .load::<ResultShape, _, _>(Share::never(), async { load().await })
+                .await
         })
     }
 }

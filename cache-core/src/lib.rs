@@ -2,6 +2,9 @@
 //!
 //! Users depend on the `larder` crate, which re-exports what is public here.
 
+#[doc(hidden)]
+#[path = "private/mod.rs"]
+pub mod __private;
 pub mod blocking;
 mod builder;
 mod cache;
@@ -18,9 +21,6 @@ mod fence;
 mod flight;
 pub mod key;
 mod memory;
-#[doc(hidden)]
-#[path = "private/mod.rs"]
-pub mod __private;
 mod runtime;
 mod scope;
 mod stats;
@@ -40,7 +40,7 @@ pub use crate::{
     entry::{Entry, FnCache},
     events::{Event, Events},
     explicit::{GetOrSet, IntoTtl, Invalidate, Set},
-    key::{KeyPart, KeyWriter},
+    key::{KeyPart, KeyTemplate, KeyWriter},
     scope::{
         clear, current, init, invalidate, invalidate_keys, invalidate_pattern, invalidate_tags,
         scoped, scoped_sync, spawn, spawn_blocking,

@@ -5,9 +5,7 @@ use std::{future::Future, sync::OnceLock};
 use cache_store::{Error, ErrorKind, Result};
 use tokio::task::JoinHandle;
 
-use crate::{
-    builder::CacheBuilder, cache::Cache, config::CacheConfig, explicit::Invalidate,
-};
+use crate::{builder::CacheBuilder, cache::Cache, config::CacheConfig, explicit::Invalidate};
 
 tokio::task_local! {
     static SCOPE: Cache;
@@ -69,7 +67,9 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Result<&Cache, &Error>) -> R) -> R 
 }
 
 fn from_env() -> Result<Cache> {
-    let built = CacheConfig::from_env().and_then(CacheBuilder::from_config).and_then(CacheBuilder::build_lazily);
+    let built = CacheConfig::from_env()
+        .and_then(CacheBuilder::from_config)
+        .and_then(CacheBuilder::build_lazily);
     if let Err(error) = &built {
         tracing::error!(target: "larder", %error, "no cache: annotated functions run their bodies");
     }

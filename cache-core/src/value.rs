@@ -61,7 +61,12 @@ pub trait MemoryValue: Sized + 'static {
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> MemoryValue for T {
     const TYPE: ValueType<Self> = ValueType {
-        erased: ErasedType { id: TypeId::of::<T>, name: type_name::<T>, encode: None, decode: None },
+        erased: ErasedType {
+            id: TypeId::of::<T>,
+            name: type_name::<T>,
+            encode: None,
+            decode: None,
+        },
         erase: erase::<T>,
         clone: T::clone,
     };
@@ -101,13 +106,16 @@ impl<V> fmt::Debug for ValueType<V> {
     }
 }
 
+type Encode = fn(&Erased, Codec, &mut Vec<u8>) -> Result<()>;
+type Decode = fn(&[u8], Codec) -> Result<Erased>;
+
 /// The part of a [`ValueType`] that the engine works with.
 #[derive(Clone, Copy)]
 pub(crate) struct ErasedType {
     pub(crate) id: fn() -> TypeId,
     pub(crate) name: fn() -> &'static str,
-    encode: Option<fn(&Erased, Codec, &mut Vec<u8>) -> Result<()>>,
-    decode: Option<fn(&[u8], Codec) -> Result<Erased>>,
+    encode: Option<Encode>,
+    decode: Option<Decode>,
 }
 
 impl ErasedType {
@@ -135,6 +143,9 @@ fn encode<T: Serialize + 'static>(value: &Erased, codec: Codec, out: &mut Vec<u8
     }
 }
 
-fn decode<T: DeserializeOwned + Send + Sync + 'static>(bytes: &[u8], codec: Codec) -> Result<Erased> {
+fn decode<T: DeserializeOwned + Send + Sync + 'static>(
+    bytes: &[u8],
+    codec: Codec,
+) -> Result<Erased> {
     codec.decode::<T>(bytes).map(|value| Arc::new(value) as Erased)
 }

@@ -234,7 +234,8 @@ async fn a_leader_that_is_alive_but_not_polled_holds_nobody_for_ever() {
 }
 
 #[tokio::test]
-async fn a_miss_costs_two_round_trips_before_the_load_and_one_after_a_hit_one_an_invalidation_one() {
+async fn a_miss_costs_two_round_trips_before_the_load_and_one_after_a_hit_one_an_invalidation_one()
+{
     let store = MemoryStore::new();
     let ((cache, trips), (other, others)) = (counted(&store).await, counted(&store).await);
     let load = || async {
@@ -247,7 +248,9 @@ async fn a_miss_costs_two_round_trips_before_the_load_and_one_after_a_hit_one_an
     assert_eq!(other.get_or_set("k", || ok(2)).tags(["a", "b"]).await, Ok(1));
     assert_eq!(others.calls().round_trips(), 1);
 
-    for invalidate in [cache.invalidate("k"), cache.invalidate_pattern("k*"), cache.invalidate_tags(["a", "b"])] {
+    for invalidate in
+        [cache.invalidate("k"), cache.invalidate_pattern("k*"), cache.invalidate_tags(["a", "b"])]
+    {
         let before = trips.calls().round_trips();
         invalidate.await.unwrap();
         assert_eq!(trips.calls().round_trips() - before, 1);

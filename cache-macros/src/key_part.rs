@@ -58,7 +58,9 @@ fn newtype(
     let mut all = fields.iter();
     let (Some(field), None) = (all.next(), all.next()) else {
         let what = if fields.is_empty() { "no field" } else { "several fields" };
-        let message = format!("`KeyPart` is derived for structs with one field, this one has {what}: {INSTEAD}");
+        let message = format!(
+            "`KeyPart` is derived for structs with one field, this one has {what}: {INSTEAD}"
+        );
         errors.push(input.ident.span(), message);
         return None;
     };

@@ -33,6 +33,11 @@ impl Batch {
         self
     }
 
+    /// Any key of the slot.
+    pub(crate) fn slot(&self) -> &str {
+        &self.slot
+    }
+
     /// How many commands, which is how many replies.
     pub(crate) fn len(&self) -> usize {
         self.pipeline.len()

@@ -33,6 +33,7 @@
 
 mod backoff;
 mod batch;
+mod breaker;
 mod config;
 mod dial;
 mod error;

@@ -25,12 +25,16 @@ use tokio::{
 use crate::{
     backoff::Backoff,
     batch::{Batch, Conn},
+    breaker::Breaker,
     dial::{Dialer, OnPush},
     error,
+    target::Target,
 };
 
 /// After this many timeouts without an answer in between the line counts as dead.
-const DEAD_AFTER_TIMEOUTS: u32 = 3;
+const DEAD_AFTER: u32 = 3;
+/// A cluster has a breaker for each part, so all of it is given up more slowly.
+const CLUSTER_DEAD_AFTER: u32 = 12;
 /// A connection that lived this long was no failed attempt: the next one starts without a long wait.
 const CALM: Duration = Duration::from_secs(2);
 const FIRST_WAIT: Duration = Duration::from_millis(20);
@@ -42,7 +46,9 @@ pub(crate) struct Link {
     deadline: Duration,
     runtime: Handle,
     state: watch::Sender<State>,
-    timeouts: AtomicU32,
+    failures: AtomicU32,
+    /// A cluster can be dead in part.
+    breaker: Option<Breaker>,
     supervisor: OnceLock<AbortHandle>,
     on_push: Box<dyn Fn(PushInfo) + Send + Sync>,
 }
@@ -73,12 +79,14 @@ impl Link {
         runtime: Handle,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Arc<Self> {
+        let is_cluster = matches!(dialer.target, Target::Cluster(_));
         Arc::new(Self {
             dialer,
             deadline,
             runtime,
             state: watch::Sender::new(State::Idle),
-            timeouts: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
+            breaker: is_cluster.then(Breaker::new),
             supervisor: OnceLock::new(),
             on_push: Box::new(on_push),
         })
@@ -90,13 +98,17 @@ impl Link {
     pub(crate) async fn send(self: &Arc<Self>, batch: &Batch) -> Result<Vec<Value>> {
         let until = Instant::now() + self.deadline;
         let Session { number, mut conn } = self.session(until).await?;
+        if self.breaker.as_ref().is_some_and(|breaker| !breaker.admits(batch.slot())) {
+            let message = format!("{}: the key's node does not answer", self.dialer.target);
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        }
         match timeout_at(until, conn.run(batch)).await {
             Ok(Ok(replies)) => {
-                self.answered(number, &replies);
+                self.answered(number, batch, &replies);
                 Ok(replies)
             }
-            Ok(Err(cause)) => Err(self.failed(number, &cause)),
-            Err(_) => Err(self.timed_out(number)),
+            Ok(Err(cause)) => Err(self.failed(number, batch, &cause)),
+            Err(_) => Err(self.timed_out(number, batch)),
         }
     }
 
@@ -112,7 +124,7 @@ impl Link {
 
     /// Whether requests for different slots may travel in one batch.
     pub(crate) const fn is_one_server(&self) -> bool {
-        !matches!(self.dialer.target, crate::target::Target::Cluster(_))
+        self.breaker.is_none()
     }
 
     /// The runtime that owns the connection.
@@ -145,39 +157,49 @@ impl Link {
         }
     }
 
-    fn answered(&self, number: u64, replies: &[Value]) {
+    fn answered(&self, number: u64, batch: &Batch, replies: &[Value]) {
         // A store on every answer would bounce the cache line between threads.
-        if self.timeouts.load(Ordering::Relaxed) != 0 {
-            self.timeouts.store(0, Ordering::Relaxed);
+        if self.failures.load(Ordering::Relaxed) != 0 {
+            self.failures.store(0, Ordering::Relaxed);
         }
-        let demoted = |reply: &Value| matches!(reply, Value::ServerError(error) if error.code() == "READONLY");
-        // A cluster's client follows a demotion itself.
-        if self.is_one_server() && replies.iter().any(demoted) {
-            self.lost(number, "READONLY: the server is a replica");
-        }
+        let Some(breaker) = &self.breaker else {
+            // A cluster's client follows a demotion itself.
+            if replies.iter().any(is_demotion) {
+                self.lost(number, "READONLY: the server is a replica");
+            }
+            return;
+        };
+        breaker.answered(batch.slot());
     }
 
-    fn failed(&self, number: u64, cause: &RedisError) -> Error {
+    fn failed(&self, number: u64, batch: &Batch, cause: &RedisError) -> Error {
         let error = error::from_redis(cause);
         if cause.is_unrecoverable_error() || error.kind() == ErrorKind::Unavailable {
             if self.is_one_server() {
                 self.lost(number, &error.to_string());
             } else {
-                self.count_failure(number, &error);
+                self.count_failure(number, batch, &error);
             }
         }
         error
     }
 
-    fn timed_out(&self, number: u64) -> Error {
+    fn timed_out(&self, number: u64, batch: &Batch) -> Error {
         let message = format!("{}: no reply within {:?}", self.dialer.target, self.deadline);
         let error = Error::new(ErrorKind::Timeout, message);
-        self.count_failure(number, &error);
+        self.count_failure(number, batch, &error);
         error
     }
 
-    fn count_failure(&self, number: u64, error: &Error) {
-        if self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= DEAD_AFTER_TIMEOUTS {
+    fn count_failure(&self, number: u64, batch: &Batch, error: &Error) {
+        let most = match &self.breaker {
+            None => DEAD_AFTER,
+            Some(breaker) => {
+                breaker.failed(batch.slot());
+                CLUSTER_DEAD_AFTER
+            }
+        };
+        if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= most {
             self.lost(number, &error.to_string());
         }
     }
@@ -250,7 +272,7 @@ async fn supervise(link: Weak<Link>) {
         match attempt {
             Ok(conn) => {
                 let since = Instant::now();
-                strong.timeouts.store(0, Ordering::Relaxed);
+                strong.failures.store(0, Ordering::Relaxed);
                 strong.state.send_replace(State::Up(Session { number, conn }));
                 if dead.load(Ordering::Acquire) {
                     strong.lost(number, "closed by the server");
@@ -287,6 +309,10 @@ fn pushes(link: &Weak<Link>, number: u64, dead: &Arc<AtomicBool>) -> OnPush {
         }
         (link.on_push)(push);
     })
+}
+
+fn is_demotion(reply: &Value) -> bool {
+    matches!(reply, Value::ServerError(error) if error.code() == "READONLY")
 }
 
 fn closed() -> Error {

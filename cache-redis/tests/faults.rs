@@ -1,5 +1,7 @@
 //! A server that is away, frozen, full, replaced or unwilling.
 
+#![allow(clippy::unwrap_used, reason = "helpers beside the tests unwrap as the tests do")]
+
 mod common;
 
 use std::{

@@ -1,5 +1,7 @@
 //! Single flight across processes: leases, and waiting for their end.
 
+#![allow(clippy::unwrap_used, reason = "helpers beside the tests unwrap as the tests do")]
+
 mod common;
 
 use std::{sync::Arc, time::Duration};

@@ -1,5 +1,7 @@
 //! Every step of the contract, and the fence that each one is, on a real server.
 
+#![allow(clippy::unwrap_used, reason = "helpers beside the tests unwrap as the tests do")]
+
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Tells what happens: each step on one line, timed, and labelled with what the cache counted meanwhile.
 
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::time::Instant;
@@ -23,11 +24,18 @@ pub(crate) enum Label {
 
 pub(crate) struct Narrator {
     cache: Cache,
+    /// Without a shared tier nobody else can change what this process sees.
+    alone: bool,
 }
 
 impl Narrator {
-    pub(crate) fn new(cache: Cache) -> Self {
-        Self { cache }
+    pub(crate) async fn new(cache: Cache) -> Self {
+        let alone = cache.health().await.shared.is_none();
+        Self { cache, alone }
+    }
+
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone
     }
 
     pub(crate) fn chapter(&self, title: &str) {
@@ -48,6 +56,17 @@ impl Narrator {
         let label = Label::between(&before, &self.cache.stats());
         println!("  {what:<32} {label:<12} {:>9}   {}", format!("{took:.1?}"), shown(&value));
         Ok((value, label))
+    }
+
+    /// Ends the program when what it says is not so.
+    pub(crate) fn claim(&self, what: &str, holds: bool) -> Result<(), Box<dyn Error>> {
+        if holds { Ok(()) } else { Err(format!("it should hold that {what}").into()) }
+    }
+
+    /// The same for what another process may change: another copy of this program, run at the same time, may
+    /// invalidate what this one has just stored.
+    pub(crate) fn claim_alone(&self, what: &str, holds: bool) -> Result<(), Box<dyn Error>> {
+        self.claim(what, holds || !self.alone)
     }
 }
 

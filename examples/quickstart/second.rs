@@ -37,11 +37,11 @@ impl Second {
     }
 
     /// Gives an order and prints the line that it is answered with.
-    pub(crate) async fn order(&mut self, order: &str) -> Result<String, Box<dyn Error>> {
+    pub(crate) async fn order(&mut self, order: &str) -> Result<(), Box<dyn Error>> {
         self.orders.write_all(format!("{order}\n").as_bytes()).await?;
         let answer = self.lines.next_line().await?.ok_or("the second process has ended")?;
         println!("{answer}");
-        Ok(answer)
+        Ok(())
     }
 
     /// Closes the pipe, which ends the process, and waits for it.

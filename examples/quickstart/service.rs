@@ -34,7 +34,12 @@ pub(crate) async fn continents(db: &Db) -> Result<Vec<Continent>, DbError> {
 
 /// Kilometres along a great circle: a plain function, remembered by its arguments.
 #[memoize(ttl = "60s")]
-pub(crate) fn distance_km(latitude: f64, longitude: f64, to_latitude: f64, to_longitude: f64) -> f64 {
+pub(crate) fn distance_km(
+    latitude: f64,
+    longitude: f64,
+    to_latitude: f64,
+    to_longitude: f64,
+) -> f64 {
     const EARTH_RADIUS_KM: f64 = 6371.0;
     let north = (to_latitude - latitude).to_radians() / 2.0;
     let east = (to_longitude - longitude).to_radians() / 2.0;

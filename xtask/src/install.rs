@@ -64,7 +64,7 @@ pub(crate) fn redis(host: &Host) -> Result<()> {
     let Some(manager) = MANAGERS.iter().find(|manager| host.find(manager.program).is_some()) else {
         return Err(Failure::new(
             "no Redis server was found, and no package manager that is known here (apt-get, dnf, apk, pacman, brew). \
-             Install Redis 7.0 or newer, or set REDIS_SERVER=/path/to/redis-server, and run the task again.",
+             Install Redis 6 or newer, or set REDIS_SERVER=/path/to/redis-server, and run the task again.",
         ));
     };
     println!("No Redis server was found: installing one with {}.", manager.program);

@@ -27,7 +27,7 @@ Every test starts a server of its own on a free port; nothing is sent to any oth
 
     cargo xtask test -- -p larder-core             the tests of one package
     cargo xtask test -- -p larder-core a_name      tests whose name contains `a_name`
-    cargo xtask with-redis cargo run --features redis --example quickstart
+    cargo xtask with-redis cargo run --example quickstart
 ";
 
 fn main() -> ExitCode {

@@ -7,8 +7,8 @@ use crate::failure::{Failure, Result};
 use crate::host::Host;
 use crate::install;
 
-/// The oldest release that has all the commands the shared tier uses (`SET` with both `NX` and `GET`).
-const OLDEST: (u32, u32) = (7, 0);
+/// The oldest release that knows what the shared tier asks for (RESP3 and `CLIENT TRACKING`).
+const OLDEST: (u32, u32) = (6, 0);
 
 const SERVERS: [&str; 2] = ["redis-server", "valkey-server"];
 const CLIENTS: [&str; 2] = ["redis-cli", "valkey-cli"];

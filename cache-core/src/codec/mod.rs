@@ -152,6 +152,11 @@ impl Codec {
     ///
     /// [`ErrorKind::Codec`] when the bytes are not exactly one value of this type, [`ErrorKind::Config`] when the
     /// codec's feature is not compiled in.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bincode")]
+    /// assert!(cache_core::Codec::Bincode.decode::<String>(b"\xff\xff\xff").is_err());
+    /// ```
     pub fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T> {
         match self {
             #[cfg(feature = "bincode")]

@@ -93,6 +93,13 @@ impl Default for CacheConfig {
 }
 
 /// Which tiers a cache has.
+///
+/// ```
+/// use cache_core::Backend;
+///
+/// assert_eq!("Redis".parse::<Backend>()?, Backend::Redis);
+/// # Ok::<(), cache_store::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -61,7 +61,7 @@ pub(crate) enum Entered {
     /// The leader's error.
     Error(Erased),
     /// Run the body, then settle.
-    Run(Run),
+    Run(Box<Run>),
 }
 
 type Flight = Leader<FlightKey, Arc<Fence>, Landed>;
@@ -120,7 +120,7 @@ impl Call {
         let alone = self.clone();
         let fence = Arc::clone(leader.meta());
         runtime::wait_for(async move { self.lead(leader).await })
-            .unwrap_or_else(|| Entered::Run(Run::new(alone, None, fence, Remote::Away)))
+            .unwrap_or_else(|| Entered::Run(Box::new(Run::new(alone, None, fence, Remote::Away))))
     }
 
     /// What a waiter makes of the way its flight ended.
@@ -169,7 +169,7 @@ impl Call {
 
     /// The body fails, or its errors cannot be shared: everybody who waited runs it once, at the same time.
     fn run_alone(&self) -> Entered {
-        Entered::Run(Run::new(self.clone(), None, self.fence(), Remote::Unasked))
+        Entered::Run(Box::new(Run::new(self.clone(), None, self.fence(), Remote::Unasked)))
     }
 
     fn flight_key(&self) -> FlightKey {

@@ -4,7 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use cache_store::{Claim, ClaimOutcome, Error, ErrorKind, Fill, Life, Nonce, Result, Store};
 
-use super::{Call, Writing, fill::dependency_life, lead::Found, validity::Candidate, write::{Ended, Written}};
+use super::{
+    Call, Writing,
+    fill::dependency_life,
+    lead::Found,
+    validity::Candidate,
+    write::{Ended, Written},
+};
 use crate::{
     envelope::{self, Envelope, EnvelopeWriter, Header},
     fence::Fence,
@@ -76,7 +82,9 @@ impl Call {
     ) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let written = Written { value: value.clone(), life, learned: learned.clone() };
-            if let Ended::Stored = Writing::begin_in_memory(self.clone()).finish_in_memory(Some(written)) {
+            if let Ended::Stored =
+                Writing::begin_in_memory(self.clone()).finish_in_memory(Some(written))
+            {
                 return Ok(());
             }
         }
@@ -89,7 +97,8 @@ impl Call {
             return Ok(self.remaining_in_memory());
         };
         let sent = self.engine.now();
-        let found = self.lifetime(&store).await.inspect_err(|error| self.engine.count_error(error))?;
+        let found =
+            self.lifetime(&store).await.inspect_err(|error| self.engine.count_error(error))?;
         Ok(found.map(|life| match life {
             Life::For(life) => life.saturating_sub(sent.until(self.engine.now())),
             Life::Forever => Duration::MAX,
@@ -114,7 +123,7 @@ impl Call {
             return Ok(self.tag_in_memory(tags));
         };
         let tagged = self.tag_shared(&store, tags).await;
-        self.engine.memory.remove(&self.key.as_ref());
+        self.engine.memory.remove(self.key.as_ref());
         tagged.inspect_err(|error| self.engine.count_error(error))
     }
 
@@ -133,7 +142,7 @@ impl Call {
         // Under the key's lock, so that an invalidation finds one of the two entries. When one of the tags was invalidated
         // since the value was loaded, the entry goes with it.
         engine.fences.with_key(self.key.hash(), || {
-            let tagged = engine.memory.remove_if(&self.key.as_ref(), &old)
+            let tagged = engine.memory.remove_if(self.key.as_ref(), &old)
                 && engine.fences.is_live(self.key.text(), &entry.fence);
             if tagged {
                 engine.memory.insert(self.key.clone(), Arc::new(entry));
@@ -192,7 +201,8 @@ impl Call {
     /// The same entry with other tags.
     fn rewrite(&self, old: &Envelope<'_>, tags: &[(&str, Nonce)]) -> Result<Vec<u8>> {
         let header = Header { fill_id: envelope::new_fill_id(), ..old.header };
-        let mut writer = EnvelopeWriter::begin(old.payload.len(), self.engine.settings.limits, &header);
+        let mut writer =
+            EnvelopeWriter::begin(old.payload.len(), self.engine.settings.limits, &header);
         for (name, nonce) in tags {
             writer.tag(name, *nonce)?;
         }

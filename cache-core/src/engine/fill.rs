@@ -82,7 +82,9 @@ impl Run {
         self.call.engine.counters.loaded(self.began.until(self.call.engine.now()));
         match keep {
             Keep::Value { value, life, learned } => {
-                let fence = Arc::new(Fence::clone(&self.fence).with_tags(&self.call.engine.fences, &learned));
+                let fence = Arc::new(
+                    Fence::clone(&self.fence).with_tags(&self.call.engine.fences, &learned),
+                );
                 self.store(&value, life, &learned, &fence).await;
                 self.land(Landed::Value(Loaded { value, fence }));
             }
@@ -193,7 +195,9 @@ impl Run {
             token: captured.lease.map(|lease| lease.token),
             dependency_life,
         };
-        Ok(if store.fill(fill).await? { Filled::Stored(bytes.len()) } else { Filled::Fenced })
+        let stored = store.fill(fill).await?;
+        self.call.engine.answered();
+        Ok(if stored { Filled::Stored(bytes.len()) } else { Filled::Fenced })
     }
 
     /// Keeps the value in memory for `life` from `since`.
@@ -219,8 +223,10 @@ impl Run {
             types: key.types().clone(),
             fence: fence.clone(),
         };
-        if !engine.keep_in_memory(key, entry) {
-            engine.counters.count(Counter::FillsFenced);
+        let kept = engine.keep_in_memory(key, entry);
+        // What the shared tier stored, or refused to, is counted already.
+        if encoded.is_none() {
+            engine.counters.count(if kept { Counter::Fills } else { Counter::FillsFenced });
         }
     }
 

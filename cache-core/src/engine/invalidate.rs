@@ -6,7 +6,11 @@ use cache_store::{Error, Invalidation, Result};
 use cache_template::Glob;
 
 use super::Engine;
-use crate::{events::Event, key::{KeyBuffer, raw_key}, stats::Counter};
+use crate::{
+    events::Event,
+    key::{KeyBuffer, raw_key},
+    stats::Counter,
+};
 
 /// One invalidation under way. Dropped before it is done, it still happens: here at once, in the shared tier by replay.
 pub(crate) struct Invalidating {
@@ -41,7 +45,7 @@ impl Engine {
     fn forget(&self, key: &str) {
         let mut buffer = KeyBuffer::new();
         let Ok(key) = raw_key(key, &mut buffer) else { return };
-        self.fences.invalidate_key(key.hash(), || self.memory.remove(&key));
+        self.fences.invalidate_key(key.hash(), || self.memory.remove(key));
     }
 
     fn forget_all(&self) {
@@ -58,7 +62,7 @@ impl Invalidating {
     pub(crate) async fn run(mut self) -> Result<()> {
         let Some(what) = &self.what else { return Ok(()) };
         let answer = match &self.engine.shared {
-            Some(store) => store.invalidate(what).await,
+            Some(store) => store.invalidate(what).await.inspect(|()| self.engine.answered()),
             None => Ok(()),
         };
         let Some(what) = self.what.take() else { return Ok(()) };
@@ -88,6 +92,5 @@ fn unconfirmed(error: &Error) -> Error {
             "{error}; it holds in this process, and is queued and repeated until the shared tier confirms it"
         ),
     )
-    .during("invalidate")
     .with_source(error.clone())
 }

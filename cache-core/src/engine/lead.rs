@@ -13,12 +13,7 @@ use super::{
     weight,
 };
 use crate::{
-    clock::Moment,
-    fence::Fence,
-    flight::Leader,
-    memory::MemoryEntry,
-    stats::Counter,
-    value::Stored,
+    clock::Moment, fence::Fence, flight::Leader, memory::MemoryEntry, stats::Counter, value::Stored,
 };
 
 type Flight = Leader<FlightKey, Arc<Fence>, Landed>;
@@ -34,7 +29,7 @@ impl Call {
         }
         self.engine.counters.count(Counter::Misses);
         let fence = Arc::clone(leader.meta());
-        Entered::Run(Run::new(self, Some(leader), fence, Remote::Unasked))
+        Entered::Run(Box::new(Run::new(self, Some(leader), fence, Remote::Unasked)))
     }
 
     /// Leads: memory once more, then the shared tier, then the body.
@@ -53,7 +48,7 @@ impl Call {
             Answer::Load(remote) => {
                 self.engine.counters.count(Counter::Misses);
                 let fence = Arc::clone(leader.meta());
-                Entered::Run(Run::new(self, Some(leader), fence, remote))
+                Entered::Run(Box::new(Run::new(self, Some(leader), fence, remote)))
             }
         }
     }
@@ -61,7 +56,8 @@ impl Call {
     /// Another leader may have landed between this call's look into memory and its join.
     fn filled_meanwhile(&self, leader: &Flight) -> Option<Loaded> {
         let site = self.site;
-        let entry = site.layer.memory().then(|| self.engine.memory_hit(self.key.as_ref(), site))??;
+        let entry =
+            site.layer.memory().then(|| self.engine.memory_hit(self.key.as_ref(), site))??;
         if entry.value.as_ref().is_some_and(|value| (**value).type_id() != (self.value.id)()) {
             return None;
         }
@@ -138,6 +134,7 @@ impl Call {
         let sent = self.engine.now();
         let query = Query { key: self.key.text(), tags: &self.tags, life };
         let reading = store.read(query).await?;
+        self.engine.answered();
         let (Some(bytes), Some(nonce)) = (reading.value, reading.key_nonce) else {
             return Ok((Found::Refused(Vec::new()), None));
         };

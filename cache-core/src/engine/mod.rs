@@ -21,15 +21,15 @@ use std::{
     time::Duration,
 };
 
-use cache_store::{Error, ErrorKind, Store};
+use cache_store::{Error, ErrorKind, Status, Store};
 
+use self::{call::FlightKey, replay::Replay};
 pub(crate) use self::{
     call::{Call, Entered, Landed, Loaded},
     fill::{Keep, Run},
     invalidate::Invalidating,
     write::{Writing, Written},
 };
-use self::{call::FlightKey, replay::Replay};
 use crate::{
     clock::{Clock, Moment},
     codec::Codec,
@@ -37,7 +37,7 @@ use crate::{
     events::{Event, EventSink},
     fence::{Fence, Fences},
     flight::Flights,
-    key::{KeyHasher, Key, KeyRef},
+    key::{Key, KeyRef},
     memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict},
     private::{BY_HAND, Site},
     stats::{Counter, Counters, Stats},
@@ -59,7 +59,7 @@ pub(crate) struct Settings {
 /// One cache: its tiers, and what it knows about loads and invalidations.
 pub(crate) struct Engine {
     pub(crate) settings: Settings,
-    pub(crate) memory: MemoryTier<Key, KeyHasher>,
+    pub(crate) memory: MemoryTier,
     pub(crate) fences: Fences,
     pub(crate) flights: Flights<FlightKey, Arc<Fence>, Landed>,
     pub(crate) shared: Option<Arc<dyn Store>>,
@@ -67,10 +67,16 @@ pub(crate) struct Engine {
     pub(crate) events: Arc<EventSink>,
     replay: Replay,
     enabled: AtomicBool,
+    /// Whether the shared tier failed when it was asked last.
+    down: AtomicBool,
 }
 
 impl Engine {
-    pub(crate) fn new(settings: Settings, shared: Option<Arc<dyn Store>>, enabled: bool) -> Arc<Self> {
+    pub(crate) fn new(
+        settings: Settings,
+        shared: Option<Arc<dyn Store>>,
+        enabled: bool,
+    ) -> Arc<Self> {
         let counters = Arc::new(Counters::default());
         let events = Arc::new(EventSink::default());
         let config = MemoryConfig {
@@ -79,7 +85,7 @@ impl Engine {
             clock: settings.clock.clone(),
             on_evict: Some(on_evict(&counters, &events)),
         };
-        let memory = MemoryTier::with_hasher(config, KeyHasher::default());
+        let memory = MemoryTier::new(config);
         Arc::new(Self {
             settings,
             memory,
@@ -90,6 +96,7 @@ impl Engine {
             events,
             replay: Replay::default(),
             enabled: AtomicBool::new(enabled),
+            down: AtomicBool::new(false),
         })
     }
 
@@ -100,9 +107,9 @@ impl Engine {
 
     /// What memory holds under the key for this function, if that is still valid.
     pub(crate) fn memory_hit(&self, key: KeyRef<'_>, site: &Site) -> Option<Arc<MemoryEntry>> {
-        let entry = self.memory.get(&key)?;
-        if !self.fences.is_live(key.text(), &entry.fence) {
-            self.memory.remove_if(&key, &entry);
+        let entry = self.memory.get(key)?;
+        if !self.fences.is_live_by(|| key.text(), &entry.fence) {
+            self.memory.remove_if(key, &entry);
             return None;
         }
         let ours = entry.version == site.version
@@ -120,6 +127,14 @@ impl Engine {
         })
     }
 
+    /// The shared tier answered.
+    pub(crate) fn answered(&self) {
+        if self.down.load(Ordering::Relaxed) && self.down.swap(false, Ordering::Relaxed) {
+            tracing::info!(target: "larder", "the shared tier answers again");
+            self.events.tell(|| Event::SharedUp);
+        }
+    }
+
     pub(crate) fn now(&self) -> Moment {
         self.settings.clock.now()
     }
@@ -129,8 +144,12 @@ impl Engine {
         self.shared.as_ref().filter(|_| site.layer.shared())
     }
 
-    /// Counts an error of the shared tier.
+    /// Counts an error of the shared tier, and tells when it is the first one.
     pub(crate) fn count_error(&self, error: &Error) {
+        if error.status() == Status::Temporary && !self.down.swap(true, Ordering::Relaxed) {
+            tracing::warn!(target: "larder", %error, "the shared tier is away; calls go on without it");
+            self.events.tell(|| Event::SharedDown { error: error.clone() });
+        }
         self.counters.count(match error.kind() {
             ErrorKind::Timeout => Counter::SharedTimeouts,
             _ => Counter::SharedErrors,

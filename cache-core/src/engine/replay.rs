@@ -106,6 +106,7 @@ async fn repeat(engine: Weak<Engine>) {
         let answer = store.invalidate(&what).await;
         match answer {
             Ok(()) => {
+                engine.answered();
                 engine.confirmed(&what);
                 pause = FIRST_PAUSE;
                 continue;

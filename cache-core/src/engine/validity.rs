@@ -23,7 +23,11 @@ pub(super) struct Candidate<'a> {
 }
 
 pub(super) enum Verdict {
-    Valid { value: Stored, tags: Vec<String>, encoded: usize },
+    Valid {
+        value: Stored,
+        tags: Vec<String>,
+        encoded: usize,
+    },
     /// The head of the bytes, so that they are not offered again.
     Refused(Vec<u8>),
 }

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use cache_store::{Begin, Begun, Error, ErrorKind, Finish, Invalidation, Life, Nonce};
 
 use super::{Call, fill::dependency_life, weight};
-use crate::{clock::Moment, fence::Fence, memory::MemoryEntry, runtime, stats::Counter, value::Stored};
+use crate::{
+    clock::Moment, fence::Fence, memory::MemoryEntry, runtime, stats::Counter, value::Stored,
+};
 
 /// How long readers keep out of the way of a writer that never comes back.
 const WRITE_TTL: Duration = Duration::from_secs(30);
@@ -34,7 +36,9 @@ impl Writing {
             dependency_life: call.dependency_life(),
         };
         let begun = match call.engine.shared_for(call.site) {
-            Some(store) => store.begin(begin).await.map_err(|error| call.engine.count_error(&error)).ok(),
+            Some(store) => {
+                store.begin(begin).await.map_err(|error| call.engine.count_error(&error)).ok()
+            }
             None => None,
         };
         let local = LocalWrite::begin(&call);
@@ -70,7 +74,10 @@ impl Writing {
         };
         let Some(begun) = &self.begun else {
             self.repeat_invalidation();
-            return Shared::Failed(Error::new(ErrorKind::Unavailable, "the write was not announced"));
+            return Shared::Failed(Error::new(
+                ErrorKind::Unavailable,
+                "the write was not announced",
+            ));
         };
         let bytes = match value {
             Some(written) => self.encode(&store, begun, written).await,
@@ -181,7 +188,7 @@ impl LocalWrite {
         let Call { engine, key, tags, .. } = call;
         // Marking the key takes its entry out and fences every load that began before; a second writer's mark
         // fences this one.
-        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(&key.as_ref()));
+        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(key.as_ref()));
         Self { fence: engine.fences.fence(engine.fences.now(), tags) }
     }
 
@@ -221,7 +228,7 @@ impl LocalWrite {
 
     fn give_up(&self, call: &Call) {
         let Call { engine, key, .. } = call;
-        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(&key.as_ref()));
+        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(key.as_ref()));
     }
 }
 
@@ -245,7 +252,10 @@ pub(crate) enum Ended {
 enum Shared {
     /// There is no shared tier for this entry.
     None,
-    Stored { sent: Moment, bytes: usize },
+    Stored {
+        sent: Moment,
+        bytes: usize,
+    },
     Refused,
     Failed(Error),
 }

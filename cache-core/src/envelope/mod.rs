@@ -31,9 +31,8 @@ mod write;
 use cache_store::Nonce;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-#[allow(unused_imports, reason = "named by the engine")]
 pub(crate) use self::{
-    parse::{Corrupt, Envelope, Tags, parse},
+    parse::{Envelope, parse},
     write::EnvelopeWriter,
 };
 use crate::Codec;
@@ -72,7 +71,7 @@ pub(crate) struct Header {
     pub(crate) by_hand: bool,
     /// See [`type_fingerprint`].
     pub(crate) type_fingerprint: u64,
-    /// See [`rules_fingerprint`]; 0 when set by hand.
+    /// Names the function's list of tags; 0 when set by hand.
     pub(crate) rules_fingerprint: u64,
 }
 
@@ -100,18 +99,6 @@ pub(crate) fn new_fill_id() -> [u8; FILL_ID_LEN] {
 /// differs is a miss, and what is equal by accident is still decoded under every check.
 pub(crate) fn type_fingerprint(type_name: &str, version: u32) -> u64 {
     fingerprint([b"type".as_slice(), type_name.as_bytes(), &version.to_le_bytes()])
-}
-
-/// Names the rules a function stores under: its tag templates, each as its literals, those learned from the value as
-/// their text, and its version. An entry that was stored under other rules lacks tags and is a miss. Never 0.
-pub(crate) fn rules_fingerprint(known: &[&[&str]], learned: &[&str], version: u32) -> u64 {
-    let templates = (known.len() as u64).to_le_bytes();
-    let lengths: Vec<_> =
-        known.iter().map(|literals| (literals.len() as u64).to_le_bytes()).collect();
-    let shape = lengths.iter().map(<[u8; 8]>::as_slice);
-    let texts = known.iter().copied().flatten().chain(learned).map(|text| text.as_bytes());
-    let head = [b"rules".as_slice(), &version.to_le_bytes(), &templates];
-    fingerprint(head.into_iter().chain(shape).chain(texts)).max(1)
 }
 
 /// The first 64 bits of BLAKE3 over length-prefixed parts, so that no two lists of parts are the same bytes.

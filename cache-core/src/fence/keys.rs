@@ -49,12 +49,6 @@ impl KeyMarks {
         shard.last(hash) <= born.number() && then()
     }
 
-    /// Runs `change` under the key's lock.
-    pub(super) fn with<R>(&self, hash: u64, change: impl FnOnce() -> R) -> R {
-        let _shard = lock(self.shard(hash));
-        change()
-    }
-
     /// As [`unless_invalidated`](Self::unless_invalidated), and marks the key as invalidated when `then` answers true.
     pub(super) fn mark_unless_invalidated(
         &self,
@@ -64,11 +58,18 @@ impl KeyMarks {
         then: impl FnOnce() -> bool,
     ) -> bool {
         let mut shard = lock(self.shard(hash));
-        let done = shard.last(hash) <= born.number() && then();
+        let current = shard.last(hash) <= born.number();
+        let done = current && then();
         if done {
             shard.mark(hash, sequence.next(), self.keep);
         }
         done
+    }
+
+    /// Runs `change` under the key's lock.
+    pub(super) fn with<R>(&self, hash: u64, change: impl FnOnce() -> R) -> R {
+        let _shard = lock(self.shard(hash));
+        change()
     }
 
     fn shard(&self, hash: u64) -> &Mutex<Shard> {

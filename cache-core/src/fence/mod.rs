@@ -220,6 +220,12 @@ impl Fences {
     /// nothing, unless a pattern was invalidated since the entry was last served.
     #[inline]
     pub(crate) fn is_live(&self, text: &str, fence: &Fence) -> bool {
+        self.is_live_by(|| text, fence)
+    }
+
+    /// [`Fences::is_live`] for a text that is not at hand: it is asked for only if there are patterns to match.
+    #[inline]
+    pub(crate) fn is_live_by<'t>(&self, text: impl FnOnce() -> &'t str, fence: &Fence) -> bool {
         self.cleared.load(Ordering::Acquire) <= fence.born.number()
             && fence.tags_untouched()
             && self.patterns.spares(text, &fence.checked)

@@ -48,9 +48,9 @@ impl PatternLog {
 
     /// Whether no record after `checked` matches the key; if so, `checked` moves to the last one seen.
     #[inline]
-    pub(super) fn spares(&self, text: &str, checked: &AtomicU64) -> bool {
+    pub(super) fn spares<'t>(&self, text: impl FnOnce() -> &'t str, checked: &AtomicU64) -> bool {
         let known = checked.load(Ordering::Acquire);
-        self.newest.load(Ordering::Acquire) <= known || self.catch_up(text, checked, known)
+        self.newest.load(Ordering::Acquire) <= known || self.catch_up(text(), checked, known)
     }
 
     #[cold]

@@ -118,6 +118,16 @@ fn a_pattern_invalidated_between_the_load_and_the_insert_is_not_skipped_by_the_f
 }
 
 #[test]
+fn the_text_is_asked_for_only_when_there_are_patterns_to_match() {
+    let fences = Fences::new();
+    let fence = born_now(&fences);
+    assert!(fences.is_live_by(|| unreachable!("nothing to match"), &fence));
+    fences.invalidate_pattern(glob("order:*"));
+    assert!(fences.is_live_by(|| "user:1", &fence));
+    assert!(fences.is_live_by(|| unreachable!("nothing new to match"), &fence));
+}
+
+#[test]
 fn an_entry_older_than_a_trimmed_pattern_is_refused_and_one_that_had_seen_it_is_not() {
     let fences = Fences::with_limits(SMALL);
     let (idle, busy) = (born_now(&fences), born_now(&fences));
@@ -146,23 +156,29 @@ fn a_load_of_a_key_whose_mark_was_forgotten_is_refused_by_the_floor() {
 #[test]
 fn forgetting_keeps_the_newer_half_of_the_key_marks() {
     let fences = Fences::with_limits(SMALL);
-    for key in 1..=4 {
-        fences.invalidate_key(key, || ());
-    }
-    let fence = born_now(&fences);
+    fences.invalidate_key(1, || ());
+    fences.invalidate_key(2, || ());
+    let middle = born_now(&fences);
+    fences.invalidate_key(3, || ());
+    fences.invalidate_key(4, || ());
     fences.invalidate_key(5, || ());
-    assert!(fences.is_current(1, "user:1", &fence), "the floor is below the marks that stay");
-    assert!(!fences.is_current(5, "user:5", &fence));
+    assert!(fences.is_current(1, "user:1", &middle), "the floor is below the marks that stay");
+    for key in 3..=5 {
+        assert!(!fences.is_current(key, "user:1", &middle), "the mark of {key} stays");
+    }
 }
 
 #[test]
 fn repeated_invalidations_of_one_key_forget_nothing() {
     let fences = Fences::with_limits(SMALL);
     let other = born_now(&fences);
+    for key in 1..=SMALL.keys as u64 {
+        fences.invalidate_key(key, || ());
+    }
     for _ in 0..100 {
         fences.invalidate_key(1, || ());
     }
-    assert!(fences.is_current(2, "user:2", &other));
+    assert!(fences.is_current(9, "user:9", &other));
 }
 
 #[test]

@@ -12,6 +12,10 @@
 //! - *A leader that is alive but not polled holds nobody for ever*: a waiter that has waited long enough
 //!   [takes over](Flights::take_over). One of many does; the others wait for it.
 //!
+//! A value may depend on more than its leader knew when it began: on tags that are learned from it. A flight then looks
+//! joinable to one who comes after such a tag's invalidation. So the leader lands its final fence with the value, and a
+//! waiter checks it and joins again if it is not current.
+//!
 //! # Why no wake-up is lost
 //!
 //! A flight's state is one lock. A waiter that looks either finds the flight finished, or leaves its waker there in the

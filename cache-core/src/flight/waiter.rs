@@ -32,11 +32,6 @@ impl<M, T> Waiter<M, T> {
     pub(super) fn new(flight: Arc<Flight<M, T>>) -> Self {
         Self { flight, slot: None }
     }
-
-    /// What the leader noted when the flight began.
-    pub(crate) fn meta(&self) -> &M {
-        &self.flight.meta
-    }
 }
 
 impl<M, T: Clone> Waiter<M, T> {

@@ -2,21 +2,21 @@ use std::{any::TypeId, fmt};
 
 use smallvec::SmallVec;
 
-use super::{KeyPart, KeyWriter};
+use super::{KeyPart, KeyWriter, bytes::Bytes};
 
 /// A key while it is rendered; on the stack unless it is unusually long.
-#[derive(Default)]
 pub(crate) struct KeyBuffer {
     /// UTF-8; bytes, because a lookup compares them and has no need to check them.
-    pub(super) text: SmallVec<[u8; 256]>,
+    pub(super) text: Bytes<256>,
     pub(super) types: SmallVec<[TypeId; 2]>,
     pub(super) failure: Option<Box<str>>,
 }
 
 impl KeyBuffer {
     /// An empty buffer.
+    #[inline]
     pub(crate) fn new() -> Self {
-        Self::default()
+        Self { text: Bytes::new(), types: SmallVec::new(), failure: None }
     }
 
     /// Empties it for the next key.
@@ -46,12 +46,12 @@ impl KeyBuffer {
 
     #[inline]
     pub(super) fn push(&mut self, text: &str) {
-        self.text.extend_from_slice(text.as_bytes());
+        self.text.extend(text.as_bytes());
     }
 
     pub(super) fn as_str(&self) -> &str {
         // Only whole `&str`s are pushed, and marks are inserted between them.
-        std::str::from_utf8(&self.text).expect("a key is UTF-8")
+        std::str::from_utf8(self.text.as_slice()).expect("a key is UTF-8")
     }
 }
 

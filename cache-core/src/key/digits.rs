@@ -1,23 +1,35 @@
 //! Decimal digits without the formatting machinery.
 
-use smallvec::SmallVec;
+use super::bytes::Bytes;
 
 /// Digits of `u64::MAX`.
 const MOST: usize = 20;
 
-#[inline]
-pub(super) fn push(text: &mut SmallVec<[u8; 256]>, mut value: u64) {
-    let mut digits = [0; MOST];
-    let mut first = MOST;
-    loop {
-        first -= 1;
-        digits[first] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
+/// `00` to `99`, because a division by 100 costs no more than one by 10.
+static PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut i = 0;
+    while i < 100 {
+        pairs[i] = [b'0' + (i / 10) as u8, b'0' + (i % 10) as u8];
+        i += 1;
     }
-    text.extend_from_slice(&digits[first..]);
+    pairs
+};
+
+#[inline]
+pub(super) fn push(text: &mut Bytes<256>, mut value: u64) {
+    let count = value.checked_ilog10().unwrap_or(0) as usize + 1;
+    let mut digits = [0; MOST];
+    let mut end = count;
+    while value >= 10 {
+        end -= 2;
+        digits[end..end + 2].copy_from_slice(&PAIRS[(value % 100) as usize]);
+        value /= 100;
+    }
+    if end > 0 {
+        digits[0] = b'0' + value as u8;
+    }
+    text.extend_from(&digits, count);
 }
 
 #[cfg(test)]
@@ -27,9 +39,9 @@ mod tests {
     use super::*;
 
     fn text(value: u64) -> String {
-        let mut out = SmallVec::new();
+        let mut out = Bytes::new();
         push(&mut out, value);
-        String::from_utf8(out.to_vec()).unwrap()
+        String::from_utf8(out.as_slice().to_vec()).unwrap()
     }
 
     #[test]

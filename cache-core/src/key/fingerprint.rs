@@ -2,16 +2,15 @@ use std::any::TypeId;
 
 use smallvec::SmallVec;
 
-use super::{KeyPart, buffer::KeyBuffer, lookup};
+use super::{KeyPart, buffer::KeyBuffer, bytes::Bytes, lookup};
 
 /// Arguments in a binary form that is made faster than text; a front of the memory tier compares it.
 ///
 /// It is exact, not a digest: at one call site, equal bytes and types mean that the rendered keys are equal. Every
 /// value begins with its kind and shows its own end, so generic call sites are covered too.
 #[doc(hidden)]
-#[derive(Default)]
 pub struct Fingerprint {
-    bytes: SmallVec<[u8; 64]>,
+    bytes: Bytes<96>,
     types: SmallVec<[TypeId; 2]>,
     failed: bool,
 }
@@ -30,19 +29,21 @@ enum Kind {
     None,
     Some,
     Rendered,
+    Type,
     #[cfg(feature = "uuid")]
     Identifier,
 }
 
 impl Fingerprint {
+    #[inline]
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self { bytes: Bytes::new(), types: SmallVec::new(), failed: false }
     }
 
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.as_slice()
     }
 
     #[must_use]
@@ -59,7 +60,7 @@ impl Fingerprint {
     /// A hash of the bytes with this process's seed.
     #[must_use]
     pub fn hash(&self) -> u64 {
-        lookup::hash(&self.bytes)
+        lookup::hash(self.bytes.as_slice())
     }
 
     #[inline]
@@ -77,6 +78,13 @@ impl Fingerprint {
         self.lengthy(Kind::Text, text.as_bytes());
     }
 
+    /// A type; its name is not needed, because the types are compared.
+    #[inline]
+    pub(super) fn type_id(&mut self, id: TypeId) {
+        self.fixed(Kind::Type, []);
+        self.types.push(id);
+    }
+
     /// The sixteen bytes of an identifier.
     #[cfg(feature = "uuid")]
     #[inline]
@@ -88,7 +96,7 @@ impl Fingerprint {
     pub(super) fn rendered(&mut self, part: &(impl KeyPart + ?Sized)) {
         let mut buffer = KeyBuffer::new();
         buffer.part(part);
-        self.lengthy(Kind::Rendered, &buffer.text);
+        self.lengthy(Kind::Rendered, buffer.text.as_slice());
         self.types.extend_from_slice(&buffer.types);
         self.failed |= buffer.failure().is_some();
     }
@@ -109,7 +117,7 @@ impl Fingerprint {
     /// A number that 64 bits do not hold.
     pub(super) fn wide(&mut self, negative: bool, magnitude: u128) {
         self.fixed(Kind::Wide, [u8::from(negative)]);
-        self.bytes.extend_from_slice(&magnitude.to_le_bytes());
+        self.bytes.extend(&magnitude.to_le_bytes());
     }
 
     #[inline]
@@ -150,13 +158,19 @@ impl Fingerprint {
 
     #[inline]
     fn fixed<const N: usize>(&mut self, kind: Kind, bytes: [u8; N]) {
-        self.bytes.push(kind as u8);
-        self.bytes.extend_from_slice(&bytes);
+        self.bytes.extend(&[kind as u8]);
+        self.bytes.extend(&bytes);
     }
 
     #[inline]
     fn lengthy(&mut self, kind: Kind, bytes: &[u8]) {
         self.fixed(kind, (bytes.len() as u64).to_le_bytes());
-        self.bytes.extend_from_slice(bytes);
+        self.bytes.extend(bytes);
+    }
+}
+
+impl Default for Fingerprint {
+    fn default() -> Self {
+        Self::new()
     }
 }

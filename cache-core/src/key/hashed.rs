@@ -35,9 +35,9 @@ impl<'a, T: Serialize + ?Sized> Hashed<'a, T> {
     ///
     /// [`ErrorKind::Codec`] if the value's `Serialize` fails.
     pub fn checked(&self) -> Result<String> {
-        canonical::digest(self.0)
-            .map(|digest| digest.to_hex()[..DIGEST_CHARS].to_owned())
-            .map_err(|why| Error::new(ErrorKind::Codec, format!("the value cannot be hashed: {why}")))
+        canonical::digest(self.0).map(|digest| digest.to_hex()[..DIGEST_CHARS].to_owned()).map_err(
+            |why| Error::new(ErrorKind::Codec, format!("the value cannot be hashed: {why}")),
+        )
     }
 }
 

@@ -55,7 +55,10 @@ pub(crate) fn render_key<'a>(
 /// A key that a user wrote by hand.
 pub(crate) fn raw_key<'a>(text: &'a str, buffer: &'a mut KeyBuffer) -> Result<KeyRef<'a>> {
     if text.is_empty() {
-        return Err(Error::new(ErrorKind::Template, "the key is empty: write for instance `user:42`"));
+        return Err(Error::new(
+            ErrorKind::Template,
+            "the key is empty: write for instance `user:42`",
+        ));
     }
     if text.len() <= MAX_KEY_BYTES {
         return Ok(KeyRef { hash: hash(text.as_bytes()), text: text.as_bytes(), types: &[] });
@@ -71,12 +74,12 @@ impl KeyBuffer {
         if self.text.len() > MAX_KEY_BYTES {
             self.shorten();
         }
-        KeyRef { hash: hash(&self.text), text: &self.text, types: &self.types }
+        KeyRef { hash: hash(self.text.as_slice()), text: self.text.as_slice(), types: &self.types }
     }
 
     #[cold]
     fn shorten(&mut self) {
-        let digest = blake3::hash(&self.text).to_hex();
+        let digest = blake3::hash(self.text.as_slice()).to_hex();
         self.text.truncate(head_of(self.as_str()).len());
         self.push(MARKER);
         self.push(&digest[..DIGEST_CHARS]);
@@ -148,18 +151,6 @@ impl PartialEq for Key {
 
 impl Eq for Key {}
 
-impl crate::memory::Text for Key {
-    fn text(&self) -> &str {
-        &self.text
-    }
-}
-
-impl crate::memory::Text for KeyRef<'_> {
-    fn text(&self) -> &str {
-        KeyRef::text(self)
-    }
-}
-
 impl Hash for Key {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -229,4 +220,12 @@ pub(super) fn hash(bytes: &[u8]) -> u64 {
     let mut hasher = FoldHasher::with_seed(*seed, shared);
     hasher.write(bytes);
     hasher.finish()
+}
+
+#[cfg(test)]
+impl Key {
+    /// A key with a hash of the test's choice.
+    pub(super) fn with_hash(text: &str, hash: u64) -> Self {
+        Self { hash, text: text.into(), types: None }
+    }
 }

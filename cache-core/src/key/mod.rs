@@ -15,30 +15,38 @@
 //! whole.
 
 mod buffer;
+mod bytes;
 mod canonical;
 mod collections;
 mod digits;
 mod fingerprint;
 mod generated;
 mod hashed;
+mod here;
 mod lookup;
 mod part;
 mod std_types;
+mod template;
 mod type_part;
 mod writer;
 
 #[doc(hidden)]
 pub use fingerprint::Fingerprint;
+#[doc(hidden)]
+pub use generated::{hashed, part, rendered, type_part};
 pub use hashed::Hashed;
+#[doc(hidden)]
+pub use here::{Here, Marker, marker};
 pub use part::KeyPart;
+pub use template::KeyTemplate;
 pub use type_part::TypePart;
 pub use writer::KeyWriter;
 
 pub(crate) use {
     buffer::KeyBuffer,
+    generated::render,
     lookup::{Key, KeyHasher, KeyRef, Types, raw_key, render_key},
 };
-pub use {
-    generated::{hashed, part, rendered, type_part},
-};
-pub(crate) use generated::render;
+
+#[cfg(test)]
+mod tests;

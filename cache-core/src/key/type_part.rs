@@ -4,7 +4,7 @@ use std::{
     marker::PhantomData,
 };
 
-use super::{KeyPart, KeyWriter};
+use super::{Fingerprint, KeyPart, KeyWriter};
 
 /// A type as part of a key: `{T}` and `{Self}` in an attribute.
 ///
@@ -37,6 +37,10 @@ impl<T: ?Sized> Default for TypePart<T> {
 impl<T: ?Sized + 'static> KeyPart for TypePart<T> {
     fn render(&self, out: &mut KeyWriter<'_>) {
         out.display(Dotted(type_name::<T>()));
+        out.type_id(TypeId::of::<T>());
+    }
+
+    fn fingerprint(&self, out: &mut Fingerprint) {
         out.type_id(TypeId::of::<T>());
     }
 }

@@ -119,8 +119,8 @@ impl KeyWriter<'_> {
         self.step();
         let start = self.buffer.text.len();
         KeyWriter::fill(self.buffer, |out| part.render(out));
-        if self.buffer.text[start..].starts_with(NONE.as_bytes()) {
-            self.buffer.text.insert_from_slice(start, NONE.as_bytes());
+        if self.buffer.text.as_slice()[start..].starts_with(NONE.as_bytes()) {
+            self.buffer.text.insert(start, NONE.as_bytes());
         }
     }
 
@@ -160,7 +160,7 @@ impl KeyWriter<'_> {
     pub(super) fn i64(&mut self, value: i64) {
         self.step();
         if value < 0 {
-            self.buffer.text.push(b'-');
+            self.buffer.push("-");
         }
         digits::push(&mut self.buffer.text, value.unsigned_abs());
     }
@@ -181,10 +181,10 @@ impl KeyWriter<'_> {
     #[inline]
     fn close(&mut self) {
         let text = &mut self.buffer.text;
-        if self.steps == 1 && !text[self.start..].starts_with(STEPS[0].as_bytes()) {
+        if self.steps == 1 && !text.as_slice()[self.start..].starts_with(STEPS[0].as_bytes()) {
             return;
         }
-        text.insert_from_slice(self.start, STEPS[0].as_bytes());
+        text.insert(self.start, STEPS[0].as_bytes());
         self.buffer.push(STEPS[1]);
     }
 

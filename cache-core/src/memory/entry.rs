@@ -1,19 +1,16 @@
 //! What the memory tier holds for a key.
 
-use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
 
 use crate::clock::{Clock, Moment};
 use crate::fence::Fence;
 use crate::key::Types;
-
-/// A value of whatever type the function returns; `None` is a cached absence.
-pub(crate) type Value = Option<Arc<dyn Any + Send + Sync>>;
+use crate::value::Stored;
 
 /// A value, how long it may be served, and what rules it out before.
 pub(crate) struct MemoryEntry {
-    pub(crate) value: Value,
+    /// `None` is a cached absence.
+    pub(crate) value: Stored,
     /// The entry is a miss from this moment on; `None` for never.
     pub(crate) expires: Option<Moment>,
     /// In bytes; counts only where the tier is bounded by bytes.

@@ -9,18 +9,17 @@ mod entry;
 mod tests;
 
 use std::fmt;
-use std::hash::{BuildHasher, Hash};
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use moka::Expiry;
 use moka::notification::RemovalCause;
-use moka::{Equivalent, Expiry};
 
 use crate::clock::Clock;
+use crate::key::{Key, KeyHasher, KeyRef};
 
 pub(crate) use entry::MemoryEntry;
-#[cfg(test)]
-pub(crate) use entry::Value;
 
 /// How large the tier may grow, and what it tells.
 pub(crate) struct MemoryConfig {
@@ -36,12 +35,6 @@ pub(crate) struct MemoryConfig {
 /// Told the text of a key that went, and why.
 pub(crate) type OnEvict = Box<dyn Fn(&str, Cause) + Send + Sync>;
 
-/// A key, owned or borrowed, that can be read.
-pub(crate) trait Text {
-    /// The key as it was rendered.
-    fn text(&self) -> &str;
-}
-
 /// Why an entry went without being asked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Cause {
@@ -52,24 +45,26 @@ pub(crate) enum Cause {
 }
 
 /// The entries that this process holds.
-pub(crate) struct MemoryTier<K, S> {
-    entries: moka::sync::Cache<K, Arc<MemoryEntry>, S>,
+pub(crate) struct MemoryTier<S = KeyHasher> {
+    entries: moka::sync::Cache<Key, Arc<MemoryEntry>, S>,
     clock: Clock,
     on_evict: Option<Arc<OnEvict>>,
     /// Held by inserts and conditional removals of a key, so that neither comes between the other's look and its step.
     changing: Box<[Mutex<()>]>,
-    hasher: S,
 }
 
 /// How much longer than its time to live moka keeps an entry: long enough for a reader to find it and count it as
 /// expired, short enough not to matter.
 const GRACE: Duration = Duration::from_secs(1);
 
-impl<K, S> MemoryTier<K, S>
-where
-    K: Text + Hash + Eq + Send + Sync + 'static,
-    S: BuildHasher + Clone + Send + Sync + 'static,
-{
+impl MemoryTier {
+    /// An empty tier.
+    pub(crate) fn new(config: MemoryConfig) -> Self {
+        Self::with_hasher(config, KeyHasher::default())
+    }
+}
+
+impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
     /// An empty tier that hashes keys with `hasher`.
     pub(crate) fn with_hasher(config: MemoryConfig, hasher: S) -> Self {
         let MemoryConfig { max_entries, max_bytes, clock, on_evict } = config;
@@ -78,31 +73,27 @@ where
             .max_capacity(max_bytes.unwrap_or(max_entries))
             .expire_after(GiveBack(clock.clone()));
         if max_bytes.is_some() {
-            builder = builder.weigher(|_: &K, entry: &Arc<MemoryEntry>| entry.weight);
+            builder = builder.weigher(|_: &Key, entry: &Arc<MemoryEntry>| entry.weight);
         }
         if let Some(tell) = on_evict.clone() {
-            builder = builder.eviction_listener(move |key: Arc<K>, _, cause| match cause {
+            builder = builder.eviction_listener(move |key: Arc<Key>, _, cause| match cause {
                 RemovalCause::Size => tell(key.text(), Cause::Size),
                 RemovalCause::Expired => tell(key.text(), Cause::Expired),
                 RemovalCause::Explicit | RemovalCause::Replaced => {}
             });
         }
         Self {
-            entries: builder.build_with_hasher(hasher.clone()),
+            entries: builder.build_with_hasher(hasher),
             clock,
             on_evict,
             changing: (0..64).map(|_| Mutex::default()).collect(),
-            hasher,
         }
     }
 
     /// The entry, unless its time to live is over: then it is removed.
     #[inline]
-    pub(crate) fn get<Q>(&self, key: &Q) -> Option<Arc<MemoryEntry>>
-    where
-        Q: Text + Equivalent<K> + Hash + ?Sized,
-    {
-        let entry = self.entries.get(key)?;
+    pub(crate) fn get(&self, key: KeyRef<'_>) -> Option<Arc<MemoryEntry>> {
+        let entry = self.entries.get(&key)?;
         if entry.is_expired(&self.clock) {
             self.expire(key, &entry);
             return None;
@@ -111,28 +102,22 @@ where
     }
 
     /// Puts the entry in place of whatever is there.
-    pub(crate) fn insert(&self, key: K, entry: Arc<MemoryEntry>) {
-        let _changing = self.changing(&key);
+    pub(crate) fn insert(&self, key: Key, entry: Arc<MemoryEntry>) {
+        let _changing = self.changing(key.hash());
         self.entries.insert(key, entry);
     }
 
     /// Takes the entry out.
-    pub(crate) fn remove<Q>(&self, key: &Q) -> Option<Arc<MemoryEntry>>
-    where
-        Q: Equivalent<K> + Hash + ?Sized,
-    {
-        self.entries.remove(key)
+    pub(crate) fn remove(&self, key: KeyRef<'_>) -> Option<Arc<MemoryEntry>> {
+        self.entries.remove(&key)
     }
 
     /// Takes the entry out if it is still this one, and says whether it was.
-    pub(crate) fn remove_if<Q>(&self, key: &Q, expected: &Arc<MemoryEntry>) -> bool
-    where
-        Q: Equivalent<K> + Hash + ?Sized,
-    {
-        let _changing = self.changing(key);
-        let same = self.entries.get(key).is_some_and(|there| Arc::ptr_eq(&there, expected));
+    pub(crate) fn remove_if(&self, key: KeyRef<'_>, expected: &Arc<MemoryEntry>) -> bool {
+        let _changing = self.changing(key.hash());
+        let same = self.entries.get(&key).is_some_and(|there| Arc::ptr_eq(&there, expected));
         if same {
-            self.entries.invalidate(key);
+            self.entries.invalidate(&key);
         }
         same
     }
@@ -158,10 +143,7 @@ where
     }
 
     #[cold]
-    fn expire<Q>(&self, key: &Q, expired: &Arc<MemoryEntry>)
-    where
-        Q: Text + Equivalent<K> + Hash + ?Sized,
-    {
+    fn expire(&self, key: KeyRef<'_>, expired: &Arc<MemoryEntry>) {
         if self.remove_if(key, expired)
             && let Some(tell) = &self.on_evict
         {
@@ -169,8 +151,8 @@ where
         }
     }
 
-    fn changing<Q: Hash + ?Sized>(&self, key: &Q) -> MutexGuard<'_, ()> {
-        let shard = (self.hasher.hash_one(key) >> 32) as usize % self.changing.len();
+    fn changing(&self, hash: u64) -> MutexGuard<'_, ()> {
+        let shard = (hash >> 32) as usize % self.changing.len();
         // There is nothing under the lock that a panic could leave half done.
         self.changing[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -187,14 +169,19 @@ impl GiveBack {
     }
 }
 
-impl<K> Expiry<K, Arc<MemoryEntry>> for GiveBack {
-    fn expire_after_create(&self, _: &K, entry: &Arc<MemoryEntry>, _: Instant) -> Option<Duration> {
+impl Expiry<Key, Arc<MemoryEntry>> for GiveBack {
+    fn expire_after_create(
+        &self,
+        _: &Key,
+        entry: &Arc<MemoryEntry>,
+        _: Instant,
+    ) -> Option<Duration> {
         self.after(entry)
     }
 
     fn expire_after_update(
         &self,
-        _: &K,
+        _: &Key,
         entry: &Arc<MemoryEntry>,
         _: Instant,
         _: Option<Duration>,
@@ -203,7 +190,7 @@ impl<K> Expiry<K, Arc<MemoryEntry>> for GiveBack {
     }
 }
 
-impl<K, S> fmt::Debug for MemoryTier<K, S> {
+impl<S> fmt::Debug for MemoryTier<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryTier").finish_non_exhaustive()
     }

@@ -1,39 +1,17 @@
 use std::any::Any;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::clock::{ManualClock, Moment};
 use crate::fence::Fences;
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key(Box<str>);
-
-#[derive(Hash)]
-struct KeyRef<'a>(&'a str);
-
-impl Equivalent<Key> for KeyRef<'_> {
-    fn equivalent(&self, key: &Key) -> bool {
-        *self.0 == *key.0
-    }
-}
-
-impl Text for Key {
-    fn text(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Text for KeyRef<'_> {
-    fn text(&self) -> &str {
-        self.0
-    }
-}
+use crate::key::{KeyBuffer, raw_key};
 
 type Evicted = Arc<Mutex<HashMap<(String, Cause), usize>>>;
 
 struct Setup {
-    tier: MemoryTier<Key, RandomState>,
+    tier: MemoryTier,
     clock: Clock,
     hand: ManualClock,
     evicted: Evicted,
@@ -43,7 +21,7 @@ fn setup(max_entries: u64, max_bytes: Option<u64>) -> Setup {
     let (clock, hand) = Clock::manual();
     let (on_evict, evicted) = recorder();
     let config = MemoryConfig { max_entries, max_bytes, clock: clock.clone(), on_evict };
-    Setup { tier: MemoryTier::with_hasher(config, RandomState::new()), clock, hand, evicted }
+    Setup { tier: MemoryTier::new(config), clock, hand, evicted }
 }
 
 fn recorder() -> (Option<OnEvict>, Evicted) {
@@ -56,13 +34,21 @@ fn recorder() -> (Option<OnEvict>, Evicted) {
 }
 
 fn key(text: &str) -> Key {
-    Key(text.into())
+    raw_key(text, &mut KeyBuffer::new()).unwrap().to_key()
 }
 
 fn entry(value: u64, expires: Option<Moment>, weight: u32) -> Arc<MemoryEntry> {
     let fences = Fences::new();
     let fence = fences.fence(fences.now(), &[] as &[&str]);
-    Arc::new(MemoryEntry { value: Some(Arc::new(value)), expires, weight, fence })
+    Arc::new(MemoryEntry {
+        value: Some(Arc::new(value)),
+        expires,
+        weight,
+        version: 0,
+        rules: 0,
+        types: None,
+        fence,
+    })
 }
 
 fn forever(value: u64) -> Arc<MemoryEntry> {
@@ -70,10 +56,10 @@ fn forever(value: u64) -> Arc<MemoryEntry> {
 }
 
 fn found<S: BuildHasher + Clone + Send + Sync + 'static>(
-    tier: &MemoryTier<Key, S>,
+    tier: &MemoryTier<S>,
     text: &str,
 ) -> Option<u64> {
-    let entry = tier.get(&KeyRef(text))?;
+    let entry = tier.get(key(text).as_ref())?;
     entry.value.as_ref()?.downcast_ref().copied()
 }
 
@@ -98,7 +84,7 @@ fn two_keys_with_equal_hashes_never_answer_for_each_other() {
     assert_eq!(found(&tier, "two"), None);
     tier.insert(key("two"), forever(2));
     assert_eq!((found(&tier, "one"), found(&tier, "two")), (Some(1), Some(2)));
-    tier.remove(&KeyRef("one"));
+    tier.remove(key("one").as_ref());
     assert_eq!((found(&tier, "one"), found(&tier, "two")), (None, Some(2)));
 }
 
@@ -140,7 +126,7 @@ fn moka_gives_back_the_memory_of_an_entry_that_nobody_reads_again() {
     let clock = Clock::system();
     let (on_evict, evicted) = recorder();
     let config = MemoryConfig { max_entries: 10, max_bytes: None, clock: clock.clone(), on_evict };
-    let tier = MemoryTier::with_hasher(config, RandomState::new());
+    let tier = MemoryTier::new(config);
     tier.insert(key("short"), entry(1, Some(clock.now()), 1));
     tier.insert(key("renewed"), entry(1, Some(clock.now()), 1));
     tier.insert(key("renewed"), forever(2));
@@ -210,10 +196,17 @@ fn a_value_is_never_copied() {
     let value: Arc<dyn Any + Send + Sync> = Arc::new(vec![1_u8; 1_000]);
     let fences = Fences::new();
     let fence = fences.fence(fences.now(), &[] as &[&str]);
-    let stored =
-        Arc::new(MemoryEntry { value: Some(Arc::clone(&value)), expires: None, weight: 1, fence });
+    let stored = Arc::new(MemoryEntry {
+        value: Some(Arc::clone(&value)),
+        expires: None,
+        weight: 1,
+        version: 0,
+        rules: 0,
+        types: None,
+        fence,
+    });
     tier.insert(key("a"), Arc::clone(&stored));
-    let hit = tier.get(&KeyRef("a")).unwrap();
+    let hit = tier.get(key("a").as_ref()).unwrap();
     assert!(Arc::ptr_eq(&hit, &stored));
     assert!(Arc::ptr_eq(hit.value.as_ref().unwrap(), &value));
 }
@@ -223,8 +216,19 @@ fn an_absence_is_a_hit() {
     let Setup { tier, .. } = setup(10, None);
     let fences = Fences::new();
     let fence = fences.fence(fences.now(), &[] as &[&str]);
-    tier.insert(key("a"), Arc::new(MemoryEntry { value: None, expires: None, weight: 1, fence }));
-    assert!(tier.get(&KeyRef("a")).is_some_and(|hit| hit.value.is_none()));
+    tier.insert(
+        key("a"),
+        Arc::new(MemoryEntry {
+            value: None,
+            expires: None,
+            weight: 1,
+            version: 0,
+            rules: 0,
+            types: None,
+            fence,
+        }),
+    );
+    assert!(tier.get(key("a").as_ref()).is_some_and(|hit| hit.value.is_none()));
 }
 
 #[test]
@@ -233,12 +237,39 @@ fn a_conditional_removal_spares_the_entry_that_came_since() {
     let (old, new) = (forever(1), forever(2));
     tier.insert(key("a"), Arc::clone(&old));
     tier.insert(key("a"), Arc::clone(&new));
-    assert!(!tier.remove_if(&KeyRef("a"), &old));
+    assert!(!tier.remove_if(key("a").as_ref(), &old));
     assert_eq!(found(&tier, "a"), Some(2));
-    assert!(tier.remove_if(&KeyRef("a"), &new));
+    assert!(tier.remove_if(key("a").as_ref(), &new));
     assert_eq!(found(&tier, "a"), None);
-    assert!(!tier.remove_if(&KeyRef("a"), &new));
+    assert!(!tier.remove_if(key("a").as_ref(), &new));
     assert!(evicted.lock().unwrap().is_empty(), "a removal is no eviction");
+}
+
+#[test]
+fn a_conditional_removal_of_an_old_entry_never_takes_one_that_is_inserted_meanwhile() {
+    let Setup { tier, .. } = setup(10, None);
+    let a = key("a");
+    let outdated = Mutex::new(forever(0));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Acquire) {
+                let old = Arc::clone(&outdated.lock().unwrap());
+                tier.remove_if(a.as_ref(), &old);
+            }
+        });
+        let mut new = forever(0);
+        for n in 1..50_000 {
+            *outdated.lock().unwrap() = std::mem::replace(&mut new, forever(n));
+            tier.insert(a.clone(), Arc::clone(&new));
+            let there = tier.get(a.as_ref()).is_some_and(|there| Arc::ptr_eq(&there, &new));
+            if !there {
+                done.store(true, Ordering::Release);
+                panic!("entry {n} was taken for an older one");
+            }
+        }
+        done.store(true, Ordering::Release);
+    });
 }
 
 #[test]
@@ -246,8 +277,8 @@ fn a_removal_hands_back_the_entry() {
     let Setup { tier, .. } = setup(10, None);
     let stored = forever(1);
     tier.insert(key("a"), Arc::clone(&stored));
-    assert!(tier.remove(&KeyRef("a")).is_some_and(|gone| Arc::ptr_eq(&gone, &stored)));
-    assert!(tier.remove(&KeyRef("a")).is_none());
+    assert!(tier.remove(key("a").as_ref()).is_some_and(|gone| Arc::ptr_eq(&gone, &stored)));
+    assert!(tier.remove(key("a").as_ref()).is_none());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::{Outcome, Shape, Spec, Tags, sharing::Share};
 use crate::{
     cache::Cache,
-    engine::{Call, Entered, Engine, Keep},
+    engine::{Call, Engine, Entered, Keep},
     key::{Key, KeyBuffer, KeyPart, KeyRef, render_key},
     scope,
     stats::Counter,
@@ -75,7 +75,8 @@ impl<V> Subject<V> {
             self.tags.push(crate::key::render(tag, own));
             parts = rest;
         }
-        self.learn_from = parts.iter().map(|part| crate::key::render(&["", ""], &[*part])).collect();
+        self.learn_from =
+            parts.iter().map(|part| crate::key::render(&["", ""], &[*part])).collect();
     }
 
     pub(crate) fn call(&self, shares_errors: bool) -> Call {
@@ -255,7 +256,7 @@ fn settled<S: Shape<R>, R>(
     entered: Entered,
     subject: &Subject<S::Value>,
     share: &Share<S::Error>,
-) -> Result<R, Option<crate::engine::Run>> {
+) -> Result<R, Option<Box<crate::engine::Run>>> {
     match entered {
         Entered::Run(run) => Err(Some(run)),
         // Flights and entries are apart by type, so the copies succeed; if not, the body is right whatever was kept.

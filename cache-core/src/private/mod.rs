@@ -1,26 +1,26 @@
 //! What generated code names. Not part of the public interface: it changes without notice.
 
 mod call;
-pub mod sharing;
 mod shape;
+pub mod sharing;
 mod spec;
 mod writer;
 
+pub(crate) use self::{
+    call::Subject,
+    spec::{BY_HAND, LeasePlan},
+};
 pub use self::{
     call::{Given, Miss, current, given, lookup},
     shape::{
         NotHidden, NotHiddenOption, OptionShape, Outcome, PlainOk, PlainShape, Plainly,
         ResultOptionShape, ResultShape, Shape, Value,
     },
-    spec::{Layer, Site, Spec, Tags, Ttl, memory, shared},
+    spec::{Layer, Site, Spec, Tags, Ttl, here_part, memory, shared},
     writer::{After, Holds, IntoTarget, Target, Write, write_through, writer},
-};
-pub(crate) use self::{
-    call::Subject,
-    spec::{BY_HAND, LeasePlan},
 };
 pub use crate::{
     blocking::{entry_sync, fn_cache_sync},
     entry::{entry, fn_cache},
-    key::{hashed, part, rendered, type_part},
+    key::{hashed, marker, part, rendered, type_part},
 };

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    key::KeyPart,
+    key::{Here, KeyPart, Marker, marker},
     value::{MemoryValue, SharedValue, ValueType},
 };
 
@@ -55,6 +55,8 @@ pub(crate) struct LeasePlan {
 pub struct Site {
     pub(crate) module: &'static str,
     pub(crate) function: &'static str,
+    /// A function item beside this one, where the key begins with the function's path.
+    pub(crate) here: Option<fn() -> Marker>,
     pub(crate) key: &'static [&'static str],
     pub(crate) tags: &'static [&'static [&'static str]],
     pub(crate) learns: bool,
@@ -66,6 +68,13 @@ pub struct Site {
     pub(crate) lease: Option<LeasePlan>,
     /// Names the function's list of tags; entries made under another list are not this function's.
     pub(crate) rules: u64,
+}
+
+impl Site {
+    /// The function's path, where its key begins with it.
+    pub(crate) fn path(&self) -> Option<Here> {
+        self.here.map(|marker| Here::new(marker(), self.function))
+    }
 }
 
 /// [`Site::rules`] of entries set by hand, which every reader accepts.
@@ -95,6 +104,7 @@ impl<V> Spec<V> {
             site: Site {
                 module,
                 function,
+                here: None,
                 key,
                 tags: &[],
                 learns: false,
@@ -120,6 +130,13 @@ impl<V> Spec<V> {
         spec
     }
 
+    /// The key begins with the function's path, in its first placeholder: [`here_part`].
+    #[must_use]
+    pub const fn here(mut self, marker: fn() -> Marker) -> Self {
+        self.site.here = Some(marker);
+        self
+    }
+
     /// Tags known before the load.
     #[must_use]
     pub const fn tags(mut self, known: &'static [&'static [&'static str]]) -> Self {
@@ -130,6 +147,7 @@ impl<V> Spec<V> {
                 self.site.rules = fnv(self.site.rules, known[tag][piece]);
                 piece += 1;
             }
+            self.site.rules = fnv(self.site.rules, END);
             tag += 1;
         }
         self.site.tags = known;
@@ -215,7 +233,10 @@ impl<V> Spec<V> {
 
 impl<V> fmt::Debug for Spec<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Spec").field("site", &self.site).field("value", &self.value).finish_non_exhaustive()
+        f.debug_struct("Spec")
+            .field("site", &self.site)
+            .field("value", &self.value)
+            .finish_non_exhaustive()
     }
 }
 
@@ -231,6 +252,13 @@ pub const fn memory<V: MemoryValue>() -> ValueType<V> {
     V::TYPE
 }
 
+/// The function's path as the first part of its key.
+#[must_use]
+pub fn here_part<V>(spec: &'static Spec<V>) -> Here {
+    let unmarked = || Here::new(marker(&here_part::<V>), spec.site.function);
+    spec.site.path().unwrap_or_else(unmarked)
+}
+
 /// The tags that are learned from a value.
 #[derive(Debug, Default)]
 pub struct Tags(pub(crate) Vec<String>);
@@ -241,6 +269,9 @@ impl Tags {
         self.0.push(crate::key::render(literals, parts));
     }
 }
+
+/// Ends a list of literals; no template contains it.
+const END: &str = "\0";
 
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 
@@ -253,4 +284,27 @@ const fn fnv(mut hash: u64, text: &str) -> u64 {
         at += 1;
     }
     (hash ^ 0xff).wrapping_mul(0x0100_0000_01b3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_tags_that_differ_have_different_rules() {
+        let spec = || Spec::<u8>::new(memory(), "m", "f", &[""]);
+        let learn: Learn<u8> = |_, _, _| {};
+        let mut rules = [
+            BY_HAND,
+            spec().site.rules,
+            spec().tags(&[&["a"]]).site.rules,
+            spec().tags(&[&["ab"]]).site.rules,
+            spec().tags(&[&["a", "b"]]).site.rules,
+            spec().tags(&[&["a"], &["b"]]).site.rules,
+            spec().tags(&[&["a"]]).learned(&["b"], learn).site.rules,
+            spec().learned(&["a", "b"], learn).site.rules,
+        ];
+        rules.sort_unstable();
+        assert!(rules.windows(2).all(|pair| pair[0] != pair[1]));
+    }
 }

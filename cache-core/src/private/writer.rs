@@ -79,15 +79,15 @@ impl IntoTarget for blocking::FnCache {
 }
 
 /// A write to be: its entry, if it renews one, and what it invalidates once its body has succeeded.
-pub struct Write<V: 'static> {
+pub struct Write<'a, V: 'static> {
     entry: Option<Entry<V>>,
     done: After<V>,
-    after: Vec<Later<V>>,
+    after: Vec<Later<'a, V>>,
 }
 
-type Later<V> = Box<dyn FnOnce(&V, &mut After<V>) + Send>;
+type Later<'a, V> = Box<dyn FnOnce(&V, &mut After<V>) + Send + 'a>;
 
-impl<V> fmt::Debug for Write<V> {
+impl<V> fmt::Debug for Write<'_, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Write").field("entry", &self.entry).finish_non_exhaustive()
     }
@@ -95,19 +95,19 @@ impl<V> fmt::Debug for Write<V> {
 
 /// A writer that renews no entry, or learns which one from its value.
 #[must_use]
-pub fn writer<V>(cache: Given<'_>) -> Write<V> {
+pub fn writer<'a, V>(cache: Given<'_>) -> Write<'a, V> {
     Write { entry: None, done: After::new(cache.with(|engine| engine.cloned())), after: Vec::new() }
 }
 
 /// A writer that renews this entry.
 #[must_use]
-pub fn write_through<V, E: Holds<V>>(entry: E) -> Write<V> {
+pub fn write_through<'a, V, E: Holds<V>>(entry: E) -> Write<'a, V> {
     let entry = entry.into_entry();
     let engine = entry.engine().cloned();
     Write { entry: Some(entry), done: After::new(engine), after: Vec::new() }
 }
 
-impl<V> Write<V> {
+impl<'a, V> Write<'a, V> {
     /// Invalidates a reader's entry, or all of a reader.
     #[must_use]
     pub fn target(mut self, target: impl IntoTarget) -> Self {
@@ -138,7 +138,7 @@ impl<V> Write<V> {
 
     /// Does what only the value tells how to do.
     #[must_use]
-    pub fn after(mut self, f: impl FnOnce(&V, &mut After<V>) + Send + 'static) -> Self {
+    pub fn after(mut self, f: impl FnOnce(&V, &mut After<V>) + Send + 'a) -> Self {
         self.after.push(Box::new(f));
         self
     }
@@ -333,7 +333,10 @@ impl Done {
     }
 
     fn apply_sync(self) {
-        let here = self.renewed.as_ref().is_none_or(|it| it.call.engine.shared_for(it.call.site).is_none())
+        let here = self
+            .renewed
+            .as_ref()
+            .is_none_or(|it| it.call.engine.shared_for(it.call.site).is_none())
             && self.targets.iter().all(|(engine, _, shared)| !shared || engine.shared.is_none());
         if !here {
             runtime::wait_for(self.apply());

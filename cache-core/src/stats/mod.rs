@@ -5,7 +5,6 @@ mod stripe;
 
 use std::{fmt, time::Duration};
 
-#[allow(unused_imports, reason = "named by the engine")]
 pub(crate) use counters::{Counter, Counters};
 
 /// What a cache did since it was built. Counters only grow; `entries` and `weighted_size` are of the moment.

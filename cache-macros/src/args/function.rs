@@ -1,10 +1,7 @@
 //! The annotated function: a parsed signature in front of a body that is left alone, because it may be half typed.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
-use syn::{
-    Attribute, Error, Result, Signature, Token, Visibility,
-    parse::ParseStream,
-};
+use syn::{Attribute, Error, Result, Signature, Token, Visibility, parse::ParseStream};
 
 /// A function item.
 pub(crate) struct Function {

@@ -38,7 +38,9 @@ impl ReaderRef {
         let message = match &self.call {
             Expr::Call(call) if matches!(*call.func, Expr::Path(_)) => return Ok(()),
             Expr::MethodCall(_) => return Ok(()),
-            Expr::Await(_) | Expr::Try(_) => "name the reader's entry only, without `.await` or `?`",
+            Expr::Await(_) | Expr::Try(_) => {
+                "name the reader's entry only, without `.await` or `?`"
+            }
             Expr::Macro(_) => "a macro is not a reader: write `reader(args)`",
             _ => "expected a reader: `reader(args)` for one entry, `reader(*)` for all of it",
         };

@@ -98,7 +98,6 @@ const LEASE: &[&str] = &["lock_ttl", "lock_wait"];
 const STORES: &[&str] = &["key", "entry", "ttl", "tags", "layer", "version"];
 const INVALIDATES: &[&str] =
     &["invalidates", "invalidate_keys", "invalidate_patterns", "invalidate_tags"];
-const EVERYWHERE: &[&str] =
-    &["cache", "crate", "companions", "in_impl", "returns", "share_errors"];
+const EVERYWHERE: &[&str] = &["cache", "crate", "companions", "in_impl", "returns", "share_errors"];
 const LATER: &[&str] = &["timeout", "soft_timeout"];
 const READER_LATER: &[&str] = &["stale", "refresh_ahead", "batch"];

@@ -13,7 +13,11 @@ pub(crate) fn of_shell(attrs: &[Attribute]) -> TokenStream {
 
 /// Those that go with the body: conditions and lints.
 pub(crate) fn of_body(attrs: &[Attribute]) -> TokenStream {
-    attrs.iter().filter(|it| is_condition(it) || is_lint(it)).map(ToTokens::to_token_stream).collect()
+    attrs
+        .iter()
+        .filter(|it| is_condition(it) || is_lint(it))
+        .map(ToTokens::to_token_stream)
+        .collect()
 }
 
 /// Those of the other companions.
@@ -33,7 +37,8 @@ fn allowed(attr: &Attribute) -> TokenStream {
 }
 
 fn is_condition(attr: &Attribute) -> bool {
-    attr.path().is_ident("cfg") || (attr.path().is_ident("cfg_attr") && gives_lint_or_condition(attr))
+    attr.path().is_ident("cfg")
+        || (attr.path().is_ident("cfg_attr") && gives_lint_or_condition(attr))
 }
 
 fn is_lint(attr: &Attribute) -> bool {

@@ -156,7 +156,11 @@ fn receiver(callee: &Callee) -> Option<TokenStream> {
 fn handle(expand: &Expand<'_>, name: &str) -> TokenStream {
     let root = &expand.paths.root;
     let name = Ident::new(name, proc_macro2::Span::call_site());
-    if expand.reader.callee.is_async() { quote!(#root::#name) } else { quote!(#root::blocking::#name) }
+    if expand.reader.callee.is_async() {
+        quote!(#root::#name)
+    } else {
+        quote!(#root::blocking::#name)
+    }
 }
 
 /// Lints about code that the user did not write.

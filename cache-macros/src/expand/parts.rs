@@ -50,7 +50,8 @@ pub(crate) fn reference(callee: &Callee, part: &Part, from: Span, to: Span) -> T
         }
         Field::Index(index) => {
             // A position beyond 32 bits is no field of anything; rustc says so.
-            let index = Index { index: u32::try_from(*index).unwrap_or(u32::MAX), span: part.literal };
+            let index =
+                Index { index: u32::try_from(*index).unwrap_or(u32::MAX), span: part.literal };
             quote_spanned!(part.literal=> .#index)
         }
     });
@@ -64,7 +65,11 @@ fn root(callee: &Callee, part: &Part, to: Span) -> TokenStream {
         Place::Argument(at) => {
             let arg = &callee.args[*at];
             let name = located(&arg.name, to);
-            if whole && is_mut_reference(&arg.ty) { quote_spanned!(to=> *#name) } else { quote!(#name) }
+            if whole && is_mut_reference(&arg.ty) {
+                quote_spanned!(to=> *#name)
+            } else {
+                quote!(#name)
+            }
         }
         Place::Binding(_, name) | Place::Receiver(name) => located(name, to).to_token_stream(),
         Place::Type(name) | Place::Const(name) => name.to_token_stream(),
@@ -74,7 +79,11 @@ fn root(callee: &Callee, part: &Part, to: Span) -> TokenStream {
 
 /// `r#type` where `type` is a keyword.
 fn field_name(name: &str, at: Span) -> Ident {
-    if syn::parse_str::<Ident>(name).is_ok() { Ident::new(name, at) } else { Ident::new_raw(name, at) }
+    if syn::parse_str::<Ident>(name).is_ok() {
+        Ident::new(name, at)
+    } else {
+        Ident::new_raw(name, at)
+    }
 }
 
 /// Where to report that a part's type does not do: at the argument's type; a field has none here, so at the template.
@@ -113,7 +122,10 @@ pub(crate) fn rendered(private: &TokenStream, callee: &Callee, template: &Templa
 }
 
 /// `let (a, b) = &__arg0;` for the arguments at these positions that are taken apart.
-pub(crate) fn borrowed_patterns(callee: &Callee, positions: impl Iterator<Item = usize>) -> TokenStream {
+pub(crate) fn borrowed_patterns(
+    callee: &Callee,
+    positions: impl Iterator<Item = usize>,
+) -> TokenStream {
     let args = positions.map(|at| &callee.args[at]).filter(|arg| arg.taken_apart);
     args.map(|arg| {
         let (mut pat, name) = (arg.pat.clone(), &arg.name);

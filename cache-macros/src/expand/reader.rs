@@ -140,7 +140,11 @@ impl Expand<'_> {
     /// tells what to do.
     pub(crate) fn spec_name(&self) -> Ident {
         let name = self.reader.callee.name().unraw();
-        let fix = if self.reader.in_impl { "in_a_trait_impl_needs_companions_false" } else { "needs_in_impl" };
+        let fix = if self.reader.in_impl {
+            "in_a_trait_impl_needs_companions_false"
+        } else {
+            "needs_in_impl"
+        };
         beside(&format_ident!("__{}_{}", name, fix, span = name.span()))
     }
 

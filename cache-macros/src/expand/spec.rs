@@ -38,9 +38,7 @@ impl Spec<'_> {
         let witness = self.witness(value);
         let name = self.callee.name().unraw().to_string();
         let key = self.key_literals();
-        let here = self.here.as_ref().map(|here| {
-            quote!(.here(|| #p::marker(&#here)))
-        });
+        let here = self.here.as_ref().map(|here| quote!(.here(|| #p::marker(&#here))));
         let tags = self.tags();
         let plain = self.plain();
         quote! {
@@ -134,14 +132,18 @@ impl Spec<'_> {
         let mut at = 0usize;
         let adds = self.learned.iter().map(|tag| {
             let literals = parts::literals(&tag.literals);
-            let parts: Vec<TokenStream> = tag.parts.iter().map(|part| match part.place {
-                Place::Value => parts::part(p, self.callee, part),
-                _ => {
-                    at += 1;
-                    let index = at - 1;
-                    quote!(#p::part(&#p::rendered(&#args[#index])))
-                }
-            }).collect();
+            let parts: Vec<TokenStream> = tag
+                .parts
+                .iter()
+                .map(|part| match part.place {
+                    Place::Value => parts::part(p, self.callee, part),
+                    _ => {
+                        at += 1;
+                        let index = at - 1;
+                        quote!(#p::part(&#p::rendered(&#args[#index])))
+                    }
+                })
+                .collect();
             quote!(#tags.add(#literals, &[#(#parts),*]);)
         });
         let adds: Vec<TokenStream> = adds.collect();

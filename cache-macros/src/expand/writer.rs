@@ -4,7 +4,11 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Expr, ext::IdentExt, parse_quote_spanned, spanned::Spanned};
 
-use super::{Paths, inline_body, local, parts, reader::{duration, given}, spec::Spec};
+use super::{
+    Paths, inline_body, local, parts,
+    reader::{duration, given},
+    spec::Spec,
+};
 use crate::{
     args::ReaderRef,
     model::{Change, Destination, Mentions, Own, Part, Place, Template, Writer},
@@ -150,12 +154,7 @@ impl Expand<'_> {
         if lets.is_empty() { quote!(.after(#closure)) } else { quote!(.after({ #lets #closure })) }
     }
 
-    fn late_change(
-        &self,
-        change: &Change,
-        after: &Ident,
-        captured: &mut Captured,
-    ) -> TokenStream {
+    fn late_change(&self, change: &Change, after: &Ident, captured: &mut Captured) -> TokenStream {
         match change {
             Change::Target(reader) => {
                 let target = self.late(reader, captured);
@@ -179,7 +178,8 @@ impl Expand<'_> {
     /// A reader's companion that is called after the body: what it uses of the arguments is cloned before.
     fn late(&self, reader: &ReaderRef, captured: &mut Captured) -> TokenStream {
         let callee = &self.writer.callee;
-        for name in callee.bindings().filter(|name| reader.call.mentions(&name.unraw().to_string())) {
+        for name in callee.bindings().filter(|name| reader.call.mentions(&name.unraw().to_string()))
+        {
             captured.variable(name);
         }
         let mut call = companion(reader);

@@ -3,11 +3,7 @@
 use proc_macro2::Span;
 use syn::{Type, visit::Visit};
 
-use super::{
-    Callee,
-    callee::ImplTrait,
-    returned::ungrouped,
-};
+use super::{Callee, callee::ImplTrait, returned::ungrouped};
 use crate::{
     args::{Attribute, Options},
     errors::Errors,
@@ -18,9 +14,8 @@ pub(crate) fn function(attribute: Attribute, callee: &Callee, errors: &Errors) -
     qualifiers(attribute, callee, errors);
     let alone = other_attributes(attribute, callee, errors);
     for arg in &callee.args {
-        let conditional = |it: &&syn::Attribute| {
-            it.path().is_ident("cfg") || it.path().is_ident("cfg_attr")
-        };
+        let conditional =
+            |it: &&syn::Attribute| it.path().is_ident("cfg") || it.path().is_ident("cfg_attr");
         if let Some(cfg) = arg.attrs.iter().find(conditional) {
             let message = "no `#[cfg]` on arguments of an annotated function: annotate one function for each case";
             errors.push(cfg.pound_token.span, message);
@@ -120,13 +115,17 @@ pub(crate) fn writer(attribute: Attribute, options: &Options, errors: &Errors) {
             options.cache.as_ref().map(|it| &it.name),
         ];
         for name in beside.into_iter().flatten() {
-            let message = format!("`{name}` comes from the reader that `entry` names: give one of the two");
+            let message =
+                format!("`{name}` comes from the reader that `entry` names: give one of the two");
             errors.push(name.span(), message);
         }
         if entry.value.all {
             errors.push(entry.value.span, "`entry` is one entry: write `reader(args)`");
         }
-    } else if attribute == Attribute::WriteThrough && !options.mentions("entry") && !options.mentions("key") {
+    } else if attribute == Attribute::WriteThrough
+        && !options.mentions("entry")
+        && !options.mentions("key")
+    {
         let message = "which entry is written? Name its reader, as in `entry = get_user(user_id)`, or give a `key`";
         errors.push(Span::call_site(), message);
     }

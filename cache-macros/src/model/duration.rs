@@ -30,9 +30,9 @@ pub(crate) fn literal(given: &Given<Expr>, errors: &Errors) -> Option<Result<Lit
                 Ok(Some(duration)) => Some(positive(given, duration, errors)),
                 _ => mistake(format!("`{seconds}` seconds are out of range")),
             },
-            Lit::Float(number) => {
-                mistake(format!("`{number}` seconds: write whole seconds, or text such as \"1500ms\""))
-            }
+            Lit::Float(number) => mistake(format!(
+                "`{number}` seconds: write whole seconds, or text such as \"1500ms\""
+            )),
             _ => mistake("expected text such as \"5m\", or seconds as a whole number".into()),
         },
         Expr::Unary(minus) if matches!(minus.op, UnOp::Neg(_)) => {

@@ -21,7 +21,11 @@ pub(crate) struct Skipped<'a> {
 
 impl<'a> Skipped<'a> {
     /// Reads `skip(..)`, noting names that mean nothing.
-    pub(crate) fn new(given: Option<&'a Given<Vec<Ident>>>, callee: &Callee, errors: &Errors) -> Self {
+    pub(crate) fn new(
+        given: Option<&'a Given<Vec<Ident>>>,
+        callee: &Callee,
+        errors: &Errors,
+    ) -> Self {
         let mut names: Vec<&Ident> = Vec::new();
         let mut known = nameable(callee);
         known.push("Self".into());
@@ -83,7 +87,8 @@ impl Identity<'_> {
     fn check_arguments(&self, errors: &Errors) {
         let unconditional = |(_, arg): &(usize, &super::Argument)| arg.attrs.is_empty();
         for (at, arg) in self.callee.args.iter().enumerate().filter(unconditional) {
-            let whole = self.used.iter().any(|it| matches!(it.place, Place::Argument(i) if i == at));
+            let whole =
+                self.used.iter().any(|it| matches!(it.place, Place::Argument(i) if i == at));
             for binding in &arg.bindings {
                 let name = binding.unraw().to_string();
                 // `(x, _y)`: what a pattern names with an underscore is said to be unused.
@@ -109,10 +114,15 @@ impl Identity<'_> {
         match (in_key, self.skipped.has(name)) {
             (false, false) if !chooses_cache => errors.push(
                 span,
-                format!("`{name}` is not in the key: add `{placeholder}` or list it in `skip({name})`"),
+                format!(
+                    "`{name}` is not in the key: add `{placeholder}` or list it in `skip({name})`"
+                ),
             ),
             (true, true) => {
-                errors.push(self.skip_span(name), format!("`{name}` is in the key and in `skip`: keep one"));
+                errors.push(
+                    self.skip_span(name),
+                    format!("`{name}` is in the key and in `skip`: keep one"),
+                );
             }
             _ => {}
         }
@@ -125,9 +135,10 @@ impl Identity<'_> {
 
     fn check_generics(&self, errors: &Errors) {
         for name in self.counting() {
-            let in_key = self.used.iter().any(
-                |it| matches!(&it.place, Place::Type(id) | Place::Const(id) if *id == name),
-            );
+            let in_key = self
+                .used
+                .iter()
+                .any(|it| matches!(&it.place, Place::Type(id) | Place::Const(id) if *id == name));
             if !in_key && !self.skipped.has(&name.to_string()) {
                 let message = format!(
                     "`{name}` is not in the key: add `{{{name}}}` or list it in `skip({name})`"

@@ -66,7 +66,8 @@ fn ident_in(tokens: TokenStream, name: &str) -> Option<Ident> {
         TokenTree::Group(group) => ident_in(group.stream(), name),
         TokenTree::Literal(literal) => {
             let text = literal.to_string();
-            let used = text.contains(&format!("{{{name}}}")) || text.contains(&format!("{{{name}:"));
+            let used =
+                text.contains(&format!("{{{name}}}")) || text.contains(&format!("{{{name}:"));
             used.then(|| Ident::new(name, literal.span()))
         }
         TokenTree::Punct(_) => None,
@@ -141,6 +142,6 @@ mod tests {
         let inner = quote!(struct A; impl A { fn new() -> Self { Self } } A::new());
         assert!(!body_mentions_self_type(inner));
         assert!(body_mentions_self_type(quote!(let x = { Self::new() }; x)));
-        assert!(body_mentions_self_type(quote!(struct A(u8); Self::new(A(1)))));
+        assert!(body_mentions_self_type(quote!(struct A(u8);, Self::new(A(1)))));
     }
 }

@@ -137,7 +137,10 @@ fn jitter(given: Option<&Given<Expr>>, errors: &Errors) -> Option<LitFloat> {
             Some(LitFloat::new(&format!("{share:?}"), given.value.span()))
         }
         _ => {
-            errors.push(given.value.span(), "`jitter` is a share of the ttl: write a number from 0.0 to 1.0");
+            errors.push(
+                given.value.span(),
+                "`jitter` is a share of the ttl: write a number from 0.0 to 1.0",
+            );
             None
         }
     }
@@ -147,9 +150,10 @@ fn jitter(given: Option<&Given<Expr>>, errors: &Errors) -> Option<LitFloat> {
 fn of_value(given: Option<&Given<Expr>>, callee: &Callee, errors: &Errors) -> Option<Expr> {
     let given = given?;
     let own = |name: &&Ident| !closure_binds(&given.value, name);
-    let argument = callee.bindings().filter(own).find_map(|name| {
-        super::names::variable(&given.value, &name.to_string())
-    });
+    let argument = callee
+        .bindings()
+        .filter(own)
+        .find_map(|name| super::names::variable(&given.value, &name.to_string()));
     let this = callee.this().filter(|_| given.value.mentions("self"));
     if let Some(name) = argument.or(this) {
         let message = format!("`{}` sees the value only: `{name}` is an argument", given.name);
@@ -187,10 +191,12 @@ fn check_negative(options: &Options, returned: &Returned, errors: &Errors) {
 fn check_timeouts(options: &Options, policy: &Policy, errors: &Errors) {
     let timeout = duration::millis(options.timeout.as_ref(), errors);
     let soft = duration::millis(options.soft_timeout.as_ref(), errors);
-    if let (Some(given), Some((lock, _)), Some(timeout)) = (&options.lock_ttl, policy.lease, timeout)
+    if let (Some(given), Some((lock, _)), Some(timeout)) =
+        (&options.lock_ttl, policy.lease, timeout)
         && lock < timeout
     {
-        let message = "the lock would end before the body: `lock_ttl` must not be shorter than `timeout`";
+        let message =
+            "the lock would end before the body: `lock_ttl` must not be shorter than `timeout`";
         errors.push(given.value.span(), message);
     }
     if let (Some(given), Some(soft), Some(timeout)) = (&options.soft_timeout, soft, timeout)

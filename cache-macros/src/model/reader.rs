@@ -67,10 +67,8 @@ impl Reader {
         }
         let policy = Policy::new(attribute, &options, &callee, &returned, errors);
         let skipped = Skipped::new(options.skip.as_ref(), &callee, errors);
-        let written = options
-            .key
-            .as_ref()
-            .map(|key| template(&key.value, Use::Key, &callee, errors));
+        let written =
+            options.key.as_ref().map(|key| template(&key.value, Use::Key, &callee, errors));
         let tags = templates(options.tags.as_ref(), Use::Tag, &callee, errors);
         let (learned, known) = tags.into_iter().partition::<Vec<_>, _>(Template::uses_value);
         let in_impl = in_impl(&options, &callee, &skipped, written.as_ref());

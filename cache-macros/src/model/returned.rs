@@ -121,12 +121,15 @@ fn read_off(ty: &Type) -> (Shape, Parts) {
             let mut args = type_args(result);
             let value = args.next();
             let error = args.next();
-            match value.as_ref().and_then(|value| Some(type_args(wrapper(value, "Option")?).next())) {
+            match value.as_ref().and_then(|value| Some(type_args(wrapper(value, "Option")?).next()))
+            {
                 Some(inner) => (Shape::ResultOption, Parts { value: inner, error }),
                 None => (Shape::Result, Parts { value, error }),
             }
         }
-        (_, Some(option)) => (Shape::Option, Parts { value: type_args(option).next(), error: None }),
+        (_, Some(option)) => {
+            (Shape::Option, Parts { value: type_args(option).next(), error: None })
+        }
         _ => (Shape::Plain, Parts { value: Some(ty.clone()), error: None }),
     }
 }
@@ -163,7 +166,8 @@ fn fits(said: Shape, read: Shape, ty: &Type, given: &Given<LitStr>, errors: &Err
     };
     if !fits {
         let shape = given.value.value();
-        let message = format!("\"{shape}\" does not fit the return type: correct it, or leave `returns` out");
+        let message =
+            format!("\"{shape}\" does not fit the return type: correct it, or leave `returns` out");
         errors.push(given.value.span(), message);
     }
     fits
@@ -214,16 +218,19 @@ pub(crate) fn ungrouped(ty: &Type) -> &Type {
 /// Whether a type could be an alias of `Result` or `Option`: a path that is not a well-known type.
 fn may_be_alias(ty: &Type) -> bool {
     const KNOWN: [&str; 12] = [
-        "String", "Vec", "Arc", "Box", "Rc", "HashMap", "HashSet", "BTreeMap", "BTreeSet", "Option", "Result", "Cow",
+        "String", "Vec", "Arc", "Box", "Rc", "HashMap", "HashSet", "BTreeMap", "BTreeSet",
+        "Option", "Result", "Cow",
     ];
     const PRIMITIVES: [&str; 16] = [
-        "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32",
-        "f64",
+        "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64",
+        "i128", "isize", "f32", "f64",
     ];
     match ungrouped(ty) {
-        Type::Path(path) => path.path.segments.last().is_some_and(|last| {
-            !KNOWN.iter().chain(&PRIMITIVES).any(|known| last.ident == known)
-        }),
+        Type::Path(path) => {
+            path.path.segments.last().is_some_and(|last| {
+                !KNOWN.iter().chain(&PRIMITIVES).any(|known| last.ident == known)
+            })
+        }
         _ => false,
     }
 }
@@ -274,10 +281,7 @@ impl<'a> Visit<'a> for Lifetimes {
         }
     }
 
-    fn visit_parenthesized_generic_arguments(
-        &mut self,
-        _: &'a syn::ParenthesizedGenericArguments,
-    ) {
+    fn visit_parenthesized_generic_arguments(&mut self, _: &'a syn::ParenthesizedGenericArguments) {
         // The lifetimes of `Fn(&str)` are the callee's.
     }
 

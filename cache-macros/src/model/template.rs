@@ -149,9 +149,9 @@ fn part(
     let place = resolved.and_then(|place| {
         let plain = placeholder.fields.is_empty() && !hash;
         match &place {
-            Place::Type(name) | Place::Const(name) if !plain => {
-                Err(format!("`{placeholder}`: write `{{{name}}}`, a generic parameter stands alone"))
-            }
+            Place::Type(name) | Place::Const(name) if !plain => Err(format!(
+                "`{placeholder}`: write `{{{name}}}`, a generic parameter stands alone"
+            )),
             _ => Ok(place),
         }
     });
@@ -239,19 +239,17 @@ pub(crate) fn nameable(callee: &Callee) -> Vec<String> {
 fn alphabet(placeholder: &Placeholder, callee: &Callee) -> Alphabet {
     let at = match &placeholder.root {
         Root::Index(index) => Some(*index),
-        Root::Name(name) => callee
-            .binding(name)
-            .map(|(at, _)| at)
-            .filter(|&at| !callee.args[at].taken_apart),
+        Root::Name(name) => {
+            callee.binding(name).map(|(at, _)| at).filter(|&at| !callee.args[at].taken_apart)
+        }
     };
     let arg = at.and_then(|at| callee.args.get(at)).filter(|_| placeholder.fields.is_empty());
     arg.map_or(Alphabet::Any, |arg| alphabet_of(&arg.ty))
 }
 
 fn alphabet_of(ty: &Type) -> Alphabet {
-    const INTEGERS: [&str; 12] = [
-        "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
-    ];
+    const INTEGERS: [&str; 12] =
+        ["u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize"];
     match ungrouped(ty) {
         Type::Reference(reference) => alphabet_of(&reference.elem),
         Type::Path(path) => match path.path.get_ident() {

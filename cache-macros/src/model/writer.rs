@@ -109,15 +109,16 @@ impl Writer {
             Destination::Key(own) => Some(own),
             _ => None,
         };
-        let own = own.into_iter().flat_map(|own| {
-            own.key.parts.iter().chain(kept::tag_parts(&own.known, &own.learned))
-        });
+        let own = own
+            .into_iter()
+            .flat_map(|own| own.key.parts.iter().chain(kept::tag_parts(&own.known, &own.learned)));
         let changes = self.changes.iter().filter_map(Change::template).flat_map(|it| &it.parts);
         for part in own.chain(changes) {
             if let Place::Argument(at) = part.place
                 && self.callee.args[at].taken_apart
             {
-                let message = format!("`{{{at}}}` is taken apart by a pattern: use the names that it binds");
+                let message =
+                    format!("`{{{at}}}` is taken apart by a pattern: use the names that it binds");
                 errors.push(part.literal, message);
             }
         }
@@ -175,7 +176,8 @@ fn changes(options: &Options, callee: &Callee, errors: &Errors) -> Vec<Change> {
         templates(given.as_ref(), used_as, callee, errors)
     };
     let keys = list(&options.invalidate_keys, Use::Tag).into_iter().map(Change::Key);
-    let patterns = list(&options.invalidate_patterns, Use::Pattern).into_iter().map(Change::Pattern);
+    let patterns =
+        list(&options.invalidate_patterns, Use::Pattern).into_iter().map(Change::Pattern);
     let tags = list(&options.invalidate_tags, Use::Tag).into_iter().map(Change::Tag);
     let targets = options.invalidates.iter().flat_map(|given| &given.value).cloned();
     targets.map(Change::Target).chain(keys).chain(patterns).chain(tags).collect()

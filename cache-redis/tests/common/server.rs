@@ -9,7 +9,7 @@ use std::{
     env, fs,
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread,
@@ -23,7 +23,8 @@ pub struct Server {
     pub port: u16,
     dir: PathBuf,
     arguments: Vec<String>,
-    process: Child,
+    parent: Child,
+    pid: String,
 }
 
 impl Server {
@@ -48,8 +49,8 @@ impl Server {
         } else {
             arguments.extend(["--save", "", "--appendonly", "no"].map(String::from));
         }
-        let process = spawn(port, &dir, &arguments);
-        let mut server = Self { port, dir, arguments, process };
+        let (parent, pid) = spawn(port, &dir, &arguments);
+        let mut server = Self { port, dir, arguments, parent, pid };
         server.answers().then_some(server)
     }
 
@@ -65,14 +66,15 @@ impl Server {
 
     /// Kills the process, as `kill -9` does.
     pub fn kill(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let _ = fs::write(self.dir.join("keep"), "");
+        drop(self.parent.stdin.take());
+        let _ = self.parent.wait();
     }
 
-    /// Starts it again on the same port, without data.
+    /// Starts it again on the same port, without its data.
     pub fn restart(&mut self) {
         self.kill();
-        self.process = spawn(self.port, &self.dir, &self.arguments);
+        (self.parent, self.pid) = spawn(self.port, &self.dir, &self.arguments);
         assert!(self.answers(), "the server did not come back");
     }
 
@@ -107,15 +109,14 @@ impl Server {
     }
 
     fn signal(&self, signal: &str) {
-        let pid = self.process.id().to_string();
-        let sent = Command::new("kill").args([signal, &pid]).status().expect("kill");
+        let sent = Command::new("kill").args([signal, &self.pid]).status().expect("kill");
         assert!(sent.success());
     }
 
     fn answers(&mut self) -> bool {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
-            if self.process.try_wait().expect("a child").is_some() {
+            if self.parent.try_wait().expect("a child").is_some() {
                 return false;
             }
             if ask(self.port, &[b"PING"]).is_ok() {
@@ -244,17 +245,36 @@ pub fn free_port() -> u16 {
     }
 }
 
-fn spawn(port: u16, dir: &PathBuf, arguments: &[String]) -> Child {
+/// The server's parent: it kills the server when this process lets go of its input, however this process ends. So a
+/// server may be shared by all tests of a binary, in a static that is never dropped.
+const PARENT: &str = r#"
+exec 3<&0
+"$0" "$@" 3<&- </dev/null >/dev/null 2>&1 &
+server=$!
+echo $server
+{ cat <&3 >/dev/null; kill -9 $server; } &
+wait $server
+[ -e keep ] || rm -rf "$PWD"
+"#;
+
+/// Starts the server; its process id comes from the parent.
+fn spawn(port: u16, dir: &Path, arguments: &[String]) -> (Child, String) {
     let binary = env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
-    let mut command = Command::new(&binary);
-    command.args(arguments).args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
-    command.arg("--dir").arg(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().unwrap_or_else(|cause| {
-        panic!(
-            "{binary} cannot be started ({cause}). These tests need a Redis server: install it with \
-             `apt-get install redis-server` or `brew install redis`, or name it in REDIS_SERVER"
-        )
-    })
+    let version = Command::new(&binary).arg("--version").stdout(Stdio::null()).status();
+    assert!(
+        version.as_ref().is_ok_and(std::process::ExitStatus::success),
+        "{binary} cannot be started ({version:?}). These tests need a Redis server: install it with \
+         `apt-get install redis-server` or `brew install redis`, or name it in REDIS_SERVER"
+    );
+    let mut parent = Command::new("sh");
+    parent.args(["-c", PARENT, &binary]).args(arguments);
+    parent.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]).current_dir(dir);
+    parent.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut parent = parent.spawn().expect("sh");
+    let mut pid = String::new();
+    let output = parent.stdout.take().expect("the output is piped");
+    BufReader::new(output).read_line(&mut pid).expect("a process id");
+    (parent, pid.trim().to_owned())
 }
 
 fn ask(port: u16, command: &[&[u8]]) -> std::io::Result<String> {

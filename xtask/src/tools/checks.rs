@@ -111,10 +111,10 @@ fn a_machine_without_a_package_manager_is_told_what_is_needed() {
 #[test]
 fn a_server_that_is_too_old_is_a_failure() {
     let machine = Programs::new()
-        .with("redis-server", "echo 'Redis server v=6.0.16 sha=00000000:0'")
+        .with("redis-server", "echo 'Redis server v=5.0.14 sha=00000000:0'")
         .with("redis-cli", "exit 0");
     let failure = machine.tools().unwrap_err();
-    assert!(failure.to_string().contains("version 6.0, but 7.0"), "{failure}");
+    assert!(failure.to_string().contains("version 5.0, but 6.0"), "{failure}");
 }
 
 #[test]

@@ -5,6 +5,22 @@ use tokio::sync::watch;
 use crate::testing::Operation;
 
 /// Holds operations of a [`ChaosStore`](super::ChaosStore) until it is opened or dropped.
+///
+/// ```
+/// use cache_store::{Store, testing::{ChaosStore, MemoryStore, Operation}};
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let store = ChaosStore::new(MemoryStore::new());
+/// let gate = store.hold(Operation::Patterns);
+/// let (log, ()) = tokio::join!(store.patterns(), async {
+///     gate.arrived(1).await;
+///     assert_eq!(store.inner().calls().round_trips(), 0);
+///     gate.open();
+/// });
+/// assert_eq!(log?.len(), 1);
+/// # Ok::<(), cache_store::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Gate {
     barrier: Arc<Barrier>,

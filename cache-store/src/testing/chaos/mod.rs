@@ -60,12 +60,34 @@ impl<S: Store> ChaosStore<S> {
     }
 
     /// The store inside.
+    ///
+    /// ```
+    /// use cache_store::{Store, testing::{ChaosStore, MemoryStore}};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = ChaosStore::new(MemoryStore::new());
+    /// store.health().await;
+    /// assert_eq!(store.inner().calls().round_trips(), 1);
+    /// # });
+    /// ```
     #[must_use]
     pub const fn inner(&self) -> &S {
         &self.inner
     }
 
     /// Adds a fault. Of several that fit an operation the one that was injected first strikes, alone.
+    ///
+    /// ```
+    /// use cache_store::{ErrorKind, Store, testing::{ChaosStore, Fault, MemoryStore}};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = ChaosStore::new(MemoryStore::new());
+    /// store.inject(Fault::lose_reply(ErrorKind::Timeout).times(1));
+    /// store.inject(Fault::fail(ErrorKind::Refused));
+    /// assert_eq!(store.patterns().await.unwrap_err().kind(), ErrorKind::Timeout);
+    /// assert_eq!(store.patterns().await.unwrap_err().kind(), ErrorKind::Refused);
+    /// # });
+    /// ```
     pub fn inject(&self, fault: Fault) {
         self.plan.add_fault(fault);
     }
@@ -89,6 +111,8 @@ impl<S: Store> ChaosStore<S> {
     }
 
     /// Takes back every injected fault.
+    ///
+    /// See [`down`](Self::down) for an example.
     pub fn up(&self) {
         self.plan.clear_faults();
     }
@@ -123,13 +147,28 @@ impl<S: Store> ChaosStore<S> {
     }
 
     /// Stops every operation before it takes effect, as when the server hangs.
+    ///
+    /// ```
+    /// use cache_store::{Store, testing::{ChaosStore, MemoryStore}};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = ChaosStore::new(MemoryStore::new());
+    /// let gate = store.hang();
+    /// tokio::select! {
+    ///     _ = store.health() => panic!("it hangs"),
+    ///     () = gate.arrived(1) => {}
+    /// }
+    /// gate.open();
+    /// assert!(store.health().await.reachable);
+    /// # });
+    /// ```
     #[must_use = "dropping the gate opens it"]
     pub fn hang(&self) -> Gate {
         self.gate(None, false)
     }
 
     /// Changes the stored bytes that [`read`](Store::read) and [`claim`](Store::claim) hand out: truncated, damaged,
-    /// another entry's, or none at all. What is stored stays as it is.
+    /// another entry's, or none at all (which a claim shows as no bytes). What is stored stays as it is.
     ///
     /// ```
     /// use cache_store::testing::{ChaosStore, MemoryStore};
@@ -151,6 +190,8 @@ impl<S: Store> ChaosStore<S> {
     }
 
     /// Hands out the stored bytes as they are again.
+    ///
+    /// See [`alter_values`](Self::alter_values) for an example.
     pub fn keep_values(&self) {
         self.plan.set_alteration(None);
     }
@@ -174,6 +215,8 @@ impl<S: Store> ChaosStore<S> {
     }
 
     /// Takes back everything: faults, alterations, random faults; every gate opens.
+    ///
+    /// See [`random_faults`](Self::random_faults) for an example.
     pub fn calm(&self) {
         self.plan.clear();
     }

@@ -26,7 +26,7 @@ mod steps;
 use std::{future::Future, time::Duration};
 
 /// Far above what any case takes; a store that hangs fails its case instead of the whole run.
-const AT_MOST: Duration = Duration::from_secs(120);
+const AT_MOST: Duration = Duration::from_secs(60);
 
 /// Expands to one `#[test]` for each case of the [behaviour suite](crate::testing::conformance).
 ///
@@ -175,9 +175,15 @@ pub fn run_case(case: impl Future<Output = ()>) {
 mod tests {
     use std::sync::Arc;
 
-    use crate::testing::MemoryStore;
+    use crate::testing::{ChaosStore, MemoryStore};
 
     crate::conformance_tests!(async || Arc::new(MemoryStore::new()));
+
+    mod a_calm_chaos_store_changes_nothing {
+        use super::*;
+
+        crate::conformance_tests!(async || Arc::new(ChaosStore::new(MemoryStore::new())));
+    }
 
     #[test]
     fn every_case_is_in_the_list() {

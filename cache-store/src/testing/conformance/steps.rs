@@ -13,6 +13,8 @@ use crate::{
 pub(super) const LONG: Duration = Duration::from_secs(600);
 /// The life of what has to end within a case.
 pub(super) const SHORT: Duration = Duration::from_millis(60);
+/// The life of what must not end before the next step, and would be missed soon afterwards.
+pub(super) const SOON: Duration = Duration::from_millis(1_000);
 /// How long a condition may take to come about, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -175,9 +177,9 @@ pub(super) async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) 
     }
 }
 
-/// Lets real time pass, several times the life of what must not have ended by it.
+/// Lets real time pass until something of this life would have ended, with a margin.
 pub(super) async fn outlast(life: Duration) {
-    sleep(5 * life).await;
+    sleep(life + SHORT).await;
 }
 
 /// Fails unless the life is a time, and at most this one.

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -78,12 +76,11 @@ pub async fn a_lease_of_an_invalidated_key_is_void(store: AnyStore) {
 }
 
 pub async fn renewing_keeps_a_lease(store: AnyStore) {
-    let life = Duration::from_millis(400);
-    let mut mine = lease(life);
+    let mut mine = lease(SOON);
     let nonce = load(&*store, leased("key", mine)).await;
     mine.life = LONG;
     assert!(given(store.renew("key", nonce, mine).await), "it was not lost yet");
-    sleep(2 * life).await;
+    outlast(SOON).await;
     let left = held(&*store, leased("key", lease(LONG))).await;
     assert!(left > LONG / 2, "{left:?}");
     assert!(fill(&*store, "key", nonce, b"value", Some(mine.token)).await);

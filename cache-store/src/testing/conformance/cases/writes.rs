@@ -125,7 +125,7 @@ pub async fn a_write_that_finishes_after_its_time_invalidates(store: AnyStore) {
 pub async fn a_short_write_does_not_end_the_mark_of_a_long_one(store: AnyStore) {
     begin(&*store, "key", LONG).await;
     begin(&*store, "key", SHORT).await;
-    outlast(SHORT).await;
+    outlast(5 * SHORT).await;
     assert_eq!(claim(&*store, plain("key")).await.outcome, ClaimOutcome::Writing);
 }
 

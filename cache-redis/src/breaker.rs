@@ -1,0 +1,133 @@
+//! Failing at once for the part of a cluster that does not answer, without a word against the rest.
+
+use std::{
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+/// A node owns ranges of slots, so neighbours share their fate; this many ranges are told apart.
+const SEGMENTS: usize = 64;
+const SLOTS: usize = 16_384;
+/// After this many failures without an answer in between, a segment counts as dead.
+const DEAD_AFTER: u32 = 3;
+/// How often one request may try a dead segment.
+const TRIAL: Duration = Duration::from_millis(500);
+
+/// One breaker for each segment of a cluster's slots.
+pub(crate) struct Breaker {
+    start: Instant,
+    segments: [Segment; SEGMENTS],
+}
+
+#[derive(Default)]
+struct Segment {
+    failures: AtomicU32,
+    /// When the next trial is due, in milliseconds since the start.
+    trial_at: AtomicU64,
+}
+
+impl Breaker {
+    /// All segments are alive.
+    pub(crate) fn new() -> Self {
+        Self { start: Instant::now(), segments: std::array::from_fn(|_| Segment::default()) }
+    }
+
+    /// Whether a request for this key's slot may be sent.
+    pub(crate) fn admits(&self, key: &str) -> bool {
+        let segment = self.segment(key);
+        if segment.failures.load(Ordering::Relaxed) < DEAD_AFTER {
+            return true;
+        }
+        let (now, due) = (self.now(), segment.trial_at.load(Ordering::Relaxed));
+        let next = now + millis(TRIAL);
+        // Of those who come at the same time one tries.
+        now >= due
+            && segment
+                .trial_at
+                .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// The segment answered.
+    pub(crate) fn answered(&self, key: &str) {
+        let segment = self.segment(key);
+        if segment.failures.load(Ordering::Relaxed) != 0 {
+            segment.failures.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// The segment did not.
+    pub(crate) fn failed(&self, key: &str) {
+        let segment = self.segment(key);
+        if segment.failures.fetch_add(1, Ordering::Relaxed) + 1 == DEAD_AFTER {
+            segment.trial_at.store(self.now() + millis(TRIAL), Ordering::Relaxed);
+        }
+    }
+
+    fn segment(&self, key: &str) -> &Segment {
+        &self.segments[usize::from(slot(key)) / (SLOTS / SEGMENTS)]
+    }
+
+    fn now(&self) -> u64 {
+        millis(self.start.elapsed())
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A key's hash slot: CRC16 (XMODEM) of its hash tag
+/// (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>).
+fn slot(key: &str) -> u16 {
+    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
+    let tag = tag.filter(|tag| !tag.is_empty()).unwrap_or(key);
+    let crc = tag.bytes().fold(0_u16, |crc, byte| {
+        (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
+            if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
+        })
+    });
+    crc % 16_384
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_those_of_the_cluster() {
+        // From CLUSTER KEYSLOT.
+        assert_eq!(slot("123456789"), 12_739);
+        assert_eq!(slot("foo"), 12_182);
+        assert_eq!(slot("v:{foo}bar"), 12_182);
+        assert_eq!(slot("{}foo"), slot("{}foo"));
+        assert_ne!(slot("{}foo"), slot("foo"));
+    }
+
+    #[test]
+    fn a_dead_segment_is_tried_by_one_at_a_time_and_the_others_are_not_concerned() {
+        let breaker = Breaker::new();
+        for _ in 0..DEAD_AFTER {
+            assert!(breaker.admits("foo"));
+            breaker.failed("foo");
+        }
+        assert!(!breaker.admits("foo"));
+        assert!(breaker.admits("bar"));
+        breaker.segment("foo").trial_at.store(0, Ordering::Relaxed);
+        assert!(breaker.admits("foo"));
+        assert!(!breaker.admits("foo"));
+        breaker.answered("foo");
+        assert!(breaker.admits("foo") && breaker.admits("foo"));
+    }
+
+    #[test]
+    fn failures_count_only_without_an_answer_in_between() {
+        let breaker = Breaker::new();
+        for _ in 0..10 {
+            breaker.failed("foo");
+            breaker.failed("foo");
+            breaker.answered("foo");
+        }
+        assert!(breaker.admits("foo"));
+    }
+}

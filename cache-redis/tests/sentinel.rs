@@ -1,0 +1,98 @@
+//! Following Sentinel to the master of the day.
+
+#![allow(clippy::unwrap_used, reason = "helpers beside the tests unwrap as the tests do")]
+#![cfg(feature = "sentinel")]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use cache_redis::RedisStore;
+use cache_store::{ErrorKind, Store};
+use common::{server::Sentinel, *};
+
+async fn wait_until_writable(store: &RedisStore) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while store.claim(claim("probe")).await.is_err() {
+        assert!(Instant::now() < until, "no master was found: {store:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fallen_master_is_replaced_by_the_one_that_sentinel_promotes() {
+    let mut tier = Sentinel::start();
+    let settings = config(&tier.url()).deadline(Duration::from_millis(500));
+    let store = RedisStore::connect(settings).await.unwrap();
+    assert!(put(&store, "a", "body", MINUTE).await);
+    assert_eq!(tier.servers[0].ask(&["EXISTS", "v:{cache:k:a}"]), "1");
+    tier.servers[0].kill();
+    wait_until_writable(&store).await;
+    assert!(tier.servers[1].ask(&["ROLE"]).starts_with("master"));
+    assert!(put(&store, "b", "body", MINUTE).await);
+    assert_eq!(get(&store, "b").await.as_deref(), Some("body"));
+    assert_eq!(tier.servers[1].ask(&["EXISTS", "v:{cache:k:b}"]), "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_planned_failover_is_followed() {
+    let tier = Sentinel::start();
+    let store = RedisStore::connect(config(&tier.url())).await.unwrap();
+    assert!(put(&store, "a", "body", MINUTE).await);
+    common::server::wait_until("the failover starts", || {
+        tier.sentinel.ask(&["SENTINEL", "FAILOVER", "main"]) == "OK"
+    });
+    common::server::wait_until("the roles are swapped", || {
+        tier.servers[1].ask(&["ROLE"]).starts_with("master")
+            && tier.servers[0].ask(&["ROLE"]).starts_with("slave")
+    });
+    wait_until_writable(&store).await;
+    assert!(put(&store, "b", "body", MINUTE).await);
+    assert_eq!(tier.servers[1].ask(&["EXISTS", "v:{cache:k:b}"]), "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_sentinel_and_an_unknown_service_are_told_apart_from_mistakes() {
+    let tier = Sentinel::start();
+    let free = common::server::free_port();
+    let both = format!("redis-sentinel://127.0.0.1:{free},127.0.0.1:{}/main", tier.sentinel.port);
+    let store = RedisStore::connect(config(&both)).await.unwrap();
+    assert!(put(&store, "a", "body", MINUTE).await);
+
+    let unknown = tier.url().replace("/main", "/other");
+    let store = RedisStore::connect(config(&unknown)).await.unwrap();
+    let error = read(&store, "a").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("other"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credentials_are_for_the_master_and_a_wrong_one_is_an_error_of_connect() {
+    let tier = Sentinel::start();
+    for server in &tier.servers {
+        server.ask(&["ACL", "SETUSER", "app", "on", ">right", "~*", "+@all"]);
+    }
+    let with = |credentials: &str| tier.url().replace("://", &format!("://{credentials}@"));
+    let store = RedisStore::connect(config(&with("app:right"))).await.unwrap();
+    assert!(put(&store, "a", "body", MINUTE).await);
+    let error = RedisStore::connect(config(&with("app:wr0ng-s3cret"))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
+    assert!(!format!("{error:?}").contains("s3cret"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_waiter_is_pushed_to_by_the_master() {
+    let tier = Sentinel::start();
+    let store = RedisStore::connect(config(&tier.url())).await.unwrap();
+    let mine = lease(60_000);
+    let wanted = cache_store::Claim { lease: Some(mine), ..claim("a") };
+    let nonce = nonce_of(&store.claim(wanted).await.unwrap());
+    let waiting = {
+        let store = store.clone();
+        tokio::spawn(async move { store.lease_ended("a", Duration::from_secs(30)).await })
+    };
+    common::server::wait_until("it looked", || tier.servers[0].calls("mget") == 1);
+    store.release("a", nonce, mine.token).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap();
+    assert_eq!(tier.servers[0].calls("mget"), 2);
+}

@@ -1,0 +1,105 @@
+//! No order of steps breaks the shipped code.
+
+use larder_models::real::flight_scenes::End;
+use larder_models::real::{fence_scenes, flight_scenes};
+
+#[test]
+fn a_key_invalidated_during_its_load_is_never_served_old() {
+    fence_scenes::a_key_invalidated_during_its_load();
+}
+
+#[test]
+fn clearing_during_a_load_never_serves_it_old() {
+    fence_scenes::everything_invalidated_during_a_load();
+}
+
+#[test]
+fn a_pattern_invalidated_during_a_load_never_serves_it_old() {
+    fence_scenes::a_pattern_invalidated_during_a_load();
+}
+
+#[test]
+fn a_known_tag_invalidated_during_a_load_never_serves_it_old() {
+    fence_scenes::a_known_tag_invalidated_and_purged_during_a_load();
+}
+
+#[test]
+fn a_learned_tag_whose_mark_was_purged_during_the_load_never_serves_it_old() {
+    fence_scenes::a_learned_tag_invalidated_and_purged_during_a_load();
+}
+
+#[test]
+fn a_purge_never_takes_the_mark_of_an_entry() {
+    fence_scenes::a_purge_beside_an_entry_that_is_stored();
+}
+
+#[test]
+fn the_later_of_two_invalidations_of_a_tag_is_never_lost() {
+    fence_scenes::two_invalidations_of_one_tag();
+}
+
+#[test]
+fn the_later_of_two_invalidations_of_patterns_is_never_lost() {
+    fence_scenes::two_invalidations_of_patterns();
+}
+
+#[test]
+fn two_hits_that_check_patterns_at_once_both_tell_the_truth() {
+    fence_scenes::two_hits_while_patterns_come();
+}
+
+#[test]
+fn every_waiter_gets_what_the_leader_lands() {
+    flight_scenes::every_waiter_learns_how_the_flight_ended(End::Lands);
+}
+
+#[test]
+fn every_waiter_learns_that_the_leader_was_cancelled() {
+    flight_scenes::every_waiter_learns_how_the_flight_ended(End::IsCancelled);
+}
+
+#[test]
+fn every_waiter_learns_that_the_leader_panicked() {
+    flight_scenes::every_waiter_learns_how_the_flight_ended(End::Panics);
+}
+
+#[test]
+fn every_waiter_learns_that_the_leader_failed() {
+    flight_scenes::every_waiter_learns_how_the_flight_ended(End::Fails);
+}
+
+#[test]
+fn one_waiter_at_a_time_follows_a_cancelled_leader() {
+    flight_scenes::one_waiter_follows_a_cancelled_leader();
+}
+
+#[test]
+fn a_cancelled_waiter_takes_nobody_elses_wake_up() {
+    flight_scenes::a_cancelled_waiter_beside_one_that_waits();
+}
+
+#[test]
+fn one_waiter_at_a_time_takes_over_even_if_the_old_leader_lands() {
+    flight_scenes::two_take_overs_and_a_late_landing();
+}
+
+#[test]
+fn one_waiter_takes_over_and_the_other_gets_its_value() {
+    flight_scenes::two_take_overs_of_a_leader_that_never_lands();
+}
+
+#[test]
+fn nobody_who_comes_after_an_invalidation_gets_the_old_value() {
+    flight_scenes::nobody_who_comes_after_an_invalidation_gets_the_old_value();
+}
+
+#[test]
+fn a_waiter_that_checks_what_landed_gets_no_value_older_than_a_learned_tags_invalidation() {
+    flight_scenes::a_waiter_checks_the_tags_that_were_learned(true);
+}
+
+#[test]
+#[should_panic(expected = "an old value after its invalidation")]
+fn a_waiter_that_does_not_check_what_landed_may_get_one() {
+    flight_scenes::a_waiter_checks_the_tags_that_were_learned(false);
+}
