@@ -5,6 +5,8 @@ mod errors;
 mod expand;
 mod key_part;
 mod model;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 
@@ -82,15 +84,12 @@ fn expansion(
     errors: &Errors,
 ) -> Expansion {
     let mut callee = Callee::new(function);
-    let sound = model::check_function(attribute, &callee, errors);
-    callee.sound = sound;
-    let nothing = proc_macro2::TokenStream::new;
+    callee.sound = model::check_function(attribute, &callee, errors);
     if attribute.reads() {
         let reader = Reader::new(attribute, options, callee, errors);
-        let stubs = if sound { expand::stubs(&reader) } else { nothing() };
-        Expansion { good: expand::reader(&reader), stubs }
+        Expansion { good: expand::reader(&reader), stubs: expand::stubs(&reader) }
     } else {
         let writer = Writer::new(attribute, options, callee, errors);
-        Expansion { good: expand::writer(&writer), stubs: nothing() }
+        Expansion { good: expand::writer(&writer), stubs: proc_macro2::TokenStream::new() }
     }
 }

@@ -84,14 +84,7 @@ fn inline_body(callee: &Callee, rebind: bool) -> TokenStream {
     let fake = local("fake");
     quote! {
         async move {
-            #[allow(
-                unknown_lints,
-                unreachable_code,
-                clippy::diverging_sub_expression,
-                clippy::empty_loop,
-                clippy::let_unit_value,
-                clippy::needless_return
-            )]
+            #[allow(unreachable_code, clippy::all, clippy::pedantic)]
             if false {
                 let #fake: #ret = loop {};
                 return #fake;

@@ -33,7 +33,7 @@ impl Expand<'_> {
             None => function.attrs.iter().map(ToTokens::to_token_stream).collect(),
         };
         let (vis, sig) = (&function.vis, self.signature());
-        let (miss, found) = (local("miss"), local("found"));
+        let miss = local("miss");
         let before = self.before();
         let lookup = self.lookup();
         let (tagged, load) = (self.tagged(&miss), self.load(&miss));
@@ -43,8 +43,7 @@ impl Expand<'_> {
         quote! {
             #attrs #vis #sig {
                 #before
-                let #found = #lookup;
-                let #miss = match #found { #ok(#hit) => return #hit, #err(#miss) => #miss };
+                let #miss = match #lookup { #ok(#hit) => return #hit, #err(#miss) => #miss };
                 #tagged
                 #load
             }
