@@ -5,6 +5,8 @@ mod errors;
 mod expand;
 mod key_part;
 mod model;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 
@@ -81,15 +83,13 @@ fn expansion(
     function: Function,
     errors: &Errors,
 ) -> Expansion {
-    let callee = Callee::new(function);
-    let sound = model::check_function(attribute, &callee, errors);
-    let nothing = proc_macro2::TokenStream::new;
+    let mut callee = Callee::new(function);
+    callee.sound = model::check_function(attribute, &callee, errors);
     if attribute.reads() {
         let reader = Reader::new(attribute, options, callee, errors);
-        let stubs = if sound { expand::stubs(&reader) } else { nothing() };
-        Expansion { good: expand::reader(&reader), stubs }
+        Expansion { good: expand::reader(&reader), stubs: expand::stubs(&reader) }
     } else {
         let writer = Writer::new(attribute, options, callee, errors);
-        Expansion { good: expand::writer(&writer), stubs: nothing() }
+        Expansion { good: expand::writer(&writer), stubs: proc_macro2::TokenStream::new() }
     }
 }

@@ -8,7 +8,7 @@ mod spec;
 mod stubs;
 mod writer;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::Path;
 
@@ -30,6 +30,11 @@ impl Paths {
         Self { root, private }
     }
 
+    /// `__private`, with mistakes in calls of it reported at `span`.
+    fn private_at(&self, span: Span) -> TokenStream {
+        respanned(&self.private, span)
+    }
+
     /// The type of value that is cached.
     fn value(&self, returned: &Returned) -> TokenStream {
         match &returned.value {
@@ -40,6 +45,23 @@ impl Paths {
             }
         }
     }
+}
+
+/// The same path, reported at `span`. Where all tokens of an expression come from the user's code, rustc reports a
+/// mistake in it there and not at the attribute.
+fn respanned(path: &TokenStream, span: Span) -> TokenStream {
+    let at = |mut token: TokenTree| {
+        token.set_span(span);
+        token
+    };
+    path.clone().into_iter().map(at).collect()
+}
+
+/// The name of something beside the function, reported at the attribute.
+fn beside(name: &Ident) -> Ident {
+    let mut name = name.clone();
+    name.set_span(Span::call_site().resolved_at(name.span()));
+    name
 }
 
 /// A name that no code of the user can see.
@@ -62,14 +84,7 @@ fn inline_body(callee: &Callee, rebind: bool) -> TokenStream {
     let fake = local("fake");
     quote! {
         async move {
-            #[allow(
-                unknown_lints,
-                unreachable_code,
-                clippy::diverging_sub_expression,
-                clippy::empty_loop,
-                clippy::let_unit_value,
-                clippy::needless_return
-            )]
+            #[allow(unreachable_code, clippy::all, clippy::pedantic)]
             if false {
                 let #fake: #ret = loop {};
                 return #fake;

@@ -85,7 +85,8 @@ impl Identity<'_> {
     }
 
     fn check_arguments(&self, errors: &Errors) {
-        for (at, arg) in self.callee.args.iter().enumerate() {
+        let unconditional = |(_, arg): &(usize, &super::Argument)| arg.attrs.is_empty();
+        for (at, arg) in self.callee.args.iter().enumerate().filter(unconditional) {
             let whole =
                 self.used.iter().any(|it| matches!(it.place, Place::Argument(i) if i == at));
             for binding in &arg.bindings {

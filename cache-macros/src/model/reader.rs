@@ -62,7 +62,9 @@ impl Reader {
     ) -> Self {
         let generics = &callee.function.sig.generics;
         let returned = Returned::new(&callee.returns, options.returns.as_ref(), generics, errors);
-        returned.check_owned(errors);
+        if callee.sound {
+            returned.check_owned(errors);
+        }
         let policy = Policy::new(attribute, &options, &callee, &returned, errors);
         let skipped = Skipped::new(options.skip.as_ref(), &callee, errors);
         let written =
@@ -85,6 +87,7 @@ impl Reader {
                 Key { literals: template.literals, parts: template.parts, here: false }
             }
             Some(None) => Key::unknown(),
+            None if options.seen.contains("key") => Key::unknown(),
             None => {
                 if attribute != Attribute::Memoize {
                     errors.push(Span::call_site(), missing_key(&callee, &skipped));
