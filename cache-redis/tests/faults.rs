@@ -187,6 +187,19 @@ async fn the_last_handle_takes_the_connections_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_dropped_while_it_connects_lets_go_at_once() {
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("redis://{}", silent.local_addr().unwrap());
+    let settings = impatient(&url).connect_timeout(Duration::from_secs(60));
+    let store = RedisStore::lazy(settings).unwrap();
+    assert_eq!(kind_of_read(&store).await, Some(ErrorKind::Unavailable));
+    let (mut line, _) = silent.accept().unwrap();
+    drop(store);
+    line.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    std::io::copy(&mut line, &mut std::io::sink()).expect("the line is still open");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_operation_does_no_harm() {
     let (_server, store) = start().await;
     for round in 0..200_u64 {

@@ -274,5 +274,8 @@ async fn a_flush_wakes_all_waiters() {
     let waiting = wait(&store, "a", LONG);
     wait_for_looks(&server, 1);
     server.ask(&["FLUSHALL"]);
+    let since = Instant::now();
     within_patience(waiting).await;
+    // Sooner than somebody who was not told would have looked.
+    assert!(since.elapsed() < Duration::from_millis(1_500), "{:?}", since.elapsed());
 }

@@ -363,6 +363,16 @@ async fn scripts_that_the_server_forgot_are_sent_again() {
 }
 
 #[tokio::test]
+async fn of_two_scripts_only_the_one_that_the_server_forgot_is_run_again() {
+    let (server, store) = start().await;
+    server.ask(&["SCRIPT", "FLUSH"]);
+    server.ask(&["SCRIPT", "LOAD", include_str!("../src/scripts/read.lua")]);
+    let leased = Claim { lease: Some(lease(10_000)), ..claim("a") };
+    nonce_of(&store.claim(leased).await.unwrap());
+    assert_eq!(server.calls("exists"), 2 + 2, "twice by connecting, once by each script");
+}
+
+#[tokio::test]
 async fn health_measures_a_round_trip() {
     let (_server, store) = start().await;
     let health = store.health().await;
