@@ -30,6 +30,8 @@ pub(crate) struct Reader {
     pub(crate) learned: Vec<Template>,
     pub(crate) policy: Policy,
     pub(crate) cache: Option<Expr>,
+    /// The positions of the arguments that the attribute uses.
+    pub(crate) used_args: Vec<usize>,
     /// `None` with `companions = false`.
     pub(crate) companions: Option<Companions>,
 }
@@ -98,6 +100,7 @@ impl Reader {
         let mut reader = Self {
             krate: options.krate.map(|given| given.value),
             companions: None,
+            used_args: Vec::new(),
             callee,
             in_impl,
             returned,
@@ -110,10 +113,17 @@ impl Reader {
         if options.share_errors.is_some_and(|given| !given.value.value) {
             reader.returned.shares_errors = false;
         }
+        reader.used_args = reader.find_used_args();
         if options.companions.is_none_or(|given| given.value.value) {
             reader.companions = Some(Companions::new(&reader));
         }
         reader
+    }
+
+    fn find_used_args(&self) -> Vec<usize> {
+        let exprs: Vec<&Expr> = self.cache.iter().chain(self.ttl_expr()).collect();
+        let parts = self.key.parts.iter().chain(self.tag_parts());
+        kept::arguments(&self.callee, parts, &exprs)
     }
 
     /// The parts that tags are made of, in the order in which the engine asks for them.
@@ -131,8 +141,7 @@ impl Companions {
     fn new(reader: &Reader) -> Self {
         let callee = &reader.callee;
         let exprs: Vec<&Expr> = reader.cache.iter().chain(reader.ttl_expr()).collect();
-        let parts = reader.key.parts.iter().chain(reader.tag_parts());
-        let entry_args = kept::arguments(callee, parts, &exprs);
+        let entry_args = reader.used_args.clone();
         let cache: Vec<&Expr> = reader.cache.iter().collect();
         let cache_args = kept::arguments(callee, std::iter::empty(), &cache);
         let generics = &callee.function.sig.generics;
