@@ -31,7 +31,7 @@ impl<'a> Skipped<'a> {
         known.push("Self".into());
         for name in given.into_iter().flat_map(|given| &given.value) {
             let text = name.unraw().to_string();
-            if names.iter().any(|other| *other == name) {
+            if names.contains(&name) {
                 errors.push(name.span(), format!("`{name}` is skipped twice"));
             } else if known.contains(&text) {
                 names.push(name);

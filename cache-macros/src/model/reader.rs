@@ -237,7 +237,8 @@ fn arguments(identity: &Identity<'_>) -> Vec<Place> {
     for (at, arg) in identity.callee.args.iter().enumerate() {
         let counts = |name: &&syn::Ident| {
             let name = name.unraw().to_string();
-            !identity.skipped.has(&name) && !(arg.taken_apart && name.starts_with('_'))
+            let said_unused = arg.taken_apart && name.starts_with('_');
+            !said_unused && !identity.skipped.has(&name)
         };
         let bindings = arg.bindings.iter().filter(counts);
         places.extend(bindings.map(|name| match arg.taken_apart {
