@@ -52,6 +52,12 @@ pub struct RedisConfig {
 
 impl RedisConfig {
     /// The server at `url`, with the prefix `cache:`, 500 ms for an operation and 1 s for a connection.
+    ///
+    /// ```
+    /// # use cache_redis::RedisConfig;
+    /// let config = RedisConfig::new("redis-sentinel://a,b,c/main");
+    /// assert!(format!("{config:?}").contains("prefix: \"cache:\""));
+    /// ```
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self {
@@ -85,6 +91,12 @@ impl RedisConfig {
     }
 
     /// The longest that one operation may take, the wait for a first connection included.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cache_redis::RedisConfig;
+    /// let config = RedisConfig::new("redis://localhost").deadline(Duration::from_millis(200));
+    /// ```
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -92,6 +104,12 @@ impl RedisConfig {
     }
 
     /// The longest that making a connection may take.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cache_redis::RedisConfig;
+    /// let config = RedisConfig::new("redis://localhost").connect_timeout(Duration::from_secs(3));
+    /// ```
     #[must_use]
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -100,6 +118,11 @@ impl RedisConfig {
 
     /// How many invalidations the pattern log and the tag log remember: 512 unless told, at least 1. More of them mean
     /// that old entries survive more invalidations of other keys; every miss transfers the pattern log.
+    ///
+    /// ```
+    /// # use cache_redis::RedisConfig;
+    /// let config = RedisConfig::new("redis://localhost").log_records(2_048);
+    /// ```
     #[must_use]
     pub const fn log_records(mut self, records: usize) -> Self {
         self.log_records = if records == 0 { 1 } else { records };
@@ -108,6 +131,11 @@ impl RedisConfig {
 
     /// Whether to look for the values of an invalidated pattern in the background and give their memory back (a
     /// bounded `SCAN`; default true). Without it they stay until they expire, unused.
+    ///
+    /// ```
+    /// # use cache_redis::RedisConfig;
+    /// let config = RedisConfig::new("redis://localhost").sweep(false);
+    /// ```
     #[must_use]
     pub const fn sweep(mut self, sweep: bool) -> Self {
         self.sweep = sweep;
@@ -116,6 +144,13 @@ impl RedisConfig {
 
     /// The runtime that owns the connections: it must outlive the store's use. Default: the one that the constructor
     /// is called on.
+    ///
+    /// ```
+    /// # use cache_redis::RedisConfig;
+    /// let runtime = tokio::runtime::Runtime::new()?;
+    /// let config = RedisConfig::new("redis://localhost").runtime(runtime.handle().clone());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn runtime(mut self, runtime: Handle) -> Self {
         self.runtime = Some(runtime);
@@ -123,6 +158,11 @@ impl RedisConfig {
     }
 
     /// Trusts this certificate (PEM) instead of the system's.
+    ///
+    /// ```
+    /// # use cache_redis::RedisConfig;
+    /// let config = RedisConfig::new("rediss://localhost").root_certificate("-----BEGIN CERTIFICATE-----…");
+    /// ```
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -131,6 +171,12 @@ impl RedisConfig {
     }
 
     /// Shows this certificate and proves it with this key (both PEM).
+    ///
+    /// ```
+    /// # use cache_redis::RedisConfig;
+    /// let config = RedisConfig::new("rediss://localhost")
+    ///     .client_certificate("-----BEGIN CERTIFICATE-----…", "-----BEGIN PRIVATE KEY-----…");
+    /// ```
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {

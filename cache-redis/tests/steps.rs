@@ -286,6 +286,18 @@ async fn a_writer_that_never_finished_is_forgotten_after_its_time_and_cannot_sto
 }
 
 #[tokio::test]
+async fn a_writer_that_crashed_beside_a_longer_one_does_not_keep_later_writers_from_storing() {
+    let (_server, store) = start().await;
+    let long = store.begin(begin("a")).await.unwrap();
+    store.begin(Begin { at_most: Duration::from_millis(1), ..begin("a") }).await.unwrap();
+    assert!(!store.finish(finish("a", &long, None)).await.unwrap());
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let next = store.begin(begin("a")).await.unwrap();
+    assert!(next.alone);
+    assert!(store.finish(finish("a", &next, Some(b"next"))).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_life_below_a_second_really_ends() {
     let (_server, store) = start().await;
     assert!(put(&store, "a", "body", Life::For(Duration::from_micros(30_500))).await);
