@@ -74,29 +74,16 @@ impl Reader {
         let tags = templates(options.tags.as_ref(), Use::Tag, &callee, errors);
         let (learned, known) = tags.into_iter().partition::<Vec<_>, _>(Template::uses_value);
         let in_impl = in_impl(&options, &callee, &skipped, written.as_ref());
-        let cache = options.cache.map(|given| given.value);
-        let identity = |used| Identity {
+        let cache = options.cache.as_ref().map(|given| given.value.clone());
+        let identity = Identity {
             callee: &callee,
             skipped: &skipped,
             returned: &returned,
             in_impl,
-            used,
             cache: cache.as_ref(),
         };
-        let key = match written {
-            Some(Some(template)) => {
-                identity(&template.parts).check(errors);
-                Key { literals: template.literals, parts: template.parts, here: false }
-            }
-            Some(None) => Key::unknown(),
-            None if options.seen.contains("key") => Key::unknown(),
-            None => {
-                if attribute != Attribute::Memoize {
-                    errors.push(Span::call_site(), missing_key(&callee, &skipped));
-                }
-                Key::of_everything(&identity(&[]))
-            }
-        };
+        let key =
+            Key::new(attribute, options.mentions("key"), written.flatten(), &identity, errors);
         let mut reader = Self {
             krate: options.krate.map(|given| given.value),
             companions: None,
@@ -201,6 +188,27 @@ fn missing_key(callee: &Callee, skipped: &Skipped<'_>) -> String {
 }
 
 impl Key {
+    /// The key that was written, or that which `memoize` makes. Notes what is neither in it nor skipped.
+    fn new(
+        attribute: Attribute,
+        mentioned: bool,
+        written: Option<Template>,
+        identity: &Identity<'_>,
+        errors: &Errors,
+    ) -> Self {
+        if let Some(template) = written {
+            identity.check(&template.parts, errors);
+            return Self { literals: template.literals, parts: template.parts, here: false };
+        }
+        if mentioned {
+            return Self::unknown();
+        }
+        if attribute != Attribute::Memoize {
+            errors.push(Span::call_site(), missing_key(identity.callee, identity.skipped));
+        }
+        Self::of_everything(identity)
+    }
+
     /// After a mistake.
     fn unknown() -> Self {
         Self { literals: vec![String::new()], parts: Vec::new(), here: false }
