@@ -1,7 +1,7 @@
 //! `_uncached`, `_entry` and `_cache`.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::FnArg;
 
 use super::{
@@ -36,13 +36,12 @@ fn constant(expand: &Expand<'_>, companions: &Companions) -> TokenStream {
     let this = receiver(&reader.callee);
     let (generics, _, clause) = companions.entry_generics.all.split_for_impl();
     let value = expand.paths.value(&reader.returned);
-    let (here, guard) = (expand.here(), expand.guard());
-    let constant = expand.spec().constant();
+    let guard = expand.guard();
+    let constant = expand.marked(&expand.spec().constant());
     let allow = allow();
     quote! {
         #[doc(hidden)] #attrs #allow
         fn #name #generics(#this) -> &'static #p::Spec<#value> #clause {
-            #here
             #guard
             #constant
         }
@@ -105,17 +104,17 @@ fn cache(expand: &Expand<'_>, companions: &Companions) -> TokenStream {
     let reader = expand.reader;
     // One cache for all type arguments: the constant must not depend on them.
     let own = companions.entry_generics.turbofish().is_empty();
-    let (before, spec) = if own {
-        (TokenStream::new(), expand.spec_ref(&companions.entry_generics))
+    let spec = if own {
+        expand.spec_ref(&companions.entry_generics)
     } else {
-        (expand.here().into_token_stream(), expand.spec().constant_for_all())
+        expand.marked(&expand.spec().constant_for_all())
     };
     let make = if reader.callee.is_async() { quote!(fn_cache) } else { quote!(fn_cache_sync) };
     let given = expand.cache();
     let patterns = parts::borrowed_patterns(&reader.callee, companions.cache_args.iter().copied());
     let body = in_block(&patterns, &quote!(#p::#make(#spec, #given)));
     let signature = cache_signature(expand, companions);
-    quote!(#signature { #before #body })
+    quote!(#signature { #body })
 }
 
 /// Everything of `_cache` but its body.

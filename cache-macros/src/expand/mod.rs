@@ -70,13 +70,17 @@ fn local(name: &str) -> Ident {
 }
 
 /// Statements in front of a body that stays where it is: an edge that is never taken tells the return type to inference
-/// (as `tracing::instrument` does), and arguments get back the patterns that they were taken from.
-fn inline_body(callee: &Callee, rebind: bool) -> TokenStream {
+/// (as `tracing::instrument` does), and arguments get back the patterns that they were taken from, if they were; those at
+/// the positions in `rebind` are used by the attribute.
+fn inline_body(callee: &Callee, rebind: Option<&[usize]>) -> TokenStream {
     let ret = &callee.returns;
     let body = &callee.function.body;
-    let patterns = callee.args.iter().filter(|arg| rebind && arg.taken_apart).map(|arg| {
+    let taken_apart = callee.args.iter().enumerate().filter(|(_, arg)| arg.taken_apart);
+    let patterns = taken_apart.filter(|_| rebind.is_some()).map(|(at, arg)| {
         let (pat, name) = (&arg.pat, &arg.name);
-        quote!(let #pat = #name;)
+        let used = rebind.is_some_and(|used| used.contains(&at));
+        let allow = used.then(|| quote!(#[allow(unused_variables)]));
+        quote!(#allow let #pat = #name;)
     });
     if !callee.is_async() {
         return quote!(move || -> #ret { #(#patterns)* #body });

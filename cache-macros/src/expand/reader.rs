@@ -80,15 +80,19 @@ impl Expand<'_> {
         if self.reader.companions.is_some() {
             return TokenStream::new();
         }
-        let (here, guard, spec) = (self.here(), self.guard(), local("spec"));
-        let constant = self.spec().constant();
-        quote!(#here #guard let #spec = #constant;)
+        let (guard, spec) = (self.guard(), local("spec"));
+        let constant = self.marked(&self.spec().constant());
+        quote!(#guard let #spec = #constant;)
     }
 
-    /// The function item that tells where the function is.
-    pub(crate) fn here(&self) -> Option<TokenStream> {
+    /// The constant with the function item that tells where the function is, where it needs one. The block keeps the
+    /// item's name away from arguments: items are not hygienic.
+    pub(crate) fn marked(&self, constant: &TokenStream) -> TokenStream {
+        if !self.reader.key.here {
+            return constant.clone();
+        }
         let name = here_name();
-        self.reader.key.here.then(|| quote!(fn #name() {}))
+        quote!({ fn #name() {} #constant })
     }
 
     /// Refuses a `Result` or an `Option` behind an alias, where the return type does not look like one.
@@ -223,7 +227,7 @@ impl Expand<'_> {
     fn run(&self) -> TokenStream {
         let callee = &self.reader.callee;
         if self.reader.companions.is_none() {
-            return inline_body(callee, true);
+            return inline_body(callee, Some(&self.reader.used_args));
         }
         let name = beside(&companions::name(callee, "uncached"));
         let generics = crate::model::turbofish(&callee.function.sig.generics);

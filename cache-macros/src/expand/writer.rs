@@ -33,7 +33,7 @@ impl Expand<'_> {
         let p = &self.paths.private;
         let shape = self.writer.returned.shape.marker();
         let (write, plan) = (local("write"), self.plan());
-        let body = inline_body(callee, false);
+        let body = inline_body(callee, None);
         let run = if callee.is_async() {
             quote!(::std::boxed::Box::pin(#write.run::<#p::#shape, _, _>(#body)).await)
         } else {

@@ -42,6 +42,7 @@ where
                             let fake: Result<Box<dyn Shape>, DbError> = loop {};
                             return fake;
                         }
+                        #[allow(unused_variables)]
                         let (id, mut list) = __arg0;
                         {
                             list.push(1);

@@ -27,18 +27,20 @@ fn risk(portfolio: &str, factor: f64) -> f64 {
 #[doc(hidden)]
 #[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
 fn __risk_needs_in_impl() -> &'static ::larder::__private::Spec<f64> {
-    fn here() {}
-    const {
-        &::larder::__private::Spec::<
-            f64,
-        >::new(
-                ::larder::__private::memory::<f64>(),
-                ::core::module_path!(),
-                "risk",
-                &["", ":", ":", ""],
-            )
-            .here(|| ::larder::__private::marker(&here))
-            .layer(::larder::__private::Layer::Memory)
+    {
+        fn here() {}
+        const {
+            &::larder::__private::Spec::<
+                f64,
+            >::new(
+                    ::larder::__private::memory::<f64>(),
+                    ::core::module_path!(),
+                    "risk",
+                    &["", ":", ":", ""],
+                )
+                .here(|| ::larder::__private::marker(&here))
+                .layer(::larder::__private::Layer::Memory)
+        }
     }
 }
 /// What `risk` does, without the cache.
