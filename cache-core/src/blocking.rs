@@ -2,6 +2,21 @@
 //!
 //! Where the entry lives in memory only, nothing is waited for. Otherwise the calling thread waits for a thread that
 //! Larder owns, so these work inside and outside tokio.
+//!
+//! ```
+//! use larder::memoize;
+//!
+//! #[memoize(ttl = "60s")]
+//! fn square(n: u64) -> u64 {
+//!     n * n
+//! }
+//!
+//! assert_eq!(square(7), 49);
+//! assert_eq!(square_entry(7).get()?, Some(49));
+//! square_cache().clear()?;
+//! assert_eq!(square_entry(7).get()?, None);
+//! # Ok::<(), larder::Error>(())
+//! ```
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -15,10 +30,36 @@ use crate::{
     runtime,
 };
 
-/// One entry of an annotated sync function: what `<name>_entry(..)` gives.
+/// One entry of an annotated sync function: what its companion `<name>_entry(..)` gives.
+///
+/// Every operation may block the calling thread for as long as the shared tier takes, at most a few of its deadlines.
+/// On an async thread use it where the sync function itself would be called.
+///
+/// ```
+/// #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+/// fn square(n: u64) -> u64 { n * n }
+///
+/// square(7);
+/// let entry = square_entry(7);
+/// entry.set(50)?;
+/// assert_eq!(square(7), 50);
+/// entry.invalidate()?;
+/// assert_eq!(square(7), 49);
+/// # Ok::<(), larder::Error>(())
+/// ```
 pub struct Entry<T: 'static>(AsyncEntry<T>);
 
-/// Everything that an annotated sync function stored: what `<name>_cache()` gives.
+/// Everything that an annotated sync function stored: what its companion `<name>_cache()` gives.
+///
+/// ```
+/// #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+/// fn square(n: u64) -> u64 { n * n }
+///
+/// square(7);
+/// square_cache().clear()?;
+/// assert!(!square_entry(7).exists()?);
+/// # Ok::<(), larder::Error>(())
+/// ```
 pub struct FnCache(AsyncFnCache);
 
 #[doc(hidden)]
@@ -57,6 +98,13 @@ where
 
 impl<T> Entry<T> {
     /// As [`Entry::key`](crate::Entry::key).
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// assert_eq!(square_entry(7).key(), "square:7");
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     #[must_use]
     pub fn key(&self) -> &str {
         self.0.key()
@@ -66,7 +114,15 @@ impl<T> Entry<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there; and when it is called on Larder's own thread, which cannot wait for itself.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// square(7);
+    /// assert_eq!(square_entry(7).get()?, Some(49));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn get(&self) -> Result<Option<T>> {
         let subject = self.0.subject()?;
         let kept = either(
@@ -81,7 +137,15 @@ impl<T> Entry<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there; and when it is called on Larder's own thread, which cannot wait for itself.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// square_entry(7).set(50)?;
+    /// assert_eq!(square(7), 50); // a hit
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn set(&self, value: T) -> Result<()> {
         let subject = self.0.subject()?;
         let kept = subject.spec.value.keep(&value);
@@ -98,7 +162,16 @@ impl<T> Entry<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there; and when it is called on Larder's own thread, which cannot wait for itself.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// square(7);
+    /// square_entry(7).invalidate()?;
+    /// assert_eq!(square_entry(7).get()?, None);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn invalidate(&self) -> Result<()> {
         self.0.invalidate().run_sync()
     }
@@ -107,7 +180,16 @@ impl<T> Entry<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there; and when it is called on Larder's own thread, which cannot wait for itself.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// assert!(!square_entry(7).exists()?);
+    /// square(7);
+    /// assert!(square_entry(7).exists()?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn exists(&self) -> Result<bool> {
         let call = self.0.subject()?.call(false);
         let kept = either(call, |call| Ok(call.hit()), |call| async move { call.get().await })?;
@@ -118,7 +200,15 @@ impl<T> Entry<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there; and when it is called on Larder's own thread, which cannot wait for itself.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// square(7);
+    /// assert!(square_entry(7).ttl()?.is_some());
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn ttl(&self) -> Result<Option<Duration>> {
         let call = self.0.subject()?.call(false);
         either(
@@ -132,7 +222,15 @@ impl<T> Entry<T> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there; and when it is called on Larder's own thread, which cannot wait for itself.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// square(7);
+    /// assert!(square_entry(7).tag(["lucky"])?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn tag<G: Into<String>>(&self, tags: impl IntoIterator<Item = G>) -> Result<bool> {
         let tags: Arc<[String]> = tags.into_iter().map(Into::into).collect();
         let also = Arc::clone(&tags);
@@ -165,7 +263,16 @@ impl FnCache {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As there; and when it is called on Larder's own thread, which cannot wait for itself.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// square(7);
+    /// square_cache().clear()?;
+    /// assert!(!square_entry(7).exists()?);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn clear(&self) -> Result<()> {
         self.0.clear().run_sync()
     }

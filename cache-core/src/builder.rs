@@ -18,8 +18,8 @@ use crate::{
 /// ```
 /// use std::time::Duration;
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
-/// let cache = cache_core::Cache::builder()
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// let cache = larder::Cache::builder()
 ///     .max_entries(100_000)
 ///     .default_ttl(Duration::from_secs(300))
 ///     .prefix("shop:")
@@ -56,12 +56,26 @@ impl CacheBuilder {
     /// # Errors
     ///
     /// Everything that is wrong with them.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// use larder::{CacheBuilder, CacheConfig};
+    ///
+    /// let cache = CacheBuilder::from_config(CacheConfig::from_env()?)?.max_bytes(64 << 20).build().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn from_config(config: CacheConfig) -> Result<Self> {
         config.validate()?;
         Ok(Self { config, ..Self::default() })
     }
 
     /// The most entries in the memory tier, at least 1. To keep nothing in memory write `layer = "shared"`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::builder().max_entries(100_000).build().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn max_entries(mut self, entries: u64) -> Self {
         self.config.max_memory_entries = entries;
         self
@@ -69,18 +83,37 @@ impl CacheBuilder {
 
     /// The most bytes in the memory tier, instead of a number of entries. An entry counts as many bytes as it has when
     /// encoded for the shared tier; one that never was (in a cache without one) counts its key and 64 bytes.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::builder().max_bytes(64 << 20).build().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
         self
     }
 
     /// How long entries live where nothing else is said: a [`Duration`], seconds, `"5m"` or `"forever"`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::builder().default_ttl("10m").build().await?;
+    /// assert!(larder::Cache::builder().default_ttl("soon").build().await.is_err());
+    /// # Ok(()) }
+    /// ```
     pub fn default_ttl(mut self, ttl: impl IntoTtl) -> Self {
         self.default_ttl = Some(ttl.into_ttl());
         self
     }
 
     /// What the names of all keys in the shared tier begin with: caches with different prefixes do not see each other.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::builder().prefix("shop:").build().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.config.key_prefix = prefix.into();
         self
@@ -88,48 +121,118 @@ impl CacheBuilder {
 
     /// How far behind another process's invalidation this process's memory may be. Entries of the shared tier are kept
     /// in memory no longer than this.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let cache = larder::Cache::builder().coherence_bound(Duration::from_millis(500)).build().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn coherence_bound(mut self, bound: Duration) -> Self {
         self.config.coherence_bound = bound;
         self
     }
 
     /// How long a caller waits for another caller's load before it runs the body itself.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let cache = larder::Cache::builder().flight_wait(Duration::from_secs(1)).build().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn flight_wait(mut self, wait: Duration) -> Self {
         self.config.flight_wait = wait;
         self
     }
 
     /// How long a call waits for one answer of the shared tier before it goes on without.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let cache = larder::Cache::builder().shared_deadline(Duration::from_millis(100)).build().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn shared_deadline(mut self, deadline: Duration) -> Self {
         self.config.shared_deadline = deadline;
         self
     }
 
     /// The largest encoded value that is stored in or read from the shared tier.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::builder().max_value_bytes(1 << 20).build().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn max_value_bytes(mut self, bytes: usize) -> Self {
         self.config.max_value_bytes = bytes;
         self
     }
 
     /// How values are encoded for the shared tier. Entries say how they were encoded, so a change needs no flush.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// use larder::{Cache, Codec};
+    ///
+    /// # if Codec::Json.is_compiled_in() {
+    /// let cache = Cache::builder().codec(Codec::Json).build().await?; // feature `json`
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn codec(mut self, codec: Codec) -> Self {
         self.config.codec = codec;
         self
     }
 
     /// Whether anything is cached at all; `false`: every call runs its body.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::builder().enabled(false).build().await?;
+    /// for _ in 0..2 {
+    ///     cache.get_or_set("answer", || async { Ok::<_, larder::Error>(42) }).await?;
+    /// }
+    /// assert_eq!(cache.stats().fills, 0); // both ran, neither was stored
+    /// # Ok(()) }
+    /// ```
     pub fn enabled(mut self, enabled: bool) -> Self {
         self.config.enabled = enabled;
         self
     }
 
     /// The clock by which entries in memory expire, for tests.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// use std::time::Duration;
+    /// use larder::{Cache, Clock};
+    ///
+    /// let (clock, hand) = Clock::manual();
+    /// let cache = Cache::builder().clock(clock).build().await?;
+    /// cache.set("token", &1_u8).ttl("5m").await?;
+    /// hand.advance(Duration::from_secs(301));
+    /// assert_eq!(cache.get::<u8>("token").await?, None);
+    /// # Ok(()) }
+    /// ```
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The shared tier at this URL: `redis://`, `rediss://`, `unix://`, and what the `larder` crate's guide on Redis says.
+    /// The shared tier at this URL: `redis://`, `rediss://`, `unix://`, `redis-sentinel://`, `redis-cluster://`. Feature
+    /// `redis`; see the guide on Redis (`larder::docs::redis`).
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::builder().redis("redis://127.0.0.1:6379/0").build().await?;
+    /// # Ok(()) }
+    /// ```
     #[cfg(feature = "redis")]
     pub fn redis(mut self, url: impl Into<String>) -> Self {
         self.config.redis_url = Some(url.into());
@@ -137,7 +240,18 @@ impl CacheBuilder {
         self
     }
 
-    /// A shared tier of your own, which should pass `cache_store::conformance_tests!`.
+    /// A shared tier of your own: a [`Store`], which should pass `cache_store::conformance_tests!` (crate
+    /// `larder-store`). It takes precedence over a URL.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// use std::sync::Arc;
+    /// use cache_store::testing::MemoryStore;
+    ///
+    /// let cache = larder::Cache::builder().shared(Arc::new(MemoryStore::new())).build().await?;
+    /// assert!(cache.health().await.shared.is_some());
+    /// # Ok(()) }
+    /// ```
     pub fn shared(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
@@ -153,6 +267,13 @@ impl CacheBuilder {
     /// # Cancel safety
     ///
     /// Safe: nothing is kept.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::builder().build().await?;
+    /// assert!(larder::Cache::builder().max_entries(0).build().await.is_err());
+    /// # Ok(()) }
+    /// ```
     pub async fn build(self) -> Result<Cache> {
         let settings = self.settings()?;
         let store = match (self.store.clone(), self.config.shared_url()) {

@@ -21,9 +21,9 @@ use crate::{
 /// cache.
 ///
 /// ```
-/// use cache_core::Cache;
+/// use larder::Cache;
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
 /// let cache = Cache::memory();
 /// cache.set("user:42", &"Ada".to_owned()).ttl("5m").tags(["user"]).await?;
 /// cache.invalidate_tags(["user"]).await?;
@@ -37,7 +37,7 @@ impl Cache {
     /// A cache in this process only: 10,000 entries, which live five minutes where nothing else is said.
     ///
     /// ```
-    /// let cache = cache_core::Cache::memory();
+    /// let cache = larder::Cache::memory();
     /// assert_eq!(cache.stats().entries, 0);
     /// ```
     #[must_use]
@@ -48,10 +48,10 @@ impl Cache {
     /// A builder with the defaults of [`memory`](Self::memory).
     ///
     /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
     /// use std::time::Duration;
     ///
-    /// let cache = cache_core::Cache::builder()
+    /// let cache = larder::Cache::builder()
     ///     .max_entries(100_000)
     ///     .default_ttl(Duration::from_secs(60))
     ///     .build()
@@ -75,6 +75,13 @@ impl Cache {
     /// # Cancel safety
     ///
     /// Safe: nothing is kept.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::from_env().await?;
+    /// larder::init(cache)?;
+    /// # Ok(()) }
+    /// ```
     pub async fn from_env() -> Result<Self> {
         Self::from_config(CacheConfig::from_env()?).await
     }
@@ -88,6 +95,16 @@ impl Cache {
     /// # Cancel safety
     ///
     /// Safe: nothing is kept.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// use larder::{Backend, Cache, CacheConfig};
+    ///
+    /// let mut config = CacheConfig::default();
+    /// config.backend = Backend::Memory;
+    /// let cache = Cache::from_config(config).await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn from_config(config: CacheConfig) -> Result<Self> {
         CacheBuilder::from_config(config)?.build().await
     }
@@ -113,6 +130,15 @@ impl Cache {
     /// # Cancel safety
     ///
     /// Safe: nothing is changed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
+    /// cache.set("answer", &42_u64).await?;
+    /// assert_eq!(cache.get::<u64>("answer").await?, Some(42));
+    /// assert_eq!(cache.get::<String>("answer").await?, None); // another type
+    /// # Ok(()) }
+    /// ```
     pub async fn get<T: SharedValue>(&self, key: &str) -> Result<Option<T>> {
         let subject = self.subject::<T>(key)?;
         Ok(subject.call(false).get().await?.and_then(|kept| subject.copy(&kept)))
@@ -128,6 +154,14 @@ impl Cache {
     /// # Cancel safety
     ///
     /// Dropped before it is done, the key is invalidated.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
+    /// cache.set("user:42", &"Ada".to_owned()).ttl("5m").tags(["user"]).await?;
+    /// assert_eq!(cache.get::<String>("user:42").await?.as_deref(), Some("Ada"));
+    /// # Ok(()) }
+    /// ```
     pub fn set<'a, T: SharedValue>(&'a self, key: &'a str, value: &'a T) -> Set<'a, T> {
         Set::new(self, key, value)
     }
@@ -142,6 +176,17 @@ impl Cache {
     /// # Cancel safety
     ///
     /// Dropping the future drops `load`'s; callers that wait for it elect another leader.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
+    /// for _ in 0..2 {
+    ///     let load = || async { Ok::<_, larder::Error>(6 * 7) };
+    ///     assert_eq!(cache.get_or_set("answer", load).ttl("1h").await?, 42);
+    /// }
+    /// assert_eq!(cache.stats().loads, 1);
+    /// # Ok(()) }
+    /// ```
     pub fn get_or_set<'a, T, E, F, L>(&'a self, key: &'a str, load: F) -> GetOrSet<'a, T, E, F>
     where
         T: SharedValue,
@@ -154,8 +199,8 @@ impl Cache {
     /// Adds tags to what is cached under a key; `false` when nothing is.
     ///
     /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
-    /// let cache = cache_core::Cache::memory();
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
     /// cache.set("user:42", &1u8).await?;
     /// assert!(cache.tag("user:42", ["vip"]).await?);
     /// cache.invalidate_tags(["vip"]).await?;
@@ -192,6 +237,15 @@ impl Cache {
     /// # Cancel safety
     ///
     /// Dropped before it is done, the invalidation still happens: here at once, in the shared tier as soon as possible.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
+    /// cache.set("user:42", &1_u8).await?;
+    /// cache.invalidate("user:42").await?;
+    /// assert_eq!(cache.get::<u8>("user:42").await?, None);
+    /// # Ok(()) }
+    /// ```
     pub fn invalidate(&self, key: &str) -> Invalidate {
         self.invalidate_keys([key])
     }
@@ -205,6 +259,15 @@ impl Cache {
     /// # Cancel safety
     ///
     /// As [`invalidate`](Self::invalidate).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
+    /// cache.set("user:1", &1_u8).await?;
+    /// cache.invalidate_keys(["user:1", "user:2"]).await?;
+    /// assert_eq!(cache.get::<u8>("user:1").await?, None);
+    /// # Ok(()) }
+    /// ```
     pub fn invalidate_keys<K: AsRef<str>>(&self, keys: impl IntoIterator<Item = K>) -> Invalidate {
         let keys = keys.into_iter().map(|key| {
             raw_key(key.as_ref(), &mut KeyBuffer::new()).map(|key| key.text().to_owned())
@@ -216,8 +279,8 @@ impl Cache {
     /// character as it is. One round trip, however many keys there are.
     ///
     /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
-    /// let cache = cache_core::Cache::memory();
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
     /// cache.set("users:list:1", &1u8).await?;
     /// cache.invalidate_pattern("users:list:*").await?;
     /// assert_eq!(cache.get::<u8>("users:list:1").await?, None);
@@ -244,6 +307,15 @@ impl Cache {
     /// # Cancel safety
     ///
     /// As [`invalidate`](Self::invalidate).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
+    /// cache.set("user:42", &1_u8).tags(["user", "tenant:7"]).await?;
+    /// cache.invalidate_tags(["tenant:7"]).await?;
+    /// assert_eq!(cache.get::<u8>("user:42").await?, None);
+    /// # Ok(()) }
+    /// ```
     pub fn invalidate_tags<G: Into<String>>(
         &self,
         tags: impl IntoIterator<Item = G>,
@@ -260,6 +332,15 @@ impl Cache {
     /// # Cancel safety
     ///
     /// As [`invalidate`](Self::invalidate).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
+    /// cache.set("user:42", &1_u8).await?;
+    /// cache.clear().await?;
+    /// assert_eq!(cache.get::<u8>("user:42").await?, None);
+    /// # Ok(()) }
+    /// ```
     pub fn clear(&self) -> Invalidate {
         self.invalidation(Ok(Invalidation::All))
     }
@@ -274,7 +355,7 @@ impl Cache {
     /// What happened in this cache so far, counted by this process.
     ///
     /// ```
-    /// let cache = cache_core::Cache::memory();
+    /// let cache = larder::Cache::memory();
     /// println!("{}", cache.stats());
     /// ```
     #[must_use]
@@ -287,6 +368,14 @@ impl Cache {
     /// # Cancel safety
     ///
     /// Safe: nothing is changed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let health = larder::Cache::memory().health().await;
+    /// assert!(health.is_healthy());
+    /// assert!(health.shared.is_none()); // there is no shared tier
+    /// # }
+    /// ```
     pub async fn health(&self) -> CacheHealth {
         let shared = match &self.0.shared {
             Some(store) => Some(store.health().await),
@@ -295,11 +384,12 @@ impl Cache {
         CacheHealth { shared, waiting_invalidations: self.0.waiting() }
     }
 
-    /// What happens in this cache from now on.
+    /// What happens in this cache from now on. A listener that is slow loses the oldest events and is told how many;
+    /// it never slows the cache down.
     ///
     /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
-    /// let cache = cache_core::Cache::memory();
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
     /// let mut events = cache.events();
     /// cache.invalidate("user:42").await?;
     /// println!("{:?}", events.next().await);
@@ -311,6 +401,12 @@ impl Cache {
     }
 
     /// How far behind another process's memory may be after an invalidation.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// assert_eq!(larder::Cache::memory().coherence_bound(), Duration::from_secs(2));
+    /// ```
     #[must_use]
     pub fn coherence_bound(&self) -> Duration {
         self.0.settings.coherence_bound
@@ -318,6 +414,13 @@ impl Cache {
 }
 
 /// How the tiers are.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let health = larder::Cache::memory().health().await;
+/// assert_eq!(health.waiting_invalidations, 0);
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CacheHealth {
@@ -332,7 +435,7 @@ impl CacheHealth {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// assert!(cache_core::Cache::memory().health().await.is_healthy());
+    /// assert!(larder::Cache::memory().health().await.is_healthy());
     /// # }
     /// ```
     #[must_use]

@@ -6,20 +6,21 @@ use std::time::{Duration, Instant};
 
 /// Where a cache takes the time from: the machine's monotonic clock, or a hand that a test moves.
 ///
-/// A cache reads it when it stores an entry and when it serves one, so a test of expiry needs no sleep. Give the cache
-/// under test the first half of [`Clock::manual`] and keep the second.
-///
-/// # Examples
+/// A cache reads it when it stores an entry in memory and when it serves one, so a test of expiry needs no sleep. Give the
+/// cache under test the first half of [`Clock::manual`] and keep the second. The shared tier has a clock of its own.
 ///
 /// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
 /// use std::time::Duration;
-/// use cache_core::clock::Clock;
+/// use larder::{Cache, Clock};
 ///
 /// let (clock, hand) = Clock::manual();
-/// // A cache that was built with `clock` now lives in a time of its own:
+/// let cache = Cache::builder().clock(clock).build().await?;
+/// cache.set("token", &1_u8).ttl("5m").await?;
+/// assert_eq!(cache.get("token").await?, Some(1_u8));
 /// hand.advance(Duration::from_secs(301));
-/// assert_eq!(hand.elapsed(), Duration::from_secs(301));
-/// # drop(clock);
+/// assert_eq!(cache.get::<u8>("token").await?, None);
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
@@ -38,10 +39,8 @@ impl Clock {
     ///
     /// It is [`Instant`]: it never goes back, and on most systems it stands still while the machine sleeps.
     ///
-    /// # Examples
-    ///
     /// ```
-    /// let clock = cache_core::clock::Clock::system();
+    /// let clock = larder::Clock::system();
     /// # drop(clock);
     /// ```
     #[must_use]
@@ -51,10 +50,8 @@ impl Clock {
 
     /// A clock that stands still until its [`ManualClock`] is advanced.
     ///
-    /// # Examples
-    ///
     /// ```
-    /// let (clock, hand) = cache_core::clock::Clock::manual();
+    /// let (clock, hand) = larder::Clock::manual();
     /// assert_eq!(hand.elapsed(), std::time::Duration::ZERO);
     /// # drop(clock);
     /// ```
@@ -87,12 +84,10 @@ impl Default for Clock {
 
 /// The hand of a clock made by [`Clock::manual`]. Its clones move the same clock.
 ///
-/// # Examples
-///
 /// ```
 /// use std::time::Duration;
 ///
-/// let (_clock, hand) = cache_core::clock::Clock::manual();
+/// let (_clock, hand) = larder::Clock::manual();
 /// hand.advance(Duration::from_millis(250));
 /// hand.clone().advance(Duration::from_millis(250));
 /// assert_eq!(hand.elapsed(), Duration::from_millis(500));
@@ -103,10 +98,8 @@ pub struct ManualClock(Arc<AtomicU64>);
 impl ManualClock {
     /// Moves the clock forward, at once for every cache that uses it.
     ///
-    /// # Examples
-    ///
     /// ```
-    /// let (_clock, hand) = cache_core::clock::Clock::manual();
+    /// let (_clock, hand) = larder::Clock::manual();
     /// hand.advance(std::time::Duration::from_secs(60));
     /// ```
     pub fn advance(&self, by: Duration) {
@@ -124,10 +117,8 @@ impl ManualClock {
 
     /// How far the clock has been moved since it was made.
     ///
-    /// # Examples
-    ///
     /// ```
-    /// let (_clock, hand) = cache_core::clock::Clock::manual();
+    /// let (_clock, hand) = larder::Clock::manual();
     /// assert!(hand.elapsed().is_zero());
     /// ```
     #[must_use]

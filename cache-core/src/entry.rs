@@ -12,14 +12,38 @@ use crate::{
     private::{Given, Site, Spec, Subject},
 };
 
-/// One entry of an annotated function: what `<name>_entry(..)` gives.
+/// One entry of an annotated function: what its companion `<name>_entry(..)` gives. A sync function's companion gives
+/// [`blocking::Entry`](crate::blocking::Entry).
+///
+/// Where there is no cache (the default could not be built from the environment), every operation says why.
 ///
 /// ```
-/// # use larder_core_doc::*;
+/// #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+/// async fn square(n: u64) -> u64 { n * n }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// assert_eq!(square(7).await, 49);
+/// let entry = square_entry(7);
+/// assert_eq!(entry.key(), "square:7");
+/// assert_eq!(entry.get().await?, Some(49));
+/// entry.invalidate().await?;
+/// assert!(!entry.exists().await?);
+/// # Ok(()) }
 /// ```
 pub struct Entry<T: 'static>(Option<Subject<T>>);
 
-/// Everything that an annotated function stored: what `<name>_cache()` gives.
+/// Everything that an annotated function stored: what its companion `<name>_cache()` gives.
+///
+/// ```
+/// #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+/// async fn square(n: u64) -> u64 { n * n }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// square(7).await;
+/// square_cache().clear().await?;
+/// assert!(!square_entry(7).exists().await?);
+/// # Ok(()) }
+/// ```
 pub struct FnCache {
     engine: Option<Arc<Engine>>,
     site: &'static Site,
@@ -45,6 +69,14 @@ pub fn fn_cache<V>(spec: &'static Spec<V>, cache: Given<'_>) -> FnCache {
 
 impl<T> Entry<T> {
     /// The rendered key, without the cache's prefix; empty when there is no cache to have an entry in.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// assert_eq!(square_entry(7).key(), "square:7");
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn key(&self) -> &str {
         self.0.as_ref().map_or("", |subject| subject.key.text())
@@ -59,6 +91,16 @@ impl<T> Entry<T> {
     /// # Cancel safety
     ///
     /// Safe: nothing is changed.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// assert_eq!(square_entry(7).get().await?, None);
+    /// square(7).await;
+    /// assert_eq!(square_entry(7).get().await?, Some(49));
+    /// # Ok(()) }
+    /// ```
     pub async fn get(&self) -> Result<Option<T>> {
         let subject = self.subject()?;
         Ok(subject.call(false).get().await?.and_then(|kept| subject.copy(&kept)))
@@ -76,6 +118,15 @@ impl<T> Entry<T> {
     /// # Cancel safety
     ///
     /// Dropped before it is done, the entry is invalidated.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// square_entry(7).set(50).await?;
+    /// assert_eq!(square(7).await, 50); // a hit
+    /// # Ok(()) }
+    /// ```
     pub async fn set(&self, value: T) -> Result<()> {
         let subject = self.subject()?;
         let kept = subject.spec.value.keep(&value);
@@ -93,6 +144,16 @@ impl<T> Entry<T> {
     /// # Cancel safety
     ///
     /// Dropped before it is done, the invalidation still happens: here at once, in the shared tier as soon as possible.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// square(7).await;
+    /// square_entry(7).invalidate().await?;
+    /// assert_eq!(square_entry(7).get().await?, None);
+    /// # Ok(()) }
+    /// ```
     pub fn invalidate(&self) -> Invalidate {
         Invalidate::of(self.target().ok_or_else(no_cache))
     }
@@ -106,6 +167,16 @@ impl<T> Entry<T> {
     /// # Cancel safety
     ///
     /// Safe: nothing is changed.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// square(7).await;
+    /// assert!(square_entry(7).exists().await?);
+    /// assert!(!square_entry(8).exists().await?);
+    /// # Ok(()) }
+    /// ```
     pub async fn exists(&self) -> Result<bool> {
         Ok(self.subject()?.call(false).get().await?.is_some())
     }
@@ -120,6 +191,19 @@ impl<T> Entry<T> {
     /// # Cancel safety
     ///
     /// Safe: nothing is changed.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// square(7).await;
+    /// let left = square_entry(7).ttl().await?.expect("it was stored just now");
+    /// assert!(left <= Duration::from_secs(300));
+    /// assert_eq!(square_entry(8).ttl().await?, None);
+    /// # Ok(()) }
+    /// ```
     pub async fn ttl(&self) -> Result<Option<Duration>> {
         self.subject()?.call(false).remaining().await
     }
@@ -133,6 +217,17 @@ impl<T> Entry<T> {
     /// # Cancel safety
     ///
     /// Dropped before it is done, the tags may or may not have been added.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// square(7).await;
+    /// assert!(square_entry(7).tag(["lucky"]).await?);
+    /// larder::invalidate_tags(["lucky"]).await?;
+    /// assert!(!square_entry(7).exists().await?);
+    /// # Ok(()) }
+    /// ```
     pub async fn tag<G: Into<String>>(&self, tags: impl IntoIterator<Item = G>) -> Result<bool> {
         let tags: Vec<String> = tags.into_iter().map(Into::into).collect();
         self.subject()?.call(false).tag(&tags).await
@@ -177,7 +272,9 @@ impl<T> Entry<T> {
 }
 
 impl FnCache {
-    /// Invalidates every entry whose key the function's template can make, whatever its arguments were.
+    /// Invalidates every entry whose key the function's template can make, whatever its arguments were. One round trip.
+    ///
+    /// Another function whose template makes the same keys, as `user:{id}` and `user:{name}` do, loses its entries too.
     ///
     /// # Errors
     ///
@@ -186,6 +283,17 @@ impl FnCache {
     /// # Cancel safety
     ///
     /// As [`Entry::invalidate`].
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// square(7).await;
+    /// square(8).await;
+    /// square_cache().clear().await?;
+    /// assert!(!square_entry(7).exists().await? && !square_entry(8).exists().await?);
+    /// # Ok(()) }
+    /// ```
     pub fn clear(&self) -> Invalidate {
         Invalidate::of(self.target().ok_or_else(no_cache))
     }

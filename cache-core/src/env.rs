@@ -41,14 +41,14 @@ impl CacheConfig {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](cache_store::ErrorKind::Config) with everything that is wrong at once, each by the name of
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) with everything that is wrong at once, each by the name of
     /// its variable: a malformed value, two names of one setting that differ, `redis` as the backend without a URL, a
     /// URL without the feature `redis`.
     ///
     /// ```
-    /// let config = cache_core::CacheConfig::from_env()?;
+    /// let config = larder::CacheConfig::from_env()?;
     /// assert!(config.max_memory_entries > 0);
-    /// # Ok::<(), cache_store::Error>(())
+    /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn from_env() -> Result<Self> {
         Self::from_lookup(|name| std::env::var_os(name))

@@ -14,7 +14,7 @@ const CAPACITY: usize = 256;
 /// Something that happened in a cache.
 ///
 /// ```
-/// use cache_core::Event;
+/// use larder::Event;
 ///
 /// fn is_worth_an_alarm(event: &Event) -> bool {
 ///     matches!(event, Event::SharedDown { .. } | Event::ReplayDropped { .. })
@@ -62,9 +62,21 @@ pub enum Event {
     Missed(u64),
 }
 
-/// The events of one cache from the moment of the subscription on.
+/// The events of one cache from the moment of the subscription on: what [`Cache::events`](crate::Cache::events) gives.
 ///
-/// Memory is bounded: who does not call [`next`](Self::next) loses the oldest events and is told how many.
+/// Memory is bounded: who does not call [`next`](Self::next) loses the oldest of more than 256 events, and is told how
+/// many.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// use larder::{Cache, Event};
+///
+/// let cache = Cache::memory();
+/// let mut events = cache.events();
+/// cache.invalidate_tags(["user"]).await?;
+/// assert!(matches!(events.next().await, Some(Event::Invalidated { .. })));
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Events(broadcast::Receiver<Event>);
 
@@ -76,7 +88,7 @@ impl Events {
     /// Dropping the future loses no event.
     ///
     /// ```
-    /// async fn log(mut events: cache_core::Events) {
+    /// async fn log(mut events: larder::Events) {
     ///     while let Some(event) = events.next().await {
     ///         println!("{event:?}");
     ///     }

@@ -20,11 +20,24 @@ use crate::{
 /// More than twice the difference between two machines' clocks over one bound.
 const MARGIN: Duration = Duration::from_millis(50);
 
-/// An invalidation; does nothing before it is awaited.
+/// An invalidation; does nothing before it is awaited. What [`Cache::invalidate`] and its like, [`Entry::invalidate`]
+/// and [`FnCache::clear`] give.
+///
+/// [`Entry::invalidate`]: crate::Entry::invalidate
+/// [`FnCache::clear`]: crate::FnCache::clear
+///
+/// # Errors
+///
+/// When awaited: when the shared tier does not confirm. The invalidation holds in this process then, and is repeated
+/// until it went through.
+///
+/// # Cancel safety
+///
+/// Dropped after its first poll, the invalidation still happens: here at once, in the shared tier as soon as possible.
 ///
 /// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
-/// let cache = cache_core::Cache::memory();
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// let cache = larder::Cache::memory();
 /// cache.invalidate("user:42").await?;
 /// cache.invalidate_tags(["user"]).everywhere().await?;
 /// # Ok(()) }
@@ -47,6 +60,13 @@ impl Invalidate {
     /// # Cancel safety
     ///
     /// As without it; the invalidation itself happens first.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
+    /// cache.invalidate("price:7").everywhere().await?; // from here on nobody sees the old price
+    /// # Ok(()) }
+    /// ```
     pub fn everywhere(mut self) -> Self {
         self.everywhere = true;
         self
@@ -90,12 +110,29 @@ impl IntoFuture for Invalidate {
 }
 
 /// A time to live: `"5m"`, `"forever"`, a [`Duration`], or seconds as an integer.
+///
+/// ```
+/// use std::time::Duration;
+/// use larder::IntoTtl;
+///
+/// assert_eq!("1h30m".into_ttl()?, Some(Duration::from_secs(5400)));
+/// assert_eq!(300_u64.into_ttl()?, Some(Duration::from_secs(300)));
+/// assert_eq!("forever".into_ttl()?, None);
+/// # Ok::<(), larder::Error>(())
+/// ```
 pub trait IntoTtl {
     /// The time, or `None` for ever.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Template`] for text that is no duration, and for zero.
+    ///
+    /// ```
+    /// use larder::{ErrorKind, IntoTtl};
+    ///
+    /// assert_eq!("300".into_ttl().unwrap_err().kind(), ErrorKind::Template); // seconds? say `300s`
+    /// assert!(0_u64.into_ttl().is_err());
+    /// ```
     fn into_ttl(self) -> Result<Option<Duration>>;
 }
 
@@ -129,11 +166,12 @@ impl IntoTtl for &str {
     }
 }
 
-/// Stores a value by its key; does nothing before it is awaited.
+/// Stores a value by its key; does nothing before it is awaited. What [`Cache::set`] gives, which says when it fails and
+/// what happens when it is dropped.
 ///
 /// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
-/// let cache = cache_core::Cache::memory();
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// let cache = larder::Cache::memory();
 /// cache.set("user:42", &"Ada".to_owned()).ttl("5m").tags(["user"]).await?;
 /// assert_eq!(cache.get::<String>("user:42").await?.as_deref(), Some("Ada"));
 /// # Ok(()) }
@@ -145,11 +183,12 @@ pub struct Set<'a, T> {
     value: &'a T,
 }
 
-/// Gets a value by its key, or loads it once for all who ask; does nothing before it is awaited.
+/// Gets a value by its key, or loads it once for all who ask; does nothing before it is awaited. What
+/// [`Cache::get_or_set`] gives, which says when it fails and what happens when it is dropped.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
-/// let cache = cache_core::Cache::memory();
+/// let cache = larder::Cache::memory();
 /// let load = || async { Ok::<_, std::io::Error>("Ada".to_owned()) };
 /// assert_eq!(cache.get_or_set("user:42", load).ttl("2h").await?, "Ada");
 /// # Ok(()) }
@@ -196,12 +235,28 @@ impl<'a, T: SharedValue> Set<'a, T> {
     }
 
     /// How long it lives; the cache's default when this is not said.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
+    /// cache.set("token", &1_u8).ttl("10m").await?;
+    /// cache.set("country:dk", &45_u8).ttl("forever").await?;
+    /// assert!(cache.set("token", &1_u8).ttl("soon").await.is_err());
+    /// # Ok(()) }
+    /// ```
     pub fn ttl(mut self, ttl: impl IntoTtl) -> Self {
         self.options.ttl = Some(ttl.into_ttl());
         self
     }
 
     /// The tags it bears.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
+    /// cache.set("user:42", &1_u8).tags(["user", "tenant:7"]).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn tags<G: Into<String>>(mut self, tags: impl IntoIterator<Item = G>) -> Self {
         self.options.tags.extend(tags.into_iter().map(Into::into));
         self
@@ -232,12 +287,30 @@ impl<'a, T: SharedValue, E, F> GetOrSet<'a, T, E, F> {
 
     /// How long a loaded value lives; the cache's default when this is not said. Text that is no duration is logged,
     /// and the value is loaded without being stored.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
+    /// let load = || async { Ok::<_, larder::Error>(42_u8) };
+    /// assert_eq!(cache.get_or_set("answer", load).ttl("2h").await?, 42);
+    /// # Ok(()) }
+    /// ```
     pub fn ttl(mut self, ttl: impl IntoTtl) -> Self {
         self.options.ttl = Some(ttl.into_ttl());
         self
     }
 
     /// The tags that a loaded value bears.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
+    /// let load = || async { Ok::<_, larder::Error>(42_u8) };
+    /// cache.get_or_set("answer", load).tags(["deep thought"]).await?;
+    /// cache.invalidate_tags(["deep thought"]).await?;
+    /// assert_eq!(cache.get::<u8>("answer").await?, None);
+    /// # Ok(()) }
+    /// ```
     pub fn tags<G: Into<String>>(mut self, tags: impl IntoIterator<Item = G>) -> Self {
         self.options.tags.extend(tags.into_iter().map(Into::into));
         self

@@ -1,6 +1,14 @@
 //! The engine of Larder: the memory tier, single flight, fences, codecs, and the handles that users hold.
 //!
-//! Users depend on the `larder` crate, which re-exports what is public here.
+//! Users depend on the `larder` crate, which re-exports what is public here; the examples are written for them.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+//! let cache = larder::Cache::memory();
+//! cache.set("user:42", &"Ada".to_owned()).ttl("5m").await?;
+//! assert_eq!(cache.get::<String>("user:42").await?.as_deref(), Some("Ada"));
+//! # Ok(()) }
+//! ```
 
 #[doc(hidden)]
 #[path = "private/mod.rs"]

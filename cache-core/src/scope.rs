@@ -13,18 +13,17 @@ tokio::task_local! {
 
 static DEFAULT: OnceLock<Result<Cache>> = OnceLock::new();
 
-/// Sets the process's default cache, once.
+/// Sets the process's default cache, once: at the start of `main`, before any annotated function runs. Without it the
+/// first use builds one from the environment. Libraries do not call it; tests use [`scoped`].
 ///
 /// # Errors
 ///
 /// [`ErrorKind::AlreadyInitialized`] when it was set before, or was built from the environment by a first use.
 ///
 /// ```
-/// larder_init();
-/// # fn larder_init() {
-/// cache_core::init(cache_core::Cache::memory()).expect("nothing was cached before");
-/// assert!(cache_core::init(cache_core::Cache::memory()).is_err());
-/// # }
+/// larder::init(larder::Cache::memory())?;
+/// assert!(larder::init(larder::Cache::memory()).is_err()); // a second time
+/// # Ok::<(), larder::Error>(())
 /// ```
 pub fn init(cache: Cache) -> Result<()> {
     DEFAULT.set(Ok(cache)).map_err(|_| {
@@ -36,20 +35,18 @@ pub fn init(cache: Cache) -> Result<()> {
     })
 }
 
-/// The cache of the scope, or the default.
+/// The cache of the scope, or the default: the one that annotated functions use here. Where there is none yet, the
+/// default is built from the environment; that does not wait, the shared tier is connected to later.
 ///
 /// # Errors
 ///
 /// Those of [`Cache::from_env`] when the default was built from the environment and that failed.
 ///
 /// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let cache = cache_core::Cache::memory();
-/// cache_core::scoped(cache, async {
-///     cache_core::current().expect("the scope's").clear().await.expect("in memory");
-/// })
-/// .await;
-/// # }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// larder::current()?.set("user:42", &1_u8).await?;
+/// println!("{}", larder::current()?.stats());
+/// # Ok(()) }
 /// ```
 pub fn current() -> Result<Cache> {
     with_current(|cache| cache.cloned().map_err(Clone::clone))
@@ -77,19 +74,19 @@ fn from_env() -> Result<Cache> {
 }
 
 /// Runs a future with its own default cache: for its task, and for what it spawns through [`spawn`] and
-/// [`spawn_blocking`].
+/// [`spawn_blocking`]. What is spawned with [`tokio::spawn`] has the process's default.
 ///
 /// # Cancel safety
 ///
 /// That of the future.
 ///
 /// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
-/// use cache_core::{Cache, scoped};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// use larder::{Cache, scoped};
 ///
 /// let mine = Cache::memory();
 /// scoped(mine.clone(), async {
-///     cache_core::invalidate_tags(["user"]).await
+///     larder::invalidate_tags(["user"]).await
 /// })
 /// .await?;
 /// assert_eq!(mine.stats().invalidations, 1);
@@ -99,13 +96,19 @@ pub async fn scoped<F: Future>(cache: Cache, future: F) -> F::Output {
     SCOPE.scope(cache, future).await
 }
 
-/// Runs a closure with its own default cache.
+/// Runs a closure with its own default cache: [`scoped`] for sync code, on its thread. Needs no runtime.
 ///
 /// ```
-/// use cache_core::{Cache, current, scoped_sync};
+/// use larder::{Cache, memoize, scoped_sync};
 ///
-/// let cache = Cache::memory();
-/// scoped_sync(cache, || assert!(current().is_ok()));
+/// #[memoize(key = "square:{n}")]
+/// fn square(n: u64) -> u64 {
+///     n * n
+/// }
+///
+/// let mine = Cache::memory();
+/// scoped_sync(mine.clone(), || assert_eq!(square(7), 49));
+/// assert_eq!(mine.stats().loads, 1);
 /// ```
 pub fn scoped_sync<R>(cache: Cache, f: impl FnOnce() -> R) -> R {
     SCOPE.sync_scope(cache, f)
@@ -119,8 +122,14 @@ pub fn scoped_sync<R>(cache: Cache, f: impl FnOnce() -> R) -> R {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let task = cache_core::spawn(async { 1 + 1 });
-/// assert_eq!(task.await.expect("it does not panic"), 2);
+/// let mine = larder::Cache::memory();
+/// larder::scoped(mine.clone(), async {
+///     larder::spawn(async { larder::invalidate("user:42").await }).await
+/// })
+/// .await
+/// .expect("it does not panic")
+/// .expect("it is in memory");
+/// assert_eq!(mine.stats().invalidations, 1);
 /// # }
 /// ```
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
@@ -142,8 +151,12 @@ where
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let task = cache_core::spawn_blocking(|| 1 + 1);
-/// assert_eq!(task.await.expect("it does not panic"), 2);
+/// let mine = larder::Cache::memory();
+/// larder::scoped(mine.clone(), async {
+///     let task = larder::spawn_blocking(|| larder::current().map(|cache| cache.coherence_bound()));
+///     assert!(task.await.expect("it does not panic").is_ok());
+/// })
+/// .await;
 /// # }
 /// ```
 pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
@@ -169,6 +182,16 @@ fn on_current(invalidate: impl FnOnce(&Cache) -> Invalidate) -> Invalidate {
 /// # Errors
 ///
 /// As there, and those of [`current`].
+///
+/// # Cancel safety
+///
+/// As there.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// larder::invalidate("user:42").await?;
+/// # Ok(()) }
+/// ```
 pub fn invalidate(key: &str) -> Invalidate {
     on_current(|cache| cache.invalidate(key))
 }
@@ -178,6 +201,16 @@ pub fn invalidate(key: &str) -> Invalidate {
 /// # Errors
 ///
 /// As there, and those of [`current`].
+///
+/// # Cancel safety
+///
+/// As there.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// larder::invalidate_keys((1..=3).map(|id| format!("user:{id}"))).await?;
+/// # Ok(()) }
+/// ```
 pub fn invalidate_keys<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Invalidate {
     on_current(|cache| cache.invalidate_keys(keys))
 }
@@ -187,6 +220,16 @@ pub fn invalidate_keys<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Inva
 /// # Errors
 ///
 /// As there, and those of [`current`].
+///
+/// # Cancel safety
+///
+/// As there.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// larder::invalidate_tags(["user", "tenant:7"]).await?;
+/// # Ok(()) }
+/// ```
 pub fn invalidate_tags<G: Into<String>>(tags: impl IntoIterator<Item = G>) -> Invalidate {
     on_current(|cache| cache.invalidate_tags(tags))
 }
@@ -196,6 +239,16 @@ pub fn invalidate_tags<G: Into<String>>(tags: impl IntoIterator<Item = G>) -> In
 /// # Errors
 ///
 /// As there, and those of [`current`].
+///
+/// # Cancel safety
+///
+/// As there.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// larder::invalidate_pattern("users:list:*").await?;
+/// # Ok(()) }
+/// ```
 pub fn invalidate_pattern(pattern: &str) -> Invalidate {
     on_current(|cache| cache.invalidate_pattern(pattern))
 }
@@ -205,6 +258,16 @@ pub fn invalidate_pattern(pattern: &str) -> Invalidate {
 /// # Errors
 ///
 /// As there, and those of [`current`].
+///
+/// # Cancel safety
+///
+/// As there.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// larder::clear().await?;
+/// # Ok(()) }
+/// ```
 pub fn clear() -> Invalidate {
     on_current(Cache::clear)
 }

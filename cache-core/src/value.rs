@@ -21,6 +21,19 @@ pub(crate) type Stored = Option<Erased>;
 ///
 /// Implemented for every type that is `Clone + Send + Sync + 'static`, `Serialize` and `DeserializeOwned`; there is
 /// nothing to implement by hand.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct User {
+///     name: String,
+/// }
+///
+/// fn can_be_shared<T: larder::SharedValue>() {}
+/// can_be_shared::<User>();
+/// can_be_shared::<std::sync::Arc<User>>(); // clones of it cost next to nothing
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the cached value `{Self}` cannot be stored in the shared tier",
     label = "must be `Clone + Send + Sync + 'static + Serialize + DeserializeOwned`",
@@ -48,6 +61,14 @@ impl<T: Clone + Send + Sync + Serialize + DeserializeOwned + 'static> SharedValu
 /// A value that can be kept in memory.
 ///
 /// Implemented for every type that is `Clone + Send + Sync + 'static`; there is nothing to implement by hand.
+///
+/// ```
+/// #[derive(Clone)]
+/// struct Handle(std::sync::Arc<std::sync::Mutex<u64>>); // no serde
+///
+/// fn can_be_kept<T: larder::MemoryValue>() {}
+/// can_be_kept::<Handle>();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the cached value `{Self}` cannot be kept in memory",
     label = "must be `Clone + Send + Sync + 'static`",

@@ -1,6 +1,12 @@
 use std::{error::Error as StdError, fmt, sync::Arc};
 
 /// The result of an operation on a cache or a store.
+///
+/// ```
+/// fn main() -> larder::Result<()> {
+///     larder::init(larder::Cache::memory())
+/// }
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong with a cache, in a form that can be matched on, retried by and shown to a person.
@@ -11,11 +17,15 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Cheap to clone; passwords are never part of the message.
 ///
 /// ```
-/// use cache_store::{Error, ErrorKind, Status};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use larder::{Cache, ErrorKind, Status};
 ///
-/// let error = Error::new(ErrorKind::Timeout, "no reply within 200 ms").during("invalidate");
-/// assert_eq!(error.status(), Status::Temporary);
-/// assert_eq!(error.to_string(), "invalidate: no reply within 200 ms");
+/// let cache = Cache::memory();
+/// let error = cache.set("", &1_u8).await.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Template);
+/// assert_eq!(error.status(), Status::Permanent);
+/// println!("{error}"); // `set: the key is empty: …`
+/// # }
 /// ```
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
@@ -28,6 +38,12 @@ struct Inner {
 }
 
 /// The kinds of [`Error`].
+///
+/// ```
+/// use larder::{ErrorKind, Status};
+///
+/// assert_eq!(ErrorKind::Timeout.status(), Status::Temporary);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -58,6 +74,14 @@ pub enum ErrorKind {
 }
 
 /// Whether trying again can help.
+///
+/// ```
+/// use larder::{Error, Status};
+///
+/// fn is_worth_a_retry(error: &Error) -> bool {
+///     error.status() == Status::Temporary
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
     /// The same call may succeed later; Larder retries invalidations that failed so.
@@ -68,6 +92,12 @@ pub enum Status {
 
 impl ErrorKind {
     /// Whether trying again can help with an error of this kind.
+    ///
+    /// ```
+    /// use larder::{ErrorKind, Status};
+    ///
+    /// assert_eq!(ErrorKind::Unauthorized.status(), Status::Permanent);
+    /// ```
     #[must_use]
     pub const fn status(self) -> Status {
         match self {
@@ -87,36 +117,80 @@ impl ErrorKind {
 
 impl Error {
     /// An error of this kind; `message` says what happened and, where it is known, what to do instead.
+    ///
+    /// ```
+    /// use cache_store::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Refused, "the server is read-only");
+    /// assert_eq!(error.to_string(), "the server is read-only");
+    /// ```
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Arc::new(Inner { kind, operation: None, message: message.into(), source: None }))
     }
 
     /// The same error with the name of the operation that failed in front of its message.
+    ///
+    /// ```
+    /// use cache_store::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Timeout, "no reply within 200 ms").during("invalidate");
+    /// assert_eq!(error.to_string(), "invalidate: no reply within 200 ms");
+    /// ```
     #[must_use]
     pub fn during(self, operation: &'static str) -> Self {
         self.map(|inner| inner.operation = Some(operation))
     }
 
     /// The same error with what caused it.
+    ///
+    /// ```
+    /// use std::{error::Error as _, io};
+    /// use cache_store::{Error, ErrorKind};
+    ///
+    /// let cause = io::Error::from(io::ErrorKind::ConnectionReset);
+    /// let error = Error::new(ErrorKind::Unavailable, "the connection broke").with_source(cause);
+    /// assert!(error.source().is_some());
+    /// ```
     #[must_use]
     pub fn with_source(self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.map(|inner| inner.source = Some(Arc::new(source)))
     }
 
     /// What went wrong, to match on.
+    ///
+    /// ```
+    /// use larder::{ErrorKind, KeyTemplate};
+    ///
+    /// let error = KeyTemplate::parse("user:{id").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Template);
+    /// ```
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
     /// Whether trying again can help.
+    ///
+    /// ```
+    /// use larder::{KeyTemplate, Status};
+    ///
+    /// let error = KeyTemplate::parse("user:{id").unwrap_err();
+    /// assert_eq!(error.status(), Status::Permanent);
+    /// ```
     #[must_use]
     pub fn status(&self) -> Status {
         self.0.kind.status()
     }
 
     /// The operation that failed, when it is known.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let error = larder::Cache::memory().set("", &1_u8).await.unwrap_err();
+    /// assert_eq!(error.operation(), Some("set"));
+    /// # }
+    /// ```
     #[must_use]
     pub fn operation(&self) -> Option<&'static str> {
         self.0.operation

@@ -10,6 +10,19 @@
 //! random 128-bit [`Nonce`]. An entry carries the nonces that were current **before its load began** and is valid only
 //! while they still are. To invalidate is to delete the dependency: no clocks are compared, nothing is counted, a nonce
 //! never returns, so every kind of loss (eviction, a flush, a restart without data) fails towards a miss.
+//!
+//! # Writing a store
+//!
+//! Implement [`Store`], then let the behaviour suite judge it (feature `testing`):
+//!
+//! ```
+//! use std::sync::Arc;
+//! use cache_store::testing::MemoryStore;
+//!
+//! cache_store::conformance_tests!(async || Arc::new(MemoryStore::new()));
+//! ```
+//!
+//! Users hand it to `larder::Cache::builder().shared(store)`.
 
 mod error;
 mod nonce;

@@ -16,6 +16,10 @@ pub struct Nonce([u8; Self::LEN]);
 
 impl Nonce {
     /// The length of a nonce in bytes.
+    ///
+    /// ```
+    /// assert_eq!(cache_store::Nonce::LEN, 16);
+    /// ```
     pub const LEN: usize = 16;
 
     /// A fresh nonce from the operating system's generator.
@@ -23,6 +27,13 @@ impl Nonce {
     /// # Errors
     ///
     /// [`ErrorKind::Entropy`] when the system gives no random bytes; nothing can be stored safely then.
+    ///
+    /// ```
+    /// use cache_store::Nonce;
+    ///
+    /// assert_ne!(Nonce::random()?, Nonce::random()?);
+    /// # Ok::<(), cache_store::Error>(())
+    /// ```
     pub fn random() -> Result<Self, Error> {
         let mut bytes = [0; Self::LEN];
         getrandom::fill(&mut bytes).map_err(|cause| {
@@ -32,12 +43,25 @@ impl Nonce {
     }
 
     /// The nonce in the first sixteen bytes of `bytes`, or `None` when there are fewer.
+    ///
+    /// ```
+    /// use cache_store::Nonce;
+    ///
+    /// assert!(Nonce::from_bytes(&[7; 20]).is_some());
+    /// assert!(Nonce::from_bytes(&[7; 15]).is_none());
+    /// ```
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.first_chunk().map(|chunk| Self(*chunk))
     }
 
     /// The bytes, as they are stored.
+    ///
+    /// ```
+    /// use cache_store::Nonce;
+    ///
+    /// assert_eq!(Nonce::from_bytes(&[7; 16]).unwrap().as_bytes(), &[7; 16]);
+    /// ```
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.0

@@ -5,6 +5,19 @@ use std::time::Duration;
 use crate::Nonce;
 
 /// How long something lives: a time, or until it is invalidated or evicted.
+///
+/// ```
+/// use std::time::Duration;
+/// use cache_store::Life;
+///
+/// fn millis(life: Life) -> Option<u128> {
+///     match life {
+///         Life::For(time) => Some(time.as_nanos().div_ceil(1_000_000).max(1)),
+///         Life::Forever => None,
+///     }
+/// }
+/// assert_eq!(millis(Life::For(Duration::from_nanos(5))), Some(1));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     /// This long; stores round up to a whole millisecond, never down to none.
@@ -14,6 +27,18 @@ pub enum Life {
 }
 
 /// A read in one round trip: the value and everything that says whether it is still valid.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use cache_store::{Query, Store, testing::MemoryStore};
+///
+/// let store = MemoryStore::new();
+/// let tags = ["user".to_owned()];
+/// let reading = store.read(Query { key: "user:42", tags: &tags, life: true }).await?;
+/// assert!(reading.value.is_none() && reading.key_nonce.is_none());
+/// # Ok::<(), cache_store::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Query<'a> {
     /// The rendered key, without the store's prefix.
@@ -25,6 +50,9 @@ pub struct Query<'a> {
 }
 
 /// The answer to a [`Query`].
+///
+/// Whether the value is valid is for the caller to judge: its first sixteen bytes must be `key_nonce`, and the nonces that
+/// it names inside must be those of the tags and be known to the pattern log. See [`Query`] for an example.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
     /// The stored bytes, beginning with the key nonce they were stored under.
@@ -40,6 +68,18 @@ pub struct Reading {
 }
 
 /// One record of the pattern log.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use cache_store::{Invalidation, Store, testing::MemoryStore};
+///
+/// let store = MemoryStore::new();
+/// store.invalidate(&Invalidation::Pattern("users:*".into())).await?;
+/// let newest = store.patterns().await?.pop().unwrap();
+/// assert_eq!(newest.pattern, "users:*");
+/// # Ok::<(), cache_store::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// What an entry names to say "I know the log up to here".
@@ -49,6 +89,23 @@ pub struct Record {
 }
 
 /// The right to load a key for all processes, for a time.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use std::time::Duration;
+/// use cache_store::{Claim, ClaimOutcome, Lease, Life, Nonce, Store, testing::MemoryStore};
+///
+/// let store = MemoryStore::new();
+/// let lease = || Ok::<_, cache_store::Error>(Lease { token: Nonce::random()?, life: Duration::from_secs(30) });
+/// let claim = |lease| Claim {
+///     key: "stats", tags: &[], lease: Some(lease), refused: &[], tag_log: false,
+///     dependency_life: Life::For(Duration::from_secs(120)),
+/// };
+/// assert!(matches!(store.claim(claim(lease()?)).await?.outcome, ClaimOutcome::Load(_)));
+/// assert!(matches!(store.claim(claim(lease()?)).await?.outcome, ClaimOutcome::Held(_)));
+/// # Ok::<(), cache_store::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Lease {
     /// Names this one acquisition, not the process: a later acquisition by the same process has another.
@@ -58,6 +115,23 @@ pub struct Lease {
 }
 
 /// A miss announces its load: captures every nonce that the entry will carry, and asks for the lease if there is one.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use std::time::Duration;
+/// use cache_store::{Claim, ClaimOutcome, Life, Store, testing::MemoryStore};
+///
+/// let store = MemoryStore::new();
+/// let claimed = store.claim(Claim {
+///     key: "user:42", tags: &["user".to_owned()], lease: None, refused: &[], tag_log: false,
+///     dependency_life: Life::For(Duration::from_secs(600)),
+/// }).await?;
+/// assert!(matches!(claimed.outcome, ClaimOutcome::Load(_)));
+/// assert_eq!(claimed.tag_nonces.len(), 1);
+/// assert!(!claimed.patterns.is_empty());
+/// # Ok::<(), cache_store::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
     /// The rendered key.
@@ -75,6 +149,8 @@ pub struct Claim<'a> {
 }
 
 /// The answer to a [`Claim`].
+///
+/// See [`Claim`] for an example.
 #[derive(Clone, Debug)]
 pub struct Claimed {
     /// Whether to load, wait, or take a value that appeared meanwhile.
@@ -88,6 +164,8 @@ pub struct Claimed {
 }
 
 /// What a [`Claim`] found.
+///
+/// See [`Claim`] and [`Lease`] for examples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClaimOutcome {
     /// Load, and fill with this key nonce. The lease, if one was asked for, is the caller's.
@@ -106,6 +184,27 @@ pub enum ClaimOutcome {
 }
 
 /// Stores what was loaded, if the key's nonce is still the captured one.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use std::time::Duration;
+/// use cache_store::{Claim, ClaimOutcome, Fill, Life, Query, Store, testing::MemoryStore};
+///
+/// let store = MemoryStore::new();
+/// let (life, dependency_life) = (Life::For(Duration::from_secs(60)), Life::For(Duration::from_secs(120)));
+/// let claim = Claim {
+///     key: "user:42", tags: &[], lease: None, refused: &[], tag_log: false, dependency_life,
+/// };
+/// let ClaimOutcome::Load(nonce) = store.claim(claim).await?.outcome else { panic!("it is empty") };
+///
+/// let value = [nonce.as_bytes().as_slice(), b"Ada"].concat();
+/// let fill = Fill { key: "user:42", nonce, value: &value, life, token: None, dependency_life };
+/// assert!(store.fill(fill).await?);
+/// let reading = store.read(Query { key: "user:42", tags: &[], life: false }).await?;
+/// assert_eq!(reading.value, Some(value));
+/// # Ok::<(), cache_store::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Fill<'a> {
     /// The rendered key.
@@ -123,6 +222,27 @@ pub struct Fill<'a> {
 }
 
 /// Announces a write: until it is finished or its time is over, nothing else is stored under the key.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use std::time::Duration;
+/// use cache_store::{Begin, Finish, Life, Store, testing::MemoryStore};
+///
+/// let store = MemoryStore::new();
+/// let (life, dependency_life) = (Life::For(Duration::from_secs(60)), Life::For(Duration::from_secs(120)));
+/// let begin = Begin {
+///     key: "user:42", tags: &[], tag_log: false, at_most: Duration::from_secs(30), dependency_life,
+/// };
+/// let begun = store.begin(begin).await?;
+/// assert!(begun.alone);
+///
+/// // … the database is written to …
+/// let value = b"Ada".as_slice();
+/// let finish = Finish { key: "user:42", begun: &begun, value: Some(value), life, dependency_life };
+/// assert!(store.finish(finish).await?);
+/// # Ok::<(), cache_store::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Begin<'a> {
     /// The rendered key.
@@ -138,6 +258,8 @@ pub struct Begin<'a> {
 }
 
 /// The answer to a [`Begin`]; handed back in [`Finish`].
+///
+/// See [`Begin`] for an example.
 #[derive(Clone, Debug)]
 pub struct Begun {
     /// Names this write.
@@ -155,6 +277,8 @@ pub struct Begun {
 }
 
 /// Ends a write: stores the value if nothing came between, and invalidates the key otherwise.
+///
+/// See [`Begin`] for an example.
 #[derive(Clone, Copy, Debug)]
 pub struct Finish<'a> {
     /// The rendered key.
@@ -170,6 +294,19 @@ pub struct Finish<'a> {
 }
 
 /// Something to invalidate.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use cache_store::{Invalidation, Store, testing::MemoryStore};
+///
+/// let store = MemoryStore::new();
+/// store.invalidate(&Invalidation::Keys(vec!["user:42".into()])).await?;
+/// store.invalidate(&Invalidation::Tags(vec!["user".into()])).await?;
+/// store.invalidate(&Invalidation::Pattern("users:list:*".into())).await?;
+/// store.invalidate(&Invalidation::All).await?;
+/// # Ok::<(), cache_store::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Invalidation {
     /// These keys.
@@ -183,6 +320,15 @@ pub enum Invalidation {
 }
 
 /// How the shared tier is.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use cache_store::{Store, testing::MemoryStore};
+///
+/// assert!(MemoryStore::new().health().await.reachable);
+/// # Ok::<(), cache_store::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Health {
@@ -196,12 +342,26 @@ pub struct Health {
 
 impl Health {
     /// It answered after this long.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cache_store::Health;
+    ///
+    /// let health = Health::up(Duration::from_micros(80));
+    /// assert!(health.reachable && health.error.is_none());
+    /// ```
     #[must_use]
     pub fn up(latency: Duration) -> Self {
         Self { reachable: true, latency: Some(latency), error: None }
     }
 
     /// It did not answer.
+    ///
+    /// ```
+    /// use cache_store::{Error, ErrorKind, Health};
+    ///
+    /// assert!(!Health::down(Error::new(ErrorKind::Unavailable, "connection refused")).reachable);
+    /// ```
     #[must_use]
     pub fn down(error: crate::Error) -> Self {
         Self { reachable: false, latency: None, error: Some(error) }

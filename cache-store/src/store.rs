@@ -6,6 +6,15 @@ use crate::{
 };
 
 /// A boxed future that can move between threads.
+///
+/// ```
+/// use cache_store::BoxFuture;
+///
+/// fn later(value: u64) -> BoxFuture<'static, u64> {
+///     Box::pin(async move { value })
+/// }
+/// # drop(later(1));
+/// ```
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A shared tier: the steps of the coherence protocol over one namespace of keys.
@@ -17,20 +26,99 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///
 /// Every future may be dropped at any await. A request that was already sent may still take effect; each step is safe
 /// to take effect late, because what it stores is valid only under nonces that are still current.
+///
+/// # Errors
+///
+/// Every method but [`lease_ended`](Self::lease_ended) and [`health`](Self::health) fails with
+/// [`Unavailable`](crate::ErrorKind::Unavailable), [`Timeout`](crate::ErrorKind::Timeout) or
+/// [`Refused`](crate::ErrorKind::Refused) when the tier cannot do it now, with
+/// [`Unauthorized`](crate::ErrorKind::Unauthorized) when it may not, and with [`Protocol`](crate::ErrorKind::Protocol) when
+/// the reply makes no sense. After an error the request may have taken effect or not.
+///
+/// # Examples
+///
+/// Most stores of one's own wrap another. This one waits for nobody's lease; a whole store from scratch is
+/// [`MemoryStore`](crate::testing::MemoryStore). Either has to pass
+/// [`conformance_tests!`](crate::conformance_tests).
+///
+/// ```
+/// use std::time::Duration;
+/// use cache_store::{*, testing::MemoryStore};
+///
+/// #[derive(Debug)]
+/// struct Impatient(MemoryStore);
+///
+/// impl Store for Impatient {
+///     fn lease_ended<'a>(&'a self, _: &'a str, _: Duration) -> BoxFuture<'a, ()> {
+///         Box::pin(async {})
+///     }
+///     // Everything else is passed on.
+///     fn read<'a>(&'a self, query: Query<'a>) -> BoxFuture<'a, Result<Reading>> {
+///         self.0.read(query)
+///     }
+///     // …
+/// #   fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Claimed>> { self.0.claim(claim) }
+/// #   fn patterns(&self) -> BoxFuture<'_, Result<Vec<Record>>> { self.0.patterns() }
+/// #   fn tag_nonces<'a>(&'a self, tags: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Nonce>>>> { self.0.tag_nonces(tags) }
+/// #   fn stamp_tags<'a>(&'a self, captured: Nonce, tags: &'a [String], life: Life) -> BoxFuture<'a, Result<Option<Vec<Nonce>>>> { self.0.stamp_tags(captured, tags, life) }
+/// #   fn fill<'a>(&'a self, fill: Fill<'a>) -> BoxFuture<'a, Result<bool>> { self.0.fill(fill) }
+/// #   fn renew<'a>(&'a self, key: &'a str, nonce: Nonce, lease: Lease) -> BoxFuture<'a, Result<bool>> { self.0.renew(key, nonce, lease) }
+/// #   fn release<'a>(&'a self, key: &'a str, nonce: Nonce, token: Nonce) -> BoxFuture<'a, Result<()>> { self.0.release(key, nonce, token) }
+/// #   fn begin<'a>(&'a self, begin: Begin<'a>) -> BoxFuture<'a, Result<Begun>> { self.0.begin(begin) }
+/// #   fn finish<'a>(&'a self, finish: Finish<'a>) -> BoxFuture<'a, Result<bool>> { self.0.finish(finish) }
+/// #   fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> { self.0.invalidate(what) }
+/// #   fn health(&self) -> BoxFuture<'_, Health> { self.0.health() }
+/// }
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let store = Impatient(MemoryStore::new());
+/// store.lease_ended("user:42", Duration::from_secs(60)).await; // at once
+/// assert!(store.health().await.reachable);
+/// # });
+/// ```
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// Looks up a value and its dependencies. One round trip; no script.
+    /// Looks up a value and its dependencies. One round trip; no script. An example is at [`Query`].
     fn read<'a>(&'a self, query: Query<'a>) -> BoxFuture<'a, Result<Reading>>;
 
-    /// Announces a load. One round trip.
+    /// Announces a load: gives the nonces that the entry will carry, making those that do not exist, and the lease where
+    /// one is asked for. One round trip. An example is at [`Claim`].
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Claimed>>;
 
-    /// The pattern log, oldest record first; opened when there is none, so never empty.
+    /// The pattern log, oldest record first; opened when there is none, so never empty. An example is at [`Record`].
     fn patterns(&self) -> BoxFuture<'_, Result<Vec<Record>>>;
 
-    /// The nonces of tags now, in their order.
+    /// The nonces of tags now, in their order; `None` for a tag that has none. Makes none.
+    ///
+    /// ```
+    /// use cache_store::{Store, testing::MemoryStore};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// assert_eq!(MemoryStore::new().tag_nonces(&["user".into()]).await?, [None]);
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
     fn tag_nonces<'a>(&'a self, tags: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Nonce>>>>;
 
-    /// The nonces of tags that were learned from a value, or `None` when one of them was invalidated since `captured`.
+    /// The nonces of tags that were learned from a value, or `None` when one of them may have been invalidated since the
+    /// tag log stood at `captured` (see [`Claimed::tag_log`]). Makes those that do not exist.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cache_store::{Claim, Life, Store, testing::MemoryStore};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let dependency_life = Life::For(Duration::from_secs(600));
+    /// let claimed = store.claim(Claim {
+    ///     key: "user:42", tags: &[], lease: None, refused: &[], tag_log: true, dependency_life,
+    /// }).await?;
+    /// let captured = claimed.tag_log.expect("it was asked for");
+    /// // … the load shows the tag …
+    /// let stamped = store.stamp_tags(captured, &["tenant:7".into()], dependency_life).await?;
+    /// assert_eq!(stamped.map(|nonces| nonces.len()), Some(1));
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
     fn stamp_tags<'a>(
         &'a self,
         captured: Nonce,
@@ -38,29 +126,56 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         dependency_life: crate::Life,
     ) -> BoxFuture<'a, Result<Option<Vec<Nonce>>>>;
 
-    /// Stores a loaded value; `false` when it was fenced off.
+    /// Stores a loaded value; `false`, and no effect, when it was fenced off: the key was invalidated since the claim, or
+    /// the lease was lost. Gives the lease back. An example is at [`Fill`].
     fn fill<'a>(&'a self, fill: Fill<'a>) -> BoxFuture<'a, Result<bool>>;
 
     /// Prolongs a lease; `false` when it is lost.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cache_store::{Lease, Nonce, Store, testing::MemoryStore};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let lease = Lease { token: Nonce::random()?, life: Duration::from_secs(30) };
+    /// assert!(!MemoryStore::new().renew("stats", Nonce::random()?, lease).await?); // nobody has it
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
     fn renew<'a>(&'a self, key: &'a str, nonce: Nonce, lease: Lease)
     -> BoxFuture<'a, Result<bool>>;
 
     /// Gives a lease back without storing anything.
+    ///
+    /// A lease that another one holds meanwhile stays.
+    ///
+    /// ```
+    /// use cache_store::{Nonce, Store, testing::MemoryStore};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// MemoryStore::new().release("stats", Nonce::random()?, Nonce::random()?).await?;
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
     fn release<'a>(&'a self, key: &'a str, nonce: Nonce, token: Nonce)
     -> BoxFuture<'a, Result<()>>;
 
     /// Returns when the key's lease has ended (its holder stored, gave up or died), at the latest after `at_most`.
+    ///
+    /// May return early; whoever waited claims again. An example is at [`Store`].
     fn lease_ended<'a>(&'a self, key: &'a str, at_most: Duration) -> BoxFuture<'a, ()>;
 
-    /// Announces a write.
+    /// Announces a write: what is stored under the key ends, and until [`finish`](Self::finish) nothing else is stored. An
+    /// example is at [`Begin`].
     fn begin<'a>(&'a self, begin: Begin<'a>) -> BoxFuture<'a, Result<Begun>>;
 
-    /// Ends a write; `true` when its value was stored, `false` when the key was invalidated instead.
+    /// Ends a write; `true` when its value was stored, `false` when the key was invalidated instead. An example is at
+    /// [`Begin`].
     fn finish<'a>(&'a self, finish: Finish<'a>) -> BoxFuture<'a, Result<bool>>;
 
-    /// Invalidates. Safe to repeat.
+    /// Invalidates. Safe to repeat. An example is at [`Invalidation`].
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>>;
 
-    /// Asks the shared tier how it is. One round trip.
+    /// Asks the shared tier how it is. One round trip. An example is at [`Health`].
     fn health(&self) -> BoxFuture<'_, Health>;
 }

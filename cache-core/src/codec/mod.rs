@@ -38,11 +38,11 @@ const MAX_DEPTH: usize = 128;
 /// that holds one is stored and then read as a miss.
 ///
 /// ```
-/// use cache_core::Codec;
+/// use larder::Codec;
 ///
 /// assert_eq!(Codec::default(), Codec::Bincode);
 /// assert_eq!("msgpack".parse::<Codec>()?, Codec::MsgPack);
-/// # Ok::<(), cache_store::Error>(())
+/// # Ok::<(), larder::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -63,6 +63,10 @@ impl Codec {
     const ALL: [Self; 4] = [Self::Bincode, Self::Postcard, Self::MsgPack, Self::Json];
 
     /// The id that is stored with an entry; never reused for another format.
+    ///
+    /// ```
+    /// assert_eq!(larder::Codec::Json.id(), 4);
+    /// ```
     #[must_use]
     pub const fn id(self) -> u8 {
         match self {
@@ -74,12 +78,23 @@ impl Codec {
     }
 
     /// The codec with this id, or `None` when this version knows none.
+    ///
+    /// ```
+    /// use larder::Codec;
+    ///
+    /// assert_eq!(Codec::from_id(1), Some(Codec::Bincode));
+    /// assert_eq!(Codec::from_id(200), None);
+    /// ```
     #[must_use]
     pub fn from_id(id: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|codec| codec.id() == id)
     }
 
     /// The name of the codec, which is also the name of its Cargo feature.
+    ///
+    /// ```
+    /// assert_eq!(larder::Codec::MsgPack.name(), "msgpack");
+    /// ```
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -91,6 +106,12 @@ impl Codec {
     }
 
     /// Whether the codec's feature is compiled in.
+    ///
+    /// ```
+    /// use larder::Codec;
+    ///
+    /// let codec = if Codec::Json.is_compiled_in() { Codec::Json } else { Codec::default() };
+    /// ```
     #[must_use]
     pub const fn is_compiled_in(self) -> bool {
         match self {
@@ -110,13 +131,13 @@ impl Codec {
     ///
     /// ```
     /// # #[cfg(feature = "bincode")] {
-    /// use cache_core::Codec;
+    /// use larder::Codec;
     ///
     /// let mut out = Vec::with_capacity(16);
     /// Codec::Bincode.encode(&("user", 42_u64), &mut out)?;
     /// assert_eq!(Codec::Bincode.decode::<(String, u64)>(&out)?, ("user".to_owned(), 42));
     /// # }
-    /// # Ok::<(), cache_store::Error>(())
+    /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn encode<T: Serialize + ?Sized>(self, value: &T, out: &mut Vec<u8>) -> Result<()> {
         let before = out.len();
@@ -155,7 +176,7 @@ impl Codec {
     ///
     /// ```
     /// # #[cfg(feature = "bincode")]
-    /// assert!(cache_core::Codec::Bincode.decode::<String>(b"\xff\xff\xff").is_err());
+    /// assert!(larder::Codec::Bincode.decode::<String>(b"\xff\xff\xff").is_err());
     /// ```
     pub fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T> {
         match self {

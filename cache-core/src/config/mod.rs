@@ -26,18 +26,21 @@ const LARGEST_VALUE: usize = 512 << 20;
 
 /// The settings of a cache: from the environment ([`from_env`](Self::from_env)), from a file through serde, or by hand.
 ///
-/// Durations in a file are whole seconds or texts such as `"5m"` and `"250ms"`. `Debug` shows no password;
-/// `Serialize` writes the URL whole, so that what it wrote can be read back.
+/// Durations in a file are whole seconds or texts such as `"5m"` and `"250ms"`; what a file does not say has its default,
+/// and an unknown field is an error. `Debug` shows no password; `Serialize` writes the URL whole, so that what it wrote can
+/// be read back.
+///
+/// [`Cache::from_config`](crate::Cache::from_config) builds a cache from it.
 ///
 /// ```
 /// use std::time::Duration;
-/// use cache_core::{Backend, CacheConfig};
+/// use larder::{Backend, CacheConfig};
 ///
 /// let mut config = CacheConfig::default();
 /// config.backend = Backend::Memory;
 /// config.default_ttl = Duration::from_secs(60);
 /// config.validate()?;
-/// # Ok::<(), cache_store::Error>(())
+/// # Ok::<(), larder::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -95,10 +98,10 @@ impl Default for CacheConfig {
 /// Which tiers a cache has.
 ///
 /// ```
-/// use cache_core::Backend;
+/// use larder::Backend;
 ///
 /// assert_eq!("Redis".parse::<Backend>()?, Backend::Redis);
-/// # Ok::<(), cache_store::Error>(())
+/// # Ok::<(), larder::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -132,6 +135,17 @@ impl CacheConfig {
     /// # Errors
     ///
     /// [`ErrorKind::Config`] with everything that is wrong, each by the name of its field.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder::CacheConfig;
+    ///
+    /// let mut config = CacheConfig::default();
+    /// config.max_memory_entries = 0;
+    /// config.default_ttl = Duration::ZERO;
+    /// let all = config.validate().unwrap_err().to_string();
+    /// assert!(all.contains("max_memory_entries") && all.contains("default_ttl"));
+    /// ```
     pub fn validate(&self) -> Result<()> {
         self.problems().into_result()
     }

@@ -13,6 +13,16 @@
 //! No escape of a character looks like one of these, so for every type two different values render differently,
 //! however they are nested. A key of more than 200 bytes keeps its beginning and ends in `%#` and a digest of the
 //! whole.
+//!
+//! ```
+//! use larder::key::KeyTemplate;
+//!
+//! let template = KeyTemplate::parse("search:{text}:{page}")?;
+//! let of = |text: &str, page: Option<u32>| template.render(&[("text", &text), ("page", &page)]);
+//! assert_eq!(of("a:b", Some(2))?, "search:a%3Ab:2");
+//! assert_eq!(of("", None)?, "search:%~:%-");
+//! # Ok::<(), larder::Error>(())
+//! ```
 
 mod buffer;
 mod bytes;

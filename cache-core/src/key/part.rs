@@ -10,7 +10,7 @@ use super::{Fingerprint, KeyWriter, writer};
 /// what it is: two values that write the same share their cache entries.
 ///
 /// ```
-/// use cache_core::key::{KeyPart, KeyWriter};
+/// use larder::key::{KeyPart, KeyWriter};
 ///
 /// struct UserId(u64);
 ///
@@ -19,6 +19,12 @@ use super::{Fingerprint, KeyWriter, writer};
 ///         out.part(&self.0);
 ///     }
 /// }
+///
+/// #[larder::cache_aside(key = "user:{id}")]
+/// async fn user_name(id: UserId) -> String {
+///     format!("user {}", id.0)
+/// }
+/// assert_eq!(user_name_entry(UserId(42)).key(), "user:42");
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be part of a cache key",
@@ -27,6 +33,23 @@ use super::{Fingerprint, KeyWriter, writer};
 )]
 pub trait KeyPart {
     /// Writes the value; what is written is escaped.
+    ///
+    /// ```
+    /// use larder::{KeyPart, KeyTemplate, KeyWriter};
+    ///
+    /// struct Range { from: u32, to: u32 }
+    ///
+    /// impl KeyPart for Range {
+    ///     fn render(&self, out: &mut KeyWriter<'_>) {
+    ///         out.part(&self.from);
+    ///         out.part(&self.to);
+    ///     }
+    /// }
+    ///
+    /// let template = KeyTemplate::parse("rows:{range}")?;
+    /// assert_eq!(template.render(&[("range", &Range { from: 1, to: 9 })])?, "rows:%<1%,9%>");
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     fn render(&self, out: &mut KeyWriter<'_>);
 
     /// Writes the value in binary. Must tell apart all that `render` tells apart, and no two values that it does not.

@@ -15,11 +15,11 @@ use super::{KeyPart, buffer::KeyBuffer};
 /// `{filter:hash}`.
 ///
 /// ```
-/// use cache_core::key::KeyTemplate;
+/// use larder::key::KeyTemplate;
 ///
 /// let template = KeyTemplate::parse("user:{user_id}")?.with_prefix("shop:");
 /// assert_eq!(template.render(&[("user_id", &"12:3")])?, "shop:user:12%3A3");
-/// # Ok::<(), cache_store::Error>(())
+/// # Ok::<(), larder::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct KeyTemplate {
@@ -36,6 +36,14 @@ impl KeyTemplate {
     ///
     /// [`ErrorKind::Template`], with everything that is wrong and the text that it is wrong in; also if two values could
     /// run together, as in `{a}-{b}`: a `:` keeps them apart.
+    ///
+    /// ```
+    /// use larder::KeyTemplate;
+    ///
+    /// assert!(KeyTemplate::parse("user:{id}").is_ok());
+    /// let error = KeyTemplate::parse("user:{id").unwrap_err();
+    /// assert!(error.to_string().contains("this `{` is never closed"));
+    /// ```
     pub fn parse(source: &str) -> Result<Self> {
         let template = Template::parse(source).map_err(|errors| refuse(source, &errors))?;
         let ambiguities = template.separators(|_| Alphabet::Any);
@@ -49,6 +57,12 @@ impl KeyTemplate {
     }
 
     /// The same template with text in front of every key, which is not escaped.
+    ///
+    /// ```
+    /// let template = larder::KeyTemplate::parse("user:{id}")?.with_prefix("eu:");
+    /// assert_eq!(template.render(&[("id", &42)])?, "eu:user:42");
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     #[must_use]
     pub fn with_prefix(self, prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), ..self }
@@ -60,6 +74,13 @@ impl KeyTemplate {
     ///
     /// [`ErrorKind::Template`] if a placeholder has no value, a value no placeholder, or a name comes twice;
     /// [`ErrorKind::Codec`] if a value cannot be rendered.
+    ///
+    /// ```
+    /// let template = larder::KeyTemplate::parse("user:{id}:{tab}")?;
+    /// assert_eq!(template.render(&[("tab", &"posts"), ("id", &42)])?, "user:42:posts");
+    /// assert!(template.render(&[("id", &42)]).is_err()); // `tab` has no value
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn render(&self, arguments: &[(&str, &dyn KeyPart)]) -> Result<String> {
         let mut used = vec![false; arguments.len()];
         let parts = self.template.placeholders().map(|placeholder| {
@@ -81,9 +102,9 @@ impl KeyTemplate {
     /// Renders a key from values by position: `{0}` is the first.
     ///
     /// ```
-    /// let template = cache_core::key::KeyTemplate::parse("{1}:{0}")?;
+    /// let template = larder::key::KeyTemplate::parse("{1}:{0}")?;
     /// assert_eq!(template.render_positional(&[&"a", &1])?, "1:a");
-    /// # Ok::<(), cache_store::Error>(())
+    /// # Ok::<(), larder::Error>(())
     /// ```
     ///
     /// # Errors
@@ -114,6 +135,13 @@ impl KeyTemplate {
     }
 
     /// The text it was parsed from, without the prefix.
+    ///
+    /// ```
+    /// let template = larder::KeyTemplate::parse("user:{id}")?.with_prefix("eu:");
+    /// assert_eq!(template.as_str(), "user:{id}");
+    /// assert_eq!(template.to_string(), "eu:user:{id}");
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.template.source()

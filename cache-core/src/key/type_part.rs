@@ -12,16 +12,18 @@ use super::{Fingerprint, KeyPart, KeyWriter};
 /// memory are told apart by the type's [`TypeId`] as well; entries in the shared tier only by the name.
 ///
 /// ```
-/// use cache_core::key::{KeyTemplate, TypePart};
+/// use larder::key::{KeyTemplate, TypePart};
 ///
 /// let key = KeyTemplate::parse("all:{0}")?.render_positional(&[&TypePart::<Option<u8>>::new()])?;
 /// assert_eq!(key, "all:core.option.Option<u8>");
-/// # Ok::<(), cache_store::Error>(())
+/// # Ok::<(), larder::Error>(())
 /// ```
 pub struct TypePart<T: ?Sized>(PhantomData<fn() -> Box<T>>);
 
 impl<T: ?Sized> TypePart<T> {
     /// The part for `T`.
+    ///
+    /// See [`TypePart`] for an example.
     #[must_use]
     pub const fn new() -> Self {
         Self(PhantomData)

@@ -20,7 +20,7 @@ const LIST: [&str; 2] = ["%(", "%)"];
 /// do they from `"abc"`.
 ///
 /// ```
-/// use cache_core::key::{KeyPart, KeyTemplate, KeyWriter};
+/// use larder::key::{KeyPart, KeyTemplate, KeyWriter};
 ///
 /// struct Place { country: String, city: String }
 ///
@@ -34,7 +34,7 @@ const LIST: [&str; 2] = ["%(", "%)"];
 /// let place = Place { country: "dk".into(), city: "København K".into() };
 /// let key = KeyTemplate::parse("weather:{place}")?.render(&[("place", &place)])?;
 /// assert_eq!(key, "weather:%<dk%,København%20K%>");
-/// # Ok::<(), cache_store::Error>(())
+/// # Ok::<(), larder::Error>(())
 /// ```
 pub struct KeyWriter<'a> {
     buffer: &'a mut KeyBuffer,
@@ -53,6 +53,22 @@ impl KeyWriter<'_> {
     }
 
     /// Writes text, escaped.
+    ///
+    /// ```
+    /// use larder::{KeyPart, KeyTemplate, KeyWriter};
+    ///
+    /// struct Name(&'static str);
+    ///
+    /// impl KeyPart for Name {
+    ///     fn render(&self, out: &mut KeyWriter<'_>) {
+    ///         out.str(self.0);
+    ///     }
+    /// }
+    ///
+    /// let key = KeyTemplate::parse("k:{it}")?.render(&[("it", &Name("a b"))])?;
+    /// assert_eq!(key, "k:a%20b");
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     #[inline]
     pub fn str(&mut self, text: &str) {
         self.step();
@@ -67,6 +83,22 @@ impl KeyWriter<'_> {
     /// Writes what `value` displays, escaped.
     ///
     /// Values that are to differ in the key must display differently.
+    ///
+    /// ```
+    /// use larder::{KeyPart, KeyTemplate, KeyWriter};
+    ///
+    /// struct Version(u8, u8);
+    ///
+    /// impl KeyPart for Version {
+    ///     fn render(&self, out: &mut KeyWriter<'_>) {
+    ///         out.display(format_args!("{}.{}", self.0, self.1));
+    ///     }
+    /// }
+    ///
+    /// let key = KeyTemplate::parse("k:{it}")?.render(&[("it", &Version(1, 2))])?;
+    /// assert_eq!(key, "k:1.2");
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn display(&mut self, value: impl fmt::Display) {
         self.step();
         let start = self.buffer.text.len();
@@ -79,6 +111,22 @@ impl KeyWriter<'_> {
     }
 
     /// Writes another value as one step, however many steps that takes itself.
+    ///
+    /// ```
+    /// use larder::{KeyPart, KeyTemplate, KeyWriter};
+    ///
+    /// struct UserId(u64);
+    ///
+    /// impl KeyPart for UserId {
+    ///     fn render(&self, out: &mut KeyWriter<'_>) {
+    ///         out.part(&self.0);
+    ///     }
+    /// }
+    ///
+    /// let key = KeyTemplate::parse("k:{it}")?.render(&[("it", &UserId(42))])?;
+    /// assert_eq!(key, "k:42");
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     #[inline]
     pub fn part(&mut self, part: &(impl KeyPart + ?Sized)) {
         self.step();
@@ -86,12 +134,44 @@ impl KeyWriter<'_> {
     }
 
     /// Writes any number of values as one step, in their order.
+    ///
+    /// ```
+    /// use larder::{KeyPart, KeyTemplate, KeyWriter};
+    ///
+    /// struct Ids(Vec<u64>);
+    ///
+    /// impl KeyPart for Ids {
+    ///     fn render(&self, out: &mut KeyWriter<'_>) {
+    ///         out.list(&self.0);
+    ///     }
+    /// }
+    ///
+    /// let key = KeyTemplate::parse("k:{it}")?.render(&[("it", &Ids(vec![1, 2]))])?;
+    /// assert_eq!(key, "k:%(1%,2%)");
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn list<T: KeyPart>(&mut self, items: impl IntoIterator<Item = T>) {
         self.list_with(|out| items.into_iter().for_each(|item| out.part(&item)));
     }
 
     /// Gives up on this value: the key will match nothing, and the call is counted as an error of the cache. `why` goes
     /// to the log.
+    ///
+    /// ```
+    /// use larder::{KeyPart, KeyTemplate, KeyWriter};
+    ///
+    /// struct Weight(f64);
+    ///
+    /// impl KeyPart for Weight {
+    ///     fn render(&self, out: &mut KeyWriter<'_>) {
+    ///         if self.0.is_finite() { out.part(&self.0) } else { out.fail("not a weight") }
+    ///     }
+    /// }
+    ///
+    /// let template = KeyTemplate::parse("k:{it}")?;
+    /// assert!(template.render(&[("it", &Weight(f64::NAN))]).is_err());
+    /// # Ok::<(), larder::Error>(())
+    /// ```
     pub fn fail(&mut self, why: impl fmt::Display) {
         self.step();
         self.note_failure(why);

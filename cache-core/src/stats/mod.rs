@@ -7,13 +7,17 @@ use std::{fmt, time::Duration};
 
 pub(crate) use counters::{Counter, Counters};
 
-/// What a cache did since it was built. Counters only grow; `entries` and `weighted_size` are of the moment.
+/// What a cache did in this process since it was built. Counters only grow; `entries` and `weighted_size` are of the
+/// moment. Displays as a small table.
 ///
 /// ```
-/// use cache_core::Stats;
-///
-/// let stats = Stats::default();
-/// assert_eq!(stats.hit_rate(), 0.0);
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// let cache = larder::Cache::memory();
+/// cache.set("user:42", &1_u8).await?;
+/// cache.get::<u8>("user:42").await?;
+/// assert_eq!(cache.stats().hits_memory, 1);
+/// println!("{}", cache.stats());
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -64,18 +68,32 @@ pub struct Stats {
     pub replay_dropped: u64,
     /// Entries in the memory tier now.
     pub entries: u64,
-    /// The weight of those entries, in the unit of the cache's weigher; without one it is their number.
+    /// The weight of those entries: bytes with [`max_bytes`](crate::CacheBuilder::max_bytes), otherwise their number.
     pub weighted_size: u64,
 }
 
 impl Stats {
     /// Reads that were answered, by either tier.
+    ///
+    /// ```
+    /// assert_eq!(larder::Cache::memory().stats().hits(), 0);
+    /// ```
     #[must_use]
     pub const fn hits(&self) -> u64 {
         self.hits_memory + self.hits_shared
     }
 
     /// The share of reads that were answered, between 0 and 1; 0 when nothing was read.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
+    /// cache.set("a", &1_u8).await?;
+    /// cache.get::<u8>("a").await?; // a hit
+    /// cache.get::<u8>("b").await?; // a miss
+    /// assert_eq!(cache.stats().hit_rate(), 0.5);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn hit_rate(&self) -> f64 {
         let reads = self.hits() + self.misses;
@@ -83,6 +101,15 @@ impl Stats {
     }
 
     /// The mean time of a load; zero when there was none.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
+    /// assert!(cache.stats().mean_load_time().is_zero());
+    /// cache.get_or_set("answer", || async { Ok::<_, larder::Error>(42_u8) }).await?;
+    /// println!("{:?}", cache.stats().mean_load_time());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn mean_load_time(&self) -> Duration {
         let nanos = self.load_time.as_nanos().checked_div(self.loads.into()).unwrap_or(0);

@@ -61,6 +61,10 @@ impl Operation {
     ];
 
     /// The method's name.
+    ///
+    /// ```
+    /// assert_eq!(cache_store::testing::Operation::TagNonces.name(), "tag_nonces");
+    /// ```
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -103,12 +107,16 @@ pub struct Calls([u64; Operation::ALL.len()]);
 
 impl Calls {
     /// How often this one was called.
+    ///
+    /// See [`Calls`] for an example.
     #[must_use]
     pub const fn of(&self, operation: Operation) -> u64 {
         self.0[operation as usize]
     }
 
     /// How many round trips all of them were; waiting for a lease to end is none.
+    ///
+    /// See [`Calls`] for an example.
     #[must_use]
     pub fn round_trips(&self) -> u64 {
         self.0.iter().sum::<u64>() - self.of(Operation::LeaseEnded)

@@ -21,24 +21,32 @@ pub struct Fault {
 
 impl Fault {
     /// Every operation fails so, and has no effect.
+    ///
+    /// See [`Fault`] for an example.
     #[must_use]
     pub const fn fail(kind: ErrorKind) -> Self {
         Self { kind, on: None, left: None, takes_effect: false }
     }
 
     /// Every operation takes effect, but its caller is told that it failed so.
+    ///
+    /// See [`Fault`] for an example.
     #[must_use]
     pub const fn lose_reply(kind: ErrorKind) -> Self {
         Self { kind, on: None, left: None, takes_effect: true }
     }
 
     /// Only this operation.
+    ///
+    /// See [`Fault`] for an example.
     #[must_use]
     pub const fn on(self, operation: Operation) -> Self {
         Self { on: Some(operation), ..self }
     }
 
     /// Only the next so many of them.
+    ///
+    /// See [`Fault`] for an example.
     #[must_use]
     pub const fn times(self, times: u64) -> Self {
         Self { left: Some(times), ..self }

@@ -36,6 +36,8 @@ impl Gate {
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing.
+    ///
+    /// See [`Gate`] for an example.
     pub async fn arrived(&self, operations: usize) {
         let mut state = self.barrier.state.subscribe();
         // The sender lives in `self`, so the wait cannot fail.
@@ -43,6 +45,8 @@ impl Gate {
     }
 
     /// Lets everything through that waits here or comes later.
+    ///
+    /// See [`Gate`] for an example.
     pub fn open(&self) {
         self.barrier.open();
     }

@@ -54,6 +54,8 @@ pub struct ChaosStore<S> {
 
 impl<S: Store> ChaosStore<S> {
     /// A store that behaves as `inner` does until told otherwise.
+    ///
+    /// See [`ChaosStore`] for an example.
     #[must_use]
     pub fn new(inner: S) -> Self {
         Self { inner, plan: Plan::default() }
