@@ -1,6 +1,7 @@
 //! Annotated free functions: what is cached, under which key, and how the companions look.
 #![forbid(unsafe_code)]
 #![deny(warnings, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::non_minimal_cfg)] // helpers of tests; what a user may write
 
 use std::{
     cell::Cell,
