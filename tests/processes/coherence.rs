@@ -1,6 +1,7 @@
 //! What is stored, invalidated or written in one process, seen from the other one.
 
 use larder::Result;
+use tokio::time::sleep;
 
 use crate::{
     BOUND, Test, until,
@@ -51,12 +52,37 @@ async fn an_invalidation_while_the_other_process_loads_is_not_undone() {
 
         test.world.commit(key, 2);
         test.here(invalidate(way, key)).await.unwrap();
+        let invalidated = now();
+        // What is stored that much later is not young that much longer.
+        sleep(BOUND * 3 / 5).await;
         test.world.release(key);
         assert_eq!(loads.await.unwrap(), "1", "{way}: it began before");
-        assert_eq!(worker.tell(&format!("read {key}")).await, "2", "{way}");
-        assert_eq!(worker.tell(&format!("strictly {key}")).await, "2", "{way}");
+        let strictly = worker.order(&format!("strictly {key}")).await;
         let here = test.here(read_strictly(&test.world, key)).await;
         assert_eq!(here.unwrap().value, 2, "{way}");
+        let last_old = worker.tell(&format!("last-old {key} 2")).await.parse::<u128>().unwrap();
+        assert_eq!(strictly.await.unwrap(), "2", "{way}");
+        assert!(last_old <= invalidated + BOUND.as_nanos(), "{way}: {last_old} {invalidated}");
+    }
+}
+
+#[tokio::test]
+async fn an_invalidation_while_the_other_process_writes_is_not_undone() {
+    let test = Test::new().await;
+    let mut worker = test.worker().await;
+    let rest = (BOUND * 3 / 5).as_micros();
+    for (number, way) in WAYS.into_iter().enumerate() {
+        let key = &format!("a{number}");
+        let writes = worker.order(&format!("write {key} 1 0 {rest}")).await;
+        until("the worker has written", || test.world.committed(key).is_some()).await;
+        test.world.commit(key, 2);
+        test.here(invalidate(way, key)).await.unwrap();
+        let invalidated = now();
+        assert_eq!(writes.await.unwrap(), "1", "{way}");
+        let strictly = worker.order(&format!("strictly {key}")).await;
+        let last_old = worker.tell(&format!("last-old {key} 2")).await.parse::<u128>().unwrap();
+        assert_eq!(strictly.await.unwrap(), "2", "{way}");
+        assert!(last_old <= invalidated + BOUND.as_nanos(), "{way}: {last_old} {invalidated}");
     }
 }
 
