@@ -42,7 +42,7 @@ async fn round(test: &Test, worker: &mut Worker, key: &str, value: u64, dice: &m
     };
     let there = worker.order(&order).await;
     match dice.roll(3) {
-        0 => drop(write_and_invalidate(&test.world, key, value, ours).await),
+        0 => write_and_invalidate(&test.world, key, value, ours).await,
         1 => drop(read(&test.world, key).await),
         _ => drop(write(&test.world, key, value, ours).await),
     }
