@@ -24,7 +24,8 @@ use crate::{names::Names, target::Target};
 /// them from `?sentinel_username=…&sentinel_password=…`. `?protocol=resp2` is for proxies that know no RESP3. Special
 /// characters in user names and passwords are percent-encoded.
 ///
-/// Needs Redis 6 or later, or Valkey.
+/// Needs Redis 6 or later, or Valkey. The forms follow the
+/// [URI schemes](https://www.iana.org/assignments/uri-schemes/prov/redis) that clients of Redis share.
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,6 +53,13 @@ pub struct RedisConfig {
 
 impl RedisConfig {
     /// The server at `url`, with the prefix `cache:`, 500 ms for an operation and 1 s for a connection.
+    ///
+    /// ```
+    /// use cache_redis::RedisConfig;
+    ///
+    /// let config = RedisConfig::new("redis://localhost:6379/0");
+    /// assert!(config.validate().is_ok());
+    /// ```
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self {
@@ -84,14 +92,28 @@ impl RedisConfig {
         self
     }
 
-    /// The longest that one operation may take, the wait for a first connection included.
+    /// The longest that one operation may take, the wait for a first connection included. Default 500 ms.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cache_redis::RedisConfig;
+    ///
+    /// let config = RedisConfig::new("redis://localhost").deadline(Duration::from_millis(100));
+    /// ```
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// The longest that making a connection may take.
+    /// The longest that making a connection may take. Default 1 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cache_redis::RedisConfig;
+    ///
+    /// let config = RedisConfig::new("redis://far.away").connect_timeout(Duration::from_secs(3));
+    /// ```
     #[must_use]
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -100,6 +122,12 @@ impl RedisConfig {
 
     /// How many invalidations the pattern log and the tag log remember: 512 unless told, at least 1. More of them mean
     /// that old entries survive more invalidations of other keys; every miss transfers the pattern log.
+    ///
+    /// ```
+    /// use cache_redis::RedisConfig;
+    ///
+    /// let config = RedisConfig::new("redis://localhost").log_records(2048);
+    /// ```
     #[must_use]
     pub const fn log_records(mut self, records: usize) -> Self {
         self.log_records = if records == 0 { 1 } else { records };
@@ -107,7 +135,14 @@ impl RedisConfig {
     }
 
     /// Whether to look for the values of an invalidated pattern in the background and give their memory back (a
-    /// bounded `SCAN`; default true). Without it they stay until they expire, unused.
+    /// bounded [`SCAN`](https://redis.io/docs/latest/commands/scan/); default true). Without it they stay until they
+    /// expire, unused.
+    ///
+    /// ```
+    /// use cache_redis::RedisConfig;
+    ///
+    /// let config = RedisConfig::new("redis://localhost").sweep(false);
+    /// ```
     #[must_use]
     pub const fn sweep(mut self, sweep: bool) -> Self {
         self.sweep = sweep;
@@ -116,13 +151,30 @@ impl RedisConfig {
 
     /// The runtime that owns the connections: it must outlive the store's use. Default: the one that the constructor
     /// is called on.
+    ///
+    /// ```
+    /// use cache_redis::{RedisConfig, RedisStore};
+    ///
+    /// let runtime = tokio::runtime::Runtime::new()?;
+    /// let config = RedisConfig::new("redis://localhost").runtime(runtime.handle().clone());
+    /// assert!(RedisStore::lazy(config).is_ok()); // outside the runtime
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn runtime(mut self, runtime: Handle) -> Self {
         self.runtime = Some(runtime);
         self
     }
 
-    /// Trusts this certificate (PEM) instead of the system's.
+    /// Trusts this certificate (PEM) instead of the system's. Feature `tls`.
+    ///
+    /// ```no_run
+    /// use cache_redis::RedisConfig;
+    ///
+    /// let pem = std::fs::read("ca.pem")?;
+    /// let config = RedisConfig::new("rediss://localhost").root_certificate(pem);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -130,7 +182,15 @@ impl RedisConfig {
         self
     }
 
-    /// Shows this certificate and proves it with this key (both PEM).
+    /// Shows this certificate to the server and proves it with this key (both PEM). Feature `tls`.
+    ///
+    /// ```no_run
+    /// use cache_redis::RedisConfig;
+    ///
+    /// let (certificate, key) = (std::fs::read("client.pem")?, std::fs::read("client.key")?);
+    /// let config = RedisConfig::new("rediss://localhost").client_certificate(certificate, key);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
