@@ -136,6 +136,8 @@ pub fn cache_aside(options: TokenStream, item: TokenStream) -> TokenStream {
 #[doc = include_str!("docs/reader_options.md")]
 #[doc = include_str!("docs/common_options.md")]
 ///
+#[doc = include_str!("docs/keys.md")]
+///
 #[doc = include_str!("docs/stored.md")]
 ///
 #[doc = include_str!("docs/companions.md")]
@@ -184,6 +186,8 @@ pub fn memoize(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `lock_ttl = "30s"` | how long the lock outlives a process that died; a literal | 30 seconds |
 /// | `lock_wait = "5s"` | the longest wait for another process, after which the body runs here as well; a literal | `lock_ttl` |
 #[doc = include_str!("docs/common_options.md")]
+///
+#[doc = include_str!("docs/keys.md")]
 ///
 #[doc = include_str!("docs/stored.md")]
 ///
