@@ -1,4 +1,78 @@
-//! Caching for Rust services: attributes on ordinary functions, a memory tier in each process, a shared tier behind it.
+//! Caching for Rust services: attributes on ordinary functions, a memory tier in each process, and where there is one a
+//! shared tier behind it (Redis or Valkey).
+//!
+//! ```
+//! #[larder::cache_aside(key = "square:{n}", ttl = "5m")]
+//! async fn square(n: u64) -> u64 {
+//!     n * n // runs once per `n` in five minutes, however many callers there are
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> larder::Result<()> {
+//! assert_eq!(square(7).await, 49);
+//! square_entry(7).invalidate().await?; // a companion: one entry
+//! # Ok(()) }
+//! ```
+//!
+//! Keys, and which writer renews which reader's entry, are checked by the compiler. An invalidation is final: no load that
+//! was under way can undo it, in any process. A cache that is down, slow or full never makes a call of an annotated
+//! function fail.
+//!
+//! # Where to go
+//!
+//! | to | see |
+//! |---|---|
+//! | cache a function | [`macro@cache_aside`], [`macro@memoize`] (memory only), [`macro@stampede_protect`] (one process computes) |
+//! | keep entries right when data change | [`macro@write_through`], [`macro@cache_invalidate`], [`invalidate`], [`invalidate_tags`], [`invalidate_pattern`] |
+//! | reach an entry | the companions: `<name>_entry(..)` gives an [`Entry`], `<name>_cache()` an [`FnCache`], `<name>_uncached(..)` runs the body; those of sync functions are in [`blocking`] |
+//! | cache without an attribute | [`Cache::get_or_set`], [`Cache::set`], [`Cache::get`] |
+//! | configure | [`init`], [`Cache::builder`], [`CacheConfig`], the [environment](CacheConfig::from_env) |
+//! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`] |
+//! | test | [`scoped`], [`ManualClock`] |
+//! | put a type of your own in keys | [`derive@KeyPart`], [`trait@KeyPart`] |
+//!
+//! The guides: [attributes](docs::attributes), [keys](docs::keys), [guarantees](docs::guarantees), [Redis](docs::redis),
+//! [testing](docs::testing).
+//!
+//! # Which cache
+//!
+//! Annotated functions use the cache of the [scope](scoped) they run in, else the one that [`init`] set, else one that their
+//! first use builds from the environment: memory alone when no variable is set. `cache = expr` on the attribute names
+//! another one. [`Cache`] is a cheap handle.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `macros` | yes | the attributes, and the derive of [`trait@KeyPart`] |
+//! | `bincode` | yes | [`Codec::Bincode`], the default codec |
+//! | `postcard`, `msgpack`, `json` | | further [codecs](Codec), used where they are asked for |
+//! | `redis` | | the shared tier: `CacheBuilder::redis`, `REDIS_URL` |
+//! | `redis-cluster` | | `redis-cluster://` |
+//! | `redis-sentinel` | | `redis-sentinel://` |
+//! | `redis-tls` | | `rediss://`, with rustls |
+//! | `uuid` | | `Uuid` in keys |
+//!
+//! A feature adds types; none changes what others do or what is stored.
+//!
+//! # Runtimes and cancellation
+//!
+//! Async functions need [tokio](https://docs.rs/tokio), any flavour. Sync functions work anywhere, inside and outside a runtime:
+//! in memory they wait for nobody; for the shared tier they wait for a thread named `larder`, which also owns the
+//! connections. Every future here may be dropped at any await. A load that is dropped stores nothing, and one of those who
+//! wait for it takes over; a write or an invalidation that is dropped ends as an invalidation. Each async method says so
+//! under *Cancel safety*.
+//!
+//! # Limits
+//!
+//! - Another process's memory may be [`coherence_bound`](Cache::coherence_bound), 2 seconds by default, behind an
+//!   invalidation; `layer = "shared"` asks on every read, [`Invalidate::everywhere`] waits.
+//! - A Redis that comes back with old data brings old entries back: clear it then. [The whole list](docs::guarantees).
+//! - Patterns know `*` and `?`. Keys of more than 200 bytes end in a digest.
+//! - Not inside `#[async_trait]`; no `impl Trait` as a return type.
+
+// The front page names the attributes.
+#![cfg_attr(not(feature = "macros"), allow(rustdoc::broken_intra_doc_links))]
 
 pub use cache_core::{
     Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Clock, Codec, Entry, Error, ErrorKind,

@@ -23,7 +23,20 @@ use crate::{
 /// [`ErrorKind::Unavailable`], and the connection comes back by itself. Dropping the last handle ends all background
 /// work.
 ///
-/// The protocol's keys and scripts are described in the crate's [front page](crate).
+/// The protocol's keys are described on the crate's [front page](crate). Users of `larder` write
+/// `Cache::builder().redis(url)`; with settings that the builder does not have, they hand over a store:
+///
+/// ```no_run
+/// # async fn example() -> cache_store::Result<()> {
+/// use std::{sync::Arc, time::Duration};
+/// use cache_redis::{RedisConfig, RedisStore};
+///
+/// let config = RedisConfig::new("redis://localhost:6379").prefix("shop:").log_records(2048);
+/// let store = RedisStore::connect(config).await?;
+/// // let cache = larder::Cache::builder().shared(store).build().await?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct RedisStore {
     pub(crate) names: Names,
     pub(crate) link: Arc<Link>,

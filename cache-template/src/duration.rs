@@ -24,6 +24,12 @@ pub struct DurationError {
 }
 
 /// The kinds of [`DurationError`].
+///
+/// ```
+/// use cache_template::{DurationErrorKind, parse_duration};
+///
+/// assert_eq!(parse_duration("").unwrap_err().kind, DurationErrorKind::Empty);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DurationErrorKind {

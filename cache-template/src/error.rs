@@ -22,6 +22,13 @@ pub struct TemplateError {
 }
 
 /// The kinds of [`TemplateError`].
+///
+/// ```
+/// use cache_template::{Template, TemplateErrorKind};
+///
+/// let errors = Template::parse("user:*").unwrap_err();
+/// assert_eq!(errors[0].kind, TemplateErrorKind::Wildcard('*'));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TemplateErrorKind {

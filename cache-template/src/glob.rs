@@ -62,6 +62,12 @@ pub struct GlobError {
 }
 
 /// The kinds of [`GlobError`].
+///
+/// ```
+/// use cache_template::{Glob, GlobErrorKind};
+///
+/// assert_eq!(Glob::parse("").unwrap_err().kind, GlobErrorKind::Empty);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GlobErrorKind {
@@ -83,6 +89,13 @@ impl Glob {
     /// # Errors
     ///
     /// The first thing that is wrong with it.
+    ///
+    /// ```
+    /// use cache_template::Glob;
+    ///
+    /// assert!(Glob::parse(r"what\?:*")?.matches("what?:1"));
+    /// # Ok::<(), cache_template::GlobError>(())
+    /// ```
     pub fn parse(text: &str) -> Result<Self, GlobError> {
         let fail = |kind, at: usize, len| Err(GlobError { kind, span: at..at + len });
         let mut glob = Self { text: text.into(), prefix: String::new(), tokens: Vec::new() };

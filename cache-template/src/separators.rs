@@ -11,6 +11,8 @@ use crate::{
 };
 
 /// What the rendered form of a value can look like, as far as a caller knows.
+///
+/// See [`Template::separators`] for an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Alphabet {

@@ -1,13 +1,25 @@
 //! The form of keys that were too long to be kept whole.
 
 /// A rendered key of more bytes than this is shortened.
+///
+/// ```
+/// assert_eq!(cache_template::MAX_KEY_BYTES, 200);
+/// ```
 pub const MAX_KEY_BYTES: usize = 200;
 
 /// What stands between the head of a shortened key and its digest. No escape produces it and no template may contain
 /// it, so a shortened key is never taken for another one.
+///
+/// ```
+/// assert_eq!(cache_template::MARKER, "%#");
+/// ```
 pub const MARKER: &str = "%#";
 
 /// Hexadecimal digits of the 128-bit digest that ends a shortened key.
+///
+/// ```
+/// assert_eq!(cache_template::DIGEST_CHARS * 4, 128); // bits
+/// ```
 pub const DIGEST_CHARS: usize = 32;
 
 const TAIL: usize = MARKER.len() + DIGEST_CHARS;

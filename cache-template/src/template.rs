@@ -28,6 +28,15 @@ pub struct Template {
 }
 
 /// A piece of a [`Template`]; two literals never follow each other.
+///
+/// ```
+/// use cache_template::{Piece, Template};
+///
+/// let template = Template::parse("user:{id}")?;
+/// assert!(matches!(&template.pieces()[0], Piece::Literal { text, .. } if text == "user:"));
+/// assert!(matches!(&template.pieces()[1], Piece::Placeholder(_)));
+/// # Ok::<(), Vec<cache_template::TemplateError>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
     /// Text that stands in the key as it is, never empty. In a pattern it is glob text.
@@ -42,6 +51,17 @@ pub enum Piece {
 }
 
 /// A value to fill in. Displays as it would be written: `{arg.field:hash}`.
+///
+/// ```
+/// use cache_template::{Field, Format, Template};
+///
+/// let template = Template::parse("user:{user.id:hash}")?;
+/// let placeholder = template.placeholders().next().unwrap();
+/// assert_eq!(placeholder.fields, [Field::Name("id".into())]);
+/// assert_eq!(placeholder.format, Format::Hash);
+/// assert_eq!(placeholder.to_string(), "{user.id:hash}");
+/// # Ok::<(), Vec<cache_template::TemplateError>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Placeholder {
@@ -56,6 +76,8 @@ pub struct Placeholder {
 }
 
 /// Where a [`Placeholder`] begins.
+///
+/// See [`Template`] for an example.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Root {
     /// A name: an argument, `self`, `value`, a type parameter or `Self`.
@@ -65,6 +87,8 @@ pub enum Root {
 }
 
 /// One step from a value to a part of it.
+///
+/// See [`Placeholder`] for an example.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
     /// `.name`
@@ -74,6 +98,8 @@ pub enum Field {
 }
 
 /// How the value of a [`Placeholder`] is written.
+///
+/// See [`Placeholder`] for an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
@@ -92,6 +118,13 @@ impl Template {
     /// # Errors
     ///
     /// Everything that is wrong with it, in the order of the text.
+    ///
+    /// ```
+    /// use cache_template::Template;
+    ///
+    /// assert!(Template::parse("user:{id}").is_ok());
+    /// assert_eq!(Template::parse("user:{id").unwrap_err().len(), 1);
+    /// ```
     pub fn parse(source: &str) -> Result<Self, Vec<TemplateError>> {
         parse::pieces(source, parse::Mode::Key).map(|pieces| Self { source: source.into(), pieces })
     }
@@ -117,18 +150,28 @@ impl Template {
     }
 
     /// The text it was parsed from.
+    ///
+    /// ```
+    /// let template = cache_template::Template::parse("user:{id}")?;
+    /// assert_eq!(template.source(), "user:{id}");
+    /// # Ok::<(), Vec<cache_template::TemplateError>>(())
+    /// ```
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
     }
 
     /// Literals and placeholders in the order of the text.
+    ///
+    /// See [`Piece`] for an example.
     #[must_use]
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces
     }
 
     /// The placeholders in the order of the text.
+    ///
+    /// See [`Placeholder`] for an example.
     pub fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Placeholder(placeholder) => Some(placeholder),
