@@ -41,6 +41,7 @@ use crate::{
     memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict},
     private::{BY_HAND, Site},
     stats::{Counter, Counters, Stats},
+    value::Stored,
 };
 
 /// The settings an engine works with.
@@ -125,6 +126,15 @@ impl Engine {
         self.fences.admit(key.hash(), key.text(), &entry.fence, || {
             self.memory.insert(key.clone(), Arc::clone(&entry));
         })
+    }
+
+    /// Counts a hit in this tier.
+    #[inline]
+    pub(crate) fn count_hit(&self, tier: Counter, value: &Stored) {
+        self.counters.count(tier);
+        if value.is_none() {
+            self.counters.count(Counter::NegativeHits);
+        }
     }
 
     /// The shared tier answered.
