@@ -1,5 +1,5 @@
 //! Mistakes of other caches' macros: here each of them is a sentence that holds.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::multiple_bound_locations)]
 #![deny(warnings)]
 
 #[path = "common/loads.rs"]

@@ -128,15 +128,6 @@ impl Engine {
         })
     }
 
-    /// Counts a hit in this tier.
-    #[inline]
-    pub(crate) fn count_hit(&self, tier: Counter, value: &Stored) {
-        self.counters.count(tier);
-        if value.is_none() {
-            self.counters.count(Counter::NegativeHits);
-        }
-    }
-
     /// The shared tier answered.
     pub(crate) fn answered(&self) {
         if self.down.load(Ordering::Relaxed) && self.down.swap(false, Ordering::Relaxed) {
