@@ -151,7 +151,7 @@ async fn overtaken_elsewhere(invalidate: impl Fn(&Cache) -> Invalidate) {
     let server = Server::start(&[]);
     let (here, there) = (process(&server).await, process(&server).await);
     let held = Held::new();
-    let old = larder::scoped(here, async { call(&held, 1) }).await;
+    let old = larder::scoped_sync(here, || call(&held, 1));
     held.began().await;
     invalidate(&there).await.unwrap();
     held.end();
@@ -228,7 +228,7 @@ async fn a_tag_that_was_invalidated_elsewhere_before_the_value_told_it_refuses_t
     let store = MemoryStore::new();
     let (here, there) = (on(&store).await, on(&store).await);
     let held = Held::new();
-    let old = larder::scoped(here.clone(), async { call_learned(&held, 1) }).await;
+    let old = larder::scoped_sync(here.clone(), || call_learned(&held, 1));
     held.began().await;
     there.invalidate_tags(["is:1"]).await.unwrap();
     held.end();
@@ -279,7 +279,7 @@ async fn a_late_completion_does_not_undo_a_tag_invalidation() {
         let late = if flight_wait < loads::FLIGHT_WAIT {
             given_up(&cache, &held).await
         } else {
-            let load = larder::scoped(cache.clone(), async { call(&held, 1) }).await;
+            let load = larder::scoped_sync(cache.clone(), || call(&held, 1));
             held.began().await;
             Box::pin(async move { load.await.unwrap() })
         };

@@ -119,6 +119,7 @@ async fn the_body_is_inferred_from_the_return_type_as_without_the_attribute() {
 
 /// Every kind of parameter, and bounds in both places; the body needs each of them.
 #[cache_aside(key = "joined:{T}:{N}:{items}:{separator}")]
+#[allow(clippy::multiple_bound_locations)]
 async fn joined<'a, T: Clone + Sync, const N: usize>(
     items: &'a [T; N],
     separator: &'a str,

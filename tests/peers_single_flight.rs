@@ -189,7 +189,7 @@ async fn a_value_that_another_process_stored_after_the_look_is_taken_all_the_sam
     let there = on(&store).await;
     let held = Held::new();
     let gate = chaos.hold(Operation::Claim);
-    let late = larder::scoped(here, async { call(&held, 2) }).await;
+    let late = larder::scoped_sync(here, || call(&held, 2));
     in_time("it has looked", gate.arrived(1)).await;
     held.end();
     larder::scoped(there, async { assert_eq!(row(&held, 1, 1).await, 1) }).await;
@@ -237,20 +237,18 @@ async fn process(url: &str) -> Cache {
     builder.flight_wait(loads::FLIGHT_WAIT).build().await.unwrap()
 }
 
-async fn protected(cache: &Cache, held: &Arc<Held>, found: u64) -> JoinHandle<u64> {
+fn protected(cache: &Cache, held: &Arc<Held>, found: u64) -> JoinHandle<u64> {
     let held = Arc::clone(held);
-    larder::scoped(cache.clone(), async {
+    larder::scoped_sync(cache.clone(), || {
         larder::spawn(async move { report(&held, 1, found).await })
     })
-    .await
 }
 
-async fn protected_briefly(cache: &Cache, held: &Arc<Held>, found: u64) -> JoinHandle<u64> {
+fn protected_briefly(cache: &Cache, held: &Arc<Held>, found: u64) -> JoinHandle<u64> {
     let held = Arc::clone(held);
-    larder::scoped(cache.clone(), async {
+    larder::scoped_sync(cache.clone(), || {
         larder::spawn(async move { brief(&held, 1, found).await })
     })
-    .await
 }
 
 async fn stored(cache: &Cache) -> Option<u64> {
@@ -266,7 +264,7 @@ async fn fifty_callers_in_five_processes_run_a_protected_function_once() {
     for _ in 0..5 {
         let cache = process(&server.url()).await;
         for _ in 0..10 {
-            callers.push(protected(&cache, &held, 3).await);
+            callers.push(protected(&cache, &held, 3));
         }
         waiting(&cache, 9).await;
     }
@@ -284,10 +282,10 @@ async fn a_load_whose_lock_was_deleted_and_acquired_again_stores_nothing() {
     let server = Server::start(&[]);
     let (stalled, successor) = (process(&server.url()).await, process(&server.url()).await);
     let (old, new) = (Held::new(), Held::new());
-    let first = protected(&stalled, &old, 1).await;
+    let first = protected(&stalled, &old, 1);
     old.began().await;
     assert_eq!(server.ask(&["DEL", LEASE]), "1");
-    let second = protected(&successor, &new, 2).await;
+    let second = protected(&successor, &new, 2);
     new.began().await;
     old.end();
     assert_eq!(first.await.unwrap(), 1, "its own caller gets what it loaded");
@@ -304,10 +302,10 @@ async fn a_key_deleted_and_loaded_again_in_one_process_keeps_the_second_value() 
     let server = Server::start(&[]);
     let cache = process(&server.url()).await;
     let (old, new) = (Held::new(), Held::new());
-    let first = protected(&cache, &old, 1).await;
+    let first = protected(&cache, &old, 1);
     old.began().await;
     larder::scoped(cache.clone(), async { report_entry(1).invalidate().await.unwrap() }).await;
-    let second = protected(&cache, &new, 2).await;
+    let second = protected(&cache, &new, 2);
     new.began().await;
     new.end();
     assert_eq!(second.await.unwrap(), 2);
@@ -323,9 +321,9 @@ async fn a_body_that_outlives_its_lock_keeps_it() {
     let server = Server::start(&[]);
     let (here, there) = (process(&server.url()).await, process(&server.url()).await);
     let (holder, other) = (Held::new(), Held::new());
-    let first = protected_briefly(&here, &holder, 1).await;
+    let first = protected_briefly(&here, &holder, 1);
     holder.began().await;
-    let second = protected_briefly(&there, &other, 2).await;
+    let second = protected_briefly(&there, &other, 2);
     // A renewal comes at each third of the lock's life: four of them, and it would be over.
     let (mut renewals, mut before) = (0, 1500);
     wait_until("the lock was renewed four times", || {
@@ -349,12 +347,12 @@ async fn a_lock_left_by_a_killed_process_ends() {
     server.ask(&["ACL", "SETUSER", "doomed", "on", ">x", "~*", "&*", "+@all"]);
     let killed = process(&format!("redis://doomed:x@{}", server.address())).await;
     let (dead, alive) = (Held::new(), Held::new());
-    let lost = protected_briefly(&killed, &dead, 1).await;
+    let lost = protected_briefly(&killed, &dead, 1);
     dead.began().await;
     // To the server this is a process that is gone: it neither renews nor gives back.
     server.ask(&["ACL", "DELUSER", "doomed"]);
     assert_eq!(server.ask(&["EXISTS", BRIEF_LEASE]), "1");
-    let next = protected_briefly(&process(&server.url()).await, &alive, 2).await;
+    let next = protected_briefly(&process(&server.url()).await, &alive, 2);
     alive.began().await;
     alive.end();
     assert_eq!(in_time("the lock ends", next).await.unwrap(), 2);
