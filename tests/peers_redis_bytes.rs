@@ -171,9 +171,7 @@ async fn text(cache: &Cache, held: &Held, length: usize) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_value_of_no_bytes_is_cached() {
     let server = Server::start(&[]);
-    let (cache, held) = (process(&server).await, Held::new());
-    held.end();
-    held.end();
+    let (cache, held) = (process(&server).await, Held::open());
     for _ in 0..3 {
         assert_eq!(nothing(&cache, &held, 1).await, Nothing);
         assert_eq!(text(&cache, &held, 0).await, "");
@@ -186,8 +184,7 @@ async fn a_value_of_no_bytes_is_cached() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_value_of_ten_megabytes_is_cached() {
     let server = Server::start(&[]);
-    let (cache, held) = (process(&server).await, Held::new());
-    held.end();
+    let (cache, held) = (process(&server).await, Held::open());
     for _ in 0..3 {
         assert_eq!(text(&cache, &held, 10_000_000).await.len(), 10_000_000);
     }
@@ -199,14 +196,11 @@ async fn a_value_of_ten_megabytes_is_cached() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_value_above_the_limit_is_returned_and_neither_stored_nor_read() {
     let server = Server::start(&[]);
-    let held = Held::new();
+    let held = Held::open();
     let small = builder(&server).max_value_bytes(1 << 20).build().await.unwrap();
-    held.end();
     assert_eq!(text(&small, &held, 10_000_000).await.len(), 10_000_000);
     assert_eq!((small.stats().too_large, small.stats().fills), (1, 0));
-    held.end();
     text(&process(&server).await, &held, 10_000_000).await;
-    held.end();
     assert_eq!(text(&small, &held, 10_000_000).await.len(), 10_000_000);
     assert_eq!((small.stats().too_large, small.stats().corrupt > 0), (2, true));
     assert_eq!(held.runs(), 3);
