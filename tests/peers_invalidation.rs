@@ -4,7 +4,6 @@
 #[path = "common/loads.rs"]
 mod loads;
 #[path = "../cache-redis/tests/common/server.rs"]
-#[allow(unused_imports)]
 mod server;
 
 use std::{sync::Arc, time::Duration};
@@ -127,7 +126,7 @@ async fn a_load_that_began_within_a_write_stores_nothing_over_it() {
     }
 }
 
-// Guard: cache-redis/src/scripts/fill.lua, a value is stored only under the nonce that was captured before its load.
+// Guard: cache-redis/src/scripts/fill.lua, a value is stored under no nonce but the one from before its load.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_another_process_invalidated_while_it_was_loaded_is_not_cached() {
     overtaken_elsewhere(|there| there.invalidate("row:1")).await;

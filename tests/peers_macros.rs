@@ -240,7 +240,7 @@ async fn create(id: u64) -> Option<u64> {
     Some(id)
 }
 
-// Guard: cache-core/src/private/call.rs, `keep` stores a `None` only with `negative_ttl`.
+// Guard: cache-core/src/private/call.rs, `keep`, and engine/mod.rs, `memory_hit`, ask for `negative_ttl`.
 #[tokio::test]
 async fn a_none_is_not_cached_without_negative_ttl() {
     for cache in caches().await {

@@ -4,7 +4,6 @@
 #[path = "common/loads.rs"]
 mod loads;
 #[path = "../cache-redis/tests/common/server.rs"]
-#[allow(unused_imports)]
 mod server;
 
 use std::{sync::Arc, time::Duration};

@@ -1,10 +1,9 @@
-//! What other caches make of bytes in Redis that are not theirs, or not whole: here each mistake is a sentence that holds.
+//! What other caches make of bytes in Redis that are not whole or not theirs: here each mistake is a sentence that holds.
 #![allow(clippy::unwrap_used)]
 
 #[path = "common/loads.rs"]
 mod loads;
 #[path = "../cache-redis/tests/common/server.rs"]
-#[allow(unused_imports)]
 mod server;
 
 use std::time::Duration;

@@ -4,7 +4,6 @@
 #[path = "common/loads.rs"]
 mod loads;
 #[path = "../cache-redis/tests/common/server.rs"]
-#[allow(unused_imports)]
 mod server;
 
 use std::{
@@ -168,7 +167,7 @@ fn a_leader_looks_into_memory_once_more_before_it_loads() {
     assert_eq!(DOUBLED.load(SeqCst), 1);
 }
 
-// Guard: cache-core/src/engine/lead.rs, `ask_until` reads the shared tier first.
+// Guard: cache-core/src/engine/lead.rs, `ask_until` reads the shared tier, and takes what its claim finds.
 #[tokio::test]
 async fn a_leader_looks_into_the_shared_tier_before_it_loads() {
     let store = MemoryStore::new();
