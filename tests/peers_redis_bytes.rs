@@ -1,4 +1,4 @@
-//! What other caches make of bytes in Redis that are not whole or not theirs: here each mistake is a sentence that holds.
+//! What other caches make of bytes in Redis that are not whole or not theirs: each mistake is a sentence that holds.
 #![allow(clippy::unwrap_used)]
 
 #[path = "common/loads.rs"]
