@@ -8,12 +8,17 @@
 //! | [`macro@write_through`] | a writer: run the body, store what it returned as the reader's entry, invalidate the rest |
 //! | [`macro@cache_invalidate`] | a writer that stores nothing |
 //! | [`derive@KeyPart`] | a newtype or a plain enum that is to be part of keys |
+//!
+//! An attribute goes three steps: `args` reads what is written, `model` says what it means and notes every mistake, `expand`
+//! writes what cannot go wrong any more. The expansion is small: it names things and calls `larder::__private`.
 
 mod args;
 mod errors;
 mod expand;
 mod key_part;
 mod model;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 
@@ -248,7 +253,8 @@ pub fn stampede_protect(options: TokenStream, item: TokenStream) -> TokenStream 
 ///
 /// `entry` and `invalidates` name readers, not keys: the compiler checks that the reader exists, that the arguments fit, and
 /// that reader and writer have the same value type. Paths (`users::get_user(id)`), types (`Users::get(id)`), type arguments
-/// (`typed::<u64>(id)`) and methods (`self.repo.get(id)`) will do. What the body takes by value is cloned before.
+/// (`typed::<u64>(id)`) and methods (`self.repo.get(id)`) will do. Arguments are cloned before the body where they are names
+/// or fields; what uses `value` is evaluated after it.
 ///
 /// # What happens when
 ///
@@ -403,15 +409,13 @@ fn expansion(
     function: Function,
     errors: &Errors,
 ) -> Expansion {
-    let callee = Callee::new(function);
-    let sound = model::check_function(attribute, &callee, errors);
-    let nothing = proc_macro2::TokenStream::new;
+    let mut callee = Callee::new(function);
+    callee.sound = model::check_function(attribute, &callee, errors);
     if attribute.reads() {
         let reader = Reader::new(attribute, options, callee, errors);
-        let stubs = if sound { expand::stubs(&reader) } else { nothing() };
-        Expansion { good: expand::reader(&reader), stubs }
+        Expansion { good: expand::reader(&reader), stubs: expand::stubs(&reader) }
     } else {
         let writer = Writer::new(attribute, options, callee, errors);
-        Expansion { good: expand::writer(&writer), stubs: nothing() }
+        Expansion { good: expand::writer(&writer), stubs: proc_macro2::TokenStream::new() }
     }
 }

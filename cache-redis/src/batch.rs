@@ -33,6 +33,14 @@ impl Batch {
         self
     }
 
+    /// With one more command, if there is one.
+    pub(crate) fn with_some(mut self, command: Option<Cmd>) -> Self {
+        if let Some(command) = command {
+            self.push(command);
+        }
+        self
+    }
+
     /// Any key of the slot.
     pub(crate) fn slot(&self) -> &str {
         &self.slot

@@ -217,14 +217,14 @@ impl Dialer {
 /// How many commands [`probe`] sends.
 const PROBES: usize = 4;
 
-/// A read, a deletion and a script, whole and by its hash, on keys that nobody has.
+/// A read, a deletion and a script, whole and by its hash. Nothing changes: what is deleted does not exist.
 fn probe(names: &Names) -> Batch {
     let keys = ["v:", "d:", "l:", "w:"].map(|kind| names.value("").replacen("v:", kind, 1));
     let keys = keys.each_ref().map(String::as_str);
     let mut last = redis::cmd("LINDEX");
     last.arg(names.pattern_log()).arg(-1);
     let mut unlink = redis::cmd("UNLINK");
-    unlink.arg(names.tag(""));
+    unlink.arg(names.unused());
     Batch::new(names.pattern_log())
         .with(last)
         .with(unlink)

@@ -199,7 +199,10 @@ impl Link {
                 CLUSTER_DEAD_AFTER
             }
         };
-        if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= most {
+        // What an earlier connection still owed says nothing about this one.
+        let current =
+            matches!(&*self.state.borrow(), State::Up(session) if session.number == number);
+        if current && self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= most {
             self.lost(number, &error.to_string());
         }
     }
@@ -317,4 +320,63 @@ fn is_demotion(reply: &Value) -> bool {
 
 fn closed() -> Error {
     Error::new(ErrorKind::Unavailable, "the store is closed")
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::{AsyncConnectionConfig, RedisConnectionInfo, aio::MultiplexedConnection};
+
+    use super::*;
+    use crate::{config::RedisConfig, dial::Purpose};
+
+    /// A link whose second connection is up, on a line that nobody answers on.
+    async fn with_second_connection() -> Arc<Link> {
+        let (near, _far) = tokio::io::duplex(64);
+        let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let config = AsyncConnectionConfig::new();
+        let made = MultiplexedConnection::new_with_config(&settings, near, config).await;
+        let (conn, _driver) = made.unwrap();
+        let dialer = Dialer {
+            target: Target::parse(&RedisConfig::new("redis://localhost")).unwrap(),
+            purpose: Purpose::Watch,
+            connect_timeout: Duration::from_secs(1),
+            #[cfg(all(feature = "cluster", feature = "tls"))]
+            certificates: None,
+        };
+        let link = Link::new(dialer, Duration::from_secs(1), Handle::current(), |_| ());
+        link.state.send_replace(State::Up(Session { number: 2, conn: Conn::Node(conn) }));
+        link
+    }
+
+    fn is_up(link: &Link) -> bool {
+        matches!(&*link.state.borrow(), State::Up(_))
+    }
+
+    #[tokio::test]
+    async fn what_happens_to_an_earlier_connection_does_not_concern_the_present_one() {
+        let link = with_second_connection().await;
+        let batch = Batch::new("");
+        link.lost(1, "late news");
+        for _ in 0..2 * DEAD_AFTER {
+            link.timed_out(1, &batch);
+        }
+        assert!(is_up(&link));
+        for _ in 0..DEAD_AFTER {
+            assert!(is_up(&link));
+            link.timed_out(2, &batch);
+        }
+        assert!(!is_up(&link));
+    }
+
+    #[tokio::test]
+    async fn an_answer_forgives_the_timeouts_before_it() {
+        let link = with_second_connection().await;
+        let batch = Batch::new("");
+        for _ in 0..3 {
+            link.timed_out(2, &batch);
+            link.timed_out(2, &batch);
+            link.answered(2, &batch, &[]);
+        }
+        assert!(is_up(&link));
+    }
 }

@@ -61,6 +61,11 @@ impl Names {
         ["d:{", &self.namespace, "}t:", tag].concat()
     }
 
+    /// `w:{ns}`, which nobody writes.
+    pub(crate) fn unused(&self) -> String {
+        ["w:{", &self.namespace, "}"].concat()
+    }
+
     /// The glob, in Redis's own syntax, that matches the values of the keys that match `pattern`.
     pub(crate) fn values_matching(&self, pattern: &str) -> String {
         let mut glob = "v:{".to_owned();

@@ -26,22 +26,36 @@ pub(crate) struct Capture {
 }
 
 impl RedisStore {
+    /// A server that is all slots at once answers for the key and the tags with one command: commands, not bytes, are
+    /// what a read costs.
     pub(crate) async fn read_value(&self, query: Query<'_>) -> Result<Reading> {
         let value = self.names.value(query.key);
-        let mut of_key = Batch::new(value.as_str())
-            .with(command("MGET", &[&value, &self.names.dependency(query.key)]));
-        if query.life {
-            of_key.push(command("PTTL", &[&value]));
-        }
+        let mut get = redis::cmd("MGET");
+        get.arg(&value).arg(self.names.dependency(query.key));
         let log = self.names.pattern_log();
-        let mut last = redis::cmd("LINDEX");
-        last.arg(&log).arg(-1);
-        let mut of_namespace = Batch::new(log).with(last);
-        if !query.tags.is_empty() {
-            of_namespace.push(self.mget_tags(query.tags));
+        let mut newest = redis::cmd("LINDEX");
+        newest.arg(&log).arg(-1);
+        let ttl = query.life.then(|| command("PTTL", &[&value]));
+        if self.link.is_one_server() {
+            self.add_tags(&mut get, query.tags);
+            let batch = Batch::new(value).with(get).with_some(ttl).with(newest);
+            let mut replies = self.send(&batch).await?;
+            let mut found = replies.next_list()?;
+            let mut reading = read_pair(query, &mut found, &mut replies)?;
+            reading.pattern_nonce = replies.next_nonce_if_any()?;
+            reading.tag_nonces = found.dependencies()?;
+            return Ok(reading);
         }
-        let (of_key, of_namespace) = self.send_both(of_key, of_namespace).await?;
-        reading(query, of_key, of_namespace)
+        let tags = (!query.tags.is_empty()).then(|| self.mget_tags(query.tags));
+        let of_key = Batch::new(value).with(get).with_some(ttl);
+        let of_namespace = Batch::new(log).with(newest).with_some(tags);
+        let (mut of_key, mut of_namespace) = self.send_both(of_key, of_namespace).await?;
+        let mut reading = read_pair(query, &mut of_key.next_list()?, &mut of_key)?;
+        reading.pattern_nonce = of_namespace.next_nonce_if_any()?;
+        if !query.tags.is_empty() {
+            reading.tag_nonces = of_namespace.next_list()?.dependencies()?;
+        }
+        Ok(reading)
     }
 
     pub(crate) async fn claim_load(&self, claim: Claim<'_>) -> Result<Claimed> {
@@ -165,10 +179,14 @@ impl RedisStore {
 
     fn mget_tags(&self, tags: &[String]) -> Cmd {
         let mut command = redis::cmd("MGET");
+        self.add_tags(&mut command, tags);
+        command
+    }
+
+    fn add_tags(&self, command: &mut Cmd, tags: &[String]) {
         for tag in tags {
             command.arg(self.names.tag(tag));
         }
-        command
     }
 
     fn with_tags(&self, mut names: Vec<String>, tags: &[String]) -> Vec<String> {
@@ -185,25 +203,18 @@ pub(crate) fn read_capture(replies: &mut Replies) -> Result<Capture> {
     Ok(Capture { patterns, tag_log, tag_nonces: captured.nonces()? })
 }
 
-fn reading(query: Query<'_>, mut of_key: Replies, mut of_namespace: Replies) -> Result<Reading> {
-    let mut pair = of_key.next_list()?;
-    let mut value = pair.next_bytes()?;
-    let key_nonce = pair.next_bytes()?.as_deref().and_then(reply::whole_nonce);
-    let mut life = None;
-    if query.life && value.is_some() {
-        life = reply::life(of_key.next_int()?);
-        if life.is_none() {
+/// The value and its nonce from `found`, its life from the reply after that.
+fn read_pair(query: Query<'_>, found: &mut Replies, after: &mut Replies) -> Result<Reading> {
+    let mut reading = Reading { value: found.next_bytes()?, ..Reading::default() };
+    reading.key_nonce = found.next_bytes()?.as_deref().and_then(reply::whole_nonce);
+    if query.life {
+        reading.life = reply::life(after.next_int()?);
+        if reading.life.is_none() || reading.value.is_none() {
             // It expired between the two commands: gone, and not "without expiry".
-            value = None;
+            (reading.value, reading.life) = (None, None);
         }
     }
-    let pattern_nonce = of_namespace.next_nonce_if_any()?;
-    let tag_nonces = if query.tags.is_empty() {
-        Vec::new()
-    } else {
-        of_namespace.next_list()?.dependencies()?
-    };
-    Ok(Reading { value, key_nonce, pattern_nonce, tag_nonces, life })
+    Ok(reading)
 }
 
 fn outcome(mut answer: Replies) -> Result<ClaimOutcome> {
@@ -284,10 +295,9 @@ mod tests {
     #[test]
     fn a_value_that_expired_before_its_life_was_asked_for_is_no_value() {
         let query = Query { key: "a", tags: &[], life: true };
-        let found =
-            Value::Array(vec![Value::BulkString(vec![1; 20]), Value::BulkString(vec![1; 16])]);
-        let of_key = Replies::new(vec![found, Value::Int(-2)]);
-        let reading = reading(query, of_key, Replies::new(vec![Value::Nil])).unwrap();
+        let pair = vec![Value::BulkString(vec![1; 20]), Value::BulkString(vec![1; 16])];
+        let mut after = Replies::new(vec![Value::Int(-2)]);
+        let reading = read_pair(query, &mut Replies::new(pair), &mut after).unwrap();
         assert_eq!(reading.value, None);
         assert_eq!(reading.life, None);
     }

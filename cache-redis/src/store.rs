@@ -46,8 +46,8 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Connects now. A server that cannot be reached is no error: the store starts without it and gets it when it
-    /// comes.
+    /// Connects now, within a few times [`RedisConfig::connect_timeout`]. A server that cannot be reached is no error:
+    /// the store starts without it and gets it when it comes.
     ///
     /// # Errors
     ///

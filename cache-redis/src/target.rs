@@ -71,12 +71,21 @@ impl Target {
 
     /// Whether the connection is encrypted.
     pub(crate) fn is_tls(&self) -> bool {
-        let info = match self {
+        matches!(self.any().addr(), ConnectionAddr::TcpTls { .. })
+    }
+
+    /// Whether the server can push.
+    pub(crate) fn is_pushed_to(&self) -> bool {
+        self.any().redis_settings().protocol() == ProtocolVersion::RESP3
+    }
+
+    /// What all connections have in common.
+    fn any(&self) -> &ConnectionInfo {
+        match self {
             Self::Node(info) => info,
             Self::Sentinel(target) => &target.master,
             Self::Cluster(nodes) => &nodes[0],
-        };
-        matches!(info.addr(), ConnectionAddr::TcpTls { .. })
+        }
     }
 
     #[cfg(feature = "tls")]

@@ -3,7 +3,7 @@
 //! A second connection has the server track exactly the keys that somebody waits for, and push when one of them is
 //! deleted, rewritten or expires (`CLIENT TRACKING`, <https://redis.io/docs/latest/develop/reference/client-side-caching/>).
 //! Pushes can be lost with the connection, and a renewal pushes too, so a waiter looks again after each push, and now
-//! and then without one. A cluster has no such connection, and there a waiter looks again after growing pauses.
+//! and then without one. A cluster and RESP2 have no such connection, and there a waiter looks again after growing pauses.
 
 use std::{
     collections::HashMap,
@@ -36,7 +36,7 @@ const MOST_FAILURES: u32 = 4;
 /// Waits for leases.
 pub(crate) struct LeaseWatch {
     data: Arc<Link>,
-    /// The connection that is pushed to; a cluster has none.
+    /// The connection that is pushed to; a cluster has none, and RESP2 knows none.
     pushed: Option<Arc<Link>>,
     waiters: Arc<Waiters>,
 }
@@ -59,7 +59,8 @@ impl LeaseWatch {
         data: Arc<Link>,
     ) -> Self {
         let waiters = Arc::new(Waiters::default());
-        let pushed = data.is_one_server().then(|| {
+        let possible = data.is_one_server() && dialer.target.is_pushed_to();
+        let pushed = possible.then(|| {
             let waiters = Arc::clone(&waiters);
             Link::new(dialer, deadline, runtime, move |push| waiters.hear(&push))
         });

@@ -34,25 +34,34 @@ async fn wait_until_up(store: &RedisStore) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_server_fails_calls_at_once_and_its_successor_is_found() {
-    let (mut server, store) = start().await;
-    assert!(put(&store, "a", "body", MINUTE).await);
+    for protocol in ["resp2", "resp3"] {
+        let server = Server::start(&[]);
+        let url = format!("{}?protocol={protocol}", server.url());
+        let store = RedisStore::connect(config(&url)).await.unwrap();
+        outlive_the_server(server, &store).await;
+    }
+}
+
+async fn outlive_the_server(mut server: Server, store: &RedisStore) {
+    assert!(put(store, "a", "body", MINUTE).await);
     server.kill();
     let until = Instant::now() + Duration::from_secs(5);
-    while kind_of_read(&store).await != Some(ErrorKind::Unavailable) {
+    while kind_of_read(store).await != Some(ErrorKind::Unavailable) {
         assert!(Instant::now() < until);
     }
+    assert!(format!("{store:?}").contains("down"), "one broken request is enough: {store:?}");
     let since = Instant::now();
     for _ in 0..1_000 {
-        assert_eq!(kind_of_read(&store).await, Some(ErrorKind::Unavailable));
+        assert_eq!(kind_of_read(store).await, Some(ErrorKind::Unavailable));
     }
     assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
     let health = store.health().await;
     assert!(!health.reachable);
     assert_eq!(health.error.unwrap().kind(), ErrorKind::Unavailable);
     server.restart();
-    wait_until_up(&store).await;
-    assert_eq!(get(&store, "a").await, None);
-    assert!(put(&store, "a", "body", MINUTE).await);
+    wait_until_up(store).await;
+    assert_eq!(get(store, "a").await, None);
+    assert!(put(store, "a", "body", MINUTE).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -176,6 +185,19 @@ async fn the_last_handle_takes_the_connections_with_it() {
     common::server::wait_until("two connections", || others(&server) == 2);
     drop(store);
     common::server::wait_until("none is left", || others(&server) == 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_dropped_while_it_connects_lets_go_at_once() {
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("redis://{}", silent.local_addr().unwrap());
+    let settings = impatient(&url).connect_timeout(Duration::from_secs(60));
+    let store = RedisStore::lazy(settings).unwrap();
+    assert_eq!(kind_of_read(&store).await, Some(ErrorKind::Unavailable));
+    let (mut line, _) = silent.accept().unwrap();
+    drop(store);
+    line.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    std::io::copy(&mut line, &mut std::io::sink()).expect("the line is still open");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

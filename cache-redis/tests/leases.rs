@@ -193,6 +193,15 @@ async fn a_waiter_does_not_wait_for_the_lease_of_an_invalidated_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_of_an_older_nonce_is_not_waited_for() {
+    let (_server, store) = start().await;
+    acquire(&store, "a", lease(60_000)).await;
+    store.invalidate(&Invalidation::Keys(vec!["a".to_owned()])).await.unwrap();
+    nonce_of(&store.claim(claim("a")).await.unwrap());
+    within_patience(wait(&store, "a", LONG)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_waiter_does_not_wait_for_the_next_holder() {
     let (server, store) = start().await;
     let (first, second) = (lease(60_000), lease(60_000));
@@ -265,5 +274,8 @@ async fn a_flush_wakes_all_waiters() {
     let waiting = wait(&store, "a", LONG);
     wait_for_looks(&server, 1);
     server.ask(&["FLUSHALL"]);
+    let since = Instant::now();
     within_patience(waiting).await;
+    // Sooner than somebody who was not told would have looked.
+    assert!(since.elapsed() < Duration::from_millis(1_500), "{:?}", since.elapsed());
 }

@@ -81,6 +81,21 @@ async fn credentials_are_for_the_master_and_a_wrong_one_is_an_error_of_connect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_have_credentials_of_their_own() {
+    let tier = Sentinel::start();
+    let watcher = ["ACL", "SETUSER", "watch", "on", ">p4ss", "~*", "&*", "+@all"];
+    assert_eq!(tier.sentinel.ask(&watcher), "OK");
+    assert_eq!(tier.sentinel.ask(&["ACL", "SETUSER", "default", "off"]), "OK");
+    let url = format!("{}?sentinel_username=watch&sentinel_password=p4ss", tier.url());
+    let store = RedisStore::connect(config(&url)).await.unwrap();
+    assert!(put(&store, "a", "body", MINUTE).await);
+    let error = RedisStore::connect(config(&tier.url())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
+    let error = RedisStore::connect(config(&url.replace("p4ss", "s3cret"))).await.unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_waiter_is_pushed_to_by_the_master() {
     let tier = Sentinel::start();
     let store = RedisStore::connect(config(&tier.url())).await.unwrap();

@@ -4,8 +4,10 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use cache_redis::{RedisConfig, RedisStore};
-use cache_store::ErrorKind;
+use cache_store::{Claim, ErrorKind, Store};
 use common::*;
 
 const S: &str = "s3cret";
@@ -143,10 +145,16 @@ async fn a_unix_socket_and_resp2_work_alike() {
         let store = RedisStore::connect(config(&url).prefix(url.len().to_string())).await.unwrap();
         assert!(put(&store, "a", "body", MINUTE).await);
         assert_eq!(get(&store, "a").await.as_deref(), Some("body"), "{url}");
-        let claim = cache_store::Claim { lease: Some(lease(80)), ..claim("b") };
-        nonce_of(&cache_store::Store::claim(&*store, claim).await.unwrap());
-        cache_store::Store::lease_ended(&*store, "b", std::time::Duration::from_secs(10)).await;
-        nonce_of(&cache_store::Store::claim(&*store, claim).await.unwrap());
+        let mine = lease(60_000);
+        let wanted = Claim { lease: Some(mine), ..claim("b") };
+        let nonce = nonce_of(&store.claim(wanted).await.unwrap());
+        let since = Instant::now();
+        let release = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            store.release("b", nonce, mine.token).await.unwrap();
+        };
+        tokio::join!(store.lease_ended("b", Duration::from_secs(30)), release);
+        assert!(since.elapsed() < Duration::from_millis(1_500), "{url}: {:?}", since.elapsed());
     }
     drop(server);
     std::fs::remove_dir_all(dir).unwrap();

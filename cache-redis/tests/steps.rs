@@ -6,10 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use cache_store::{
-    Begin, Begun, Claim, ClaimOutcome, ErrorKind, Fill, Finish, Invalidation, Life, Nonce, Query,
-    Store,
-};
+use cache_store::{Claim, ClaimOutcome, ErrorKind, Fill, Invalidation, Life, Nonce, Query, Store};
 use common::*;
 
 fn tags(names: &[&str]) -> Vec<String> {
@@ -209,82 +206,6 @@ async fn a_namespace_does_not_touch_another_one() {
     );
 }
 
-fn begin(key: &str) -> Begin<'_> {
-    Begin {
-        key,
-        tags: &[],
-        tag_log: false,
-        at_most: Duration::from_secs(10),
-        dependency_life: DEPENDENCY,
-    }
-}
-
-fn finish<'a>(key: &'a str, begun: &'a Begun, value: Option<&'a [u8]>) -> Finish<'a> {
-    Finish { key, begun, value, life: MINUTE, dependency_life: DEPENDENCY }
-}
-
-#[tokio::test]
-async fn a_write_stores_its_value_under_a_fresh_nonce() {
-    let (server, store) = start().await;
-    assert!(put(&store, "a", "old", MINUTE).await);
-    let names = tags(&["x"]);
-    let begun = store.begin(Begin { tags: &names, tag_log: true, ..begin("a") }).await.unwrap();
-    assert!(begun.alone && begun.tag_log.is_some());
-    assert_eq!(store.tag_nonces(&names).await.unwrap(), [Some(begun.tag_nonces[0])]);
-    assert_eq!(begun.pattern_nonce, store.patterns().await.unwrap().last().unwrap().nonce);
-    assert_eq!(get(&store, "a").await, None);
-    assert!(store.finish(finish("a", &begun, Some(b"new"))).await.unwrap());
-    assert_eq!(get(&store, "a").await.as_deref(), Some("new"));
-    assert_ne!(read(&store, "a").await.unwrap().key_nonce, Some(begun.nonce));
-    assert_eq!(server.ask(&["EXISTS", "w:{cache:k:a}"]), "0");
-}
-
-#[tokio::test]
-async fn nothing_is_stored_between_begin_and_finish() {
-    let (_server, store) = start().await;
-    let loading = nonce_of(&store.claim(claim("a")).await.unwrap());
-    let begun = store.begin(begin("a")).await.unwrap();
-    assert!(!store.fill(fill("a", loading, &stored(loading, "old"))).await.unwrap());
-    assert_eq!(store.claim(claim("a")).await.unwrap().outcome, ClaimOutcome::Writing);
-    assert!(!store.finish(finish("a", &begun, None)).await.unwrap());
-    nonce_of(&store.claim(claim("a")).await.unwrap());
-}
-
-#[tokio::test]
-async fn a_key_invalidated_between_begin_and_finish_is_not_stored() {
-    let (_server, store) = start().await;
-    let begun = store.begin(begin("a")).await.unwrap();
-    store.invalidate(&keys(&["a"])).await.unwrap();
-    assert!(!store.finish(finish("a", &begun, Some(b"old"))).await.unwrap());
-    assert_eq!(get(&store, "a").await, None);
-}
-
-#[tokio::test]
-async fn of_two_writers_at_once_neither_stores_and_the_key_is_invalid() {
-    let (_server, store) = start().await;
-    let first = store.begin(begin("a")).await.unwrap();
-    let second = store.begin(begin("a")).await.unwrap();
-    assert!(first.alone && !second.alone);
-    assert!(!store.finish(finish("a", &second, Some(b"second"))).await.unwrap());
-    assert!(!store.finish(finish("a", &first, Some(b"first"))).await.unwrap());
-    assert_eq!(get(&store, "a").await, None);
-}
-
-#[tokio::test]
-async fn a_writer_that_never_finished_is_forgotten_after_its_time_and_cannot_store_later() {
-    let (_server, store) = start().await;
-    let short = Begin { at_most: Duration::from_millis(30), ..begin("a") };
-    let begun = store.begin(short).await.unwrap();
-    store.begin(begin("b")).await.unwrap();
-    store.begin(Begin { at_most: Duration::from_millis(1), ..begin("b") }).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(40)).await;
-    nonce_of(&store.claim(claim("a")).await.unwrap());
-    assert!(!store.finish(finish("a", &begun, Some(b"late"))).await.unwrap());
-    assert_eq!(get(&store, "a").await, None);
-    // A shorter write did not take the longer one's record with it.
-    assert_eq!(store.claim(claim("b")).await.unwrap().outcome, ClaimOutcome::Writing);
-}
-
 #[tokio::test]
 async fn a_life_below_a_second_really_ends() {
     let (_server, store) = start().await;
@@ -420,9 +341,6 @@ async fn losing_all_data_is_a_miss() {
     assert!(!store.fill(fill("a", nonce, &stored(nonce, "old"))).await.unwrap());
     let captured = claimed.tag_log.unwrap();
     assert_eq!(store.stamp_tags(captured, &names, DEPENDENCY).await.unwrap(), None);
-    let begun = store.begin(begin("c")).await.unwrap();
-    server.ask(&["FLUSHALL"]);
-    assert!(!store.finish(finish("c", &begun, Some(b"old"))).await.unwrap());
 }
 
 #[tokio::test]
@@ -442,6 +360,16 @@ async fn scripts_that_the_server_forgot_are_sent_again() {
         assert!(store.fill(fill).await.unwrap());
         store.invalidate(&keys(&["a"])).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn of_two_scripts_only_the_one_that_the_server_forgot_is_run_again() {
+    let (server, store) = start().await;
+    server.ask(&["SCRIPT", "FLUSH"]);
+    server.ask(&["SCRIPT", "LOAD", include_str!("../src/scripts/read.lua")]);
+    let leased = Claim { lease: Some(lease(10_000)), ..claim("a") };
+    nonce_of(&store.claim(leased).await.unwrap());
+    assert_eq!(server.calls("exists"), 2 + 2, "twice by connecting, once by each script");
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ impl Call {
         let found = self.read(&store, &self.fence()).await;
         match found.inspect_err(|error| self.engine.count_error(error))? {
             Found::Valid(loaded) => {
-                self.engine.counters.count(Counter::HitsShared);
+                self.engine.count_hit(Counter::HitsShared, &loaded.value);
                 Ok(Some(loaded.value))
             }
             Found::Refused(_) => {
@@ -51,7 +51,7 @@ impl Call {
             return None;
         }
         let entry = self.engine.memory_hit(self.key.as_ref(), self.site)?;
-        self.engine.counters.count(Counter::HitsMemory);
+        self.engine.count_hit(Counter::HitsMemory, &entry.value);
         Some(entry.value.clone())
     }
 

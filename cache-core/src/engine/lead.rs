@@ -42,7 +42,7 @@ impl Call {
         }
         match self.ask(&store, leader.meta()).await {
             Answer::Hit(loaded) => {
-                self.engine.counters.count(Counter::HitsShared);
+                self.engine.count_hit(Counter::HitsShared, &loaded.value);
                 self.land(leader, loaded)
             }
             Answer::Load(remote) => {
@@ -61,7 +61,7 @@ impl Call {
         if entry.value.as_ref().is_some_and(|value| (**value).type_id() != (self.value.id)()) {
             return None;
         }
-        self.engine.counters.count(Counter::HitsMemory);
+        self.engine.count_hit(Counter::HitsMemory, &entry.value);
         Some(Loaded { value: entry.value.clone(), fence: Arc::clone(leader.meta()) })
     }
 

@@ -41,6 +41,7 @@ use crate::{
     memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict},
     private::{BY_HAND, Site},
     stats::{Counter, Counters, Stats},
+    value::Stored,
 };
 
 /// The settings an engine works with.
@@ -142,6 +143,15 @@ impl Engine {
     /// The shared tier, if this function uses it.
     pub(crate) fn shared_for(&self, site: &Site) -> Option<&Arc<dyn Store>> {
         self.shared.as_ref().filter(|_| site.layer.shared())
+    }
+
+    /// Counts a hit in a tier, and whether it was on a stored `None`.
+    #[inline]
+    pub(crate) fn count_hit(&self, tier: Counter, value: &Stored) {
+        self.counters.count(tier);
+        if value.is_none() {
+            self.counters.count(Counter::NegativeHits);
+        }
     }
 
     /// Counts an error of the shared tier, and tells when it is the first one.

@@ -158,7 +158,7 @@ where
             && let Some(entry) = engine.memory_hit(key, &spec.site)
             && let Some(hit) = restore::<S, R>(spec, &entry.value)
         {
-            engine.counters.count(Counter::HitsMemory);
+            engine.count_hit(Counter::HitsMemory, &entry.value);
             return Ok(hit);
         }
         Err(Miss(Some(Subject::new(spec, engine, key))))

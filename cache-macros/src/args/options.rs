@@ -1,6 +1,8 @@
 //! The options of an attribute, each with the span of its name.
 
-use syn::{Expr, Ident, LitBool, LitInt, LitStr, Path};
+use std::collections::HashSet;
+
+use syn::{Expr, Ident, LitBool, LitInt, LitStr, Path, parse::ParseStream};
 
 use super::{ReaderRef, parse};
 use crate::{args::Attribute, errors::Errors};
@@ -21,6 +23,8 @@ impl<T> Given<T> {
 /// What an attribute says.
 #[derive(Default)]
 pub(crate) struct Options {
+    /// The names of all options that stand there, those with a wrong value too.
+    pub(crate) seen: HashSet<String>,
     pub(crate) key: Option<Given<LitStr>>,
     pub(crate) entry: Option<Given<ReaderRef>>,
     pub(crate) ttl: Option<Given<Expr>>,
@@ -56,12 +60,18 @@ impl Options {
         errors: &Errors,
     ) -> Self {
         let mut options = Self::default();
-        parse::options(attribute, tokens, errors, |name, input| options.set(name, input));
-        options
+        let set = |name: &Ident, input: ParseStream<'_>| options.set(name, input);
+        let seen = parse::options(attribute, tokens, errors, set);
+        Self { seen, ..options }
+    }
+
+    /// Whether the option stands there, whatever its value.
+    pub(crate) fn mentions(&self, name: &str) -> bool {
+        self.seen.contains(name)
     }
 
     /// Reads the value of the option `name`.
-    fn set(&mut self, name: &Ident, input: syn::parse::ParseStream<'_>) -> syn::Result<()> {
+    fn set(&mut self, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
         match name.to_string().as_str() {
             "key" => put(&mut self.key, name, parse::text(input)?),
             "entry" => put(&mut self.entry, name, parse::reader(input)?),

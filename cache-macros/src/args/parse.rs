@@ -15,13 +15,14 @@ use syn::{
 use super::{Attribute, ReaderRef};
 use crate::errors::Errors;
 
-/// Calls `set` for every option that `attribute` takes, with the input behind the option's name.
+/// Calls `set` for every option that `attribute` takes, with the input behind the option's name. Gives the names of all
+/// options.
 pub(crate) fn options(
     attribute: Attribute,
     tokens: TokenStream,
     errors: &Errors,
     mut set: impl FnMut(&Ident, ParseStream<'_>) -> Result<()>,
-) {
+) -> HashSet<String> {
     let mut seen = HashSet::new();
     let all = |input: ParseStream<'_>| {
         while !input.is_empty() {
@@ -34,6 +35,7 @@ pub(crate) fn options(
         Ok(())
     };
     errors.absorb(all.parse2(tokens));
+    seen
 }
 
 fn one(
@@ -43,7 +45,7 @@ fn one(
     seen: &mut HashSet<String>,
     set: &mut impl FnMut(&Ident, ParseStream<'_>) -> Result<()>,
 ) -> Result<()> {
-    let name = option_name(input)?;
+    let name = option_name(input, seen)?;
     let text = name.to_string();
     if let Some(message) = refusal(attribute, &text) {
         errors.push(name.span(), message);
@@ -71,9 +73,10 @@ fn skip_value_unless_timeout(
     skip_value(input);
 }
 
-fn option_name(input: ParseStream<'_>) -> Result<Ident> {
+fn option_name(input: ParseStream<'_>, seen: &mut HashSet<String>) -> Result<Ident> {
     if input.peek(LitStr) {
         let text: LitStr = input.parse()?;
+        seen.insert("key".into());
         let message = format!("an option has a name: write `key = \"{}\"`", text.value());
         return Err(syn::Error::new(text.span(), message));
     }

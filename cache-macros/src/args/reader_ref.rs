@@ -86,7 +86,8 @@ pub(crate) fn with_suffix(name: &Ident, suffix: &str) -> Ident {
 fn up_to_comma(input: ParseStream<'_>) -> Result<Vec<TokenTree>> {
     let mut tokens = Vec::new();
     let mut depth = 0usize;
-    while !input.is_empty() && !(depth == 0 && input.peek(Token![,])) {
+    let ends = |depth| depth == 0 && input.peek(Token![,]);
+    while !input.is_empty() && !ends(depth) {
         if input.peek(Token![->]) {
             tokens.push(input.parse()?);
         } else if input.peek(Token![<]) {

@@ -1,7 +1,7 @@
 //! `_uncached`, `_entry` and `_cache`.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::FnArg;
 
 use super::{
@@ -36,13 +36,12 @@ fn constant(expand: &Expand<'_>, companions: &Companions) -> TokenStream {
     let this = receiver(&reader.callee);
     let (generics, _, clause) = companions.entry_generics.all.split_for_impl();
     let value = expand.paths.value(&reader.returned);
-    let (here, guard) = (expand.here(), expand.guard());
-    let constant = expand.spec().constant();
+    let guard = expand.guard();
+    let constant = expand.marked(&expand.spec().constant());
     let allow = allow();
     quote! {
-        #attrs #allow #[doc(hidden)]
+        #[doc(hidden)] #attrs #allow
         fn #name #generics(#this) -> &'static #p::Spec<#value> #clause {
-            #here
             #guard
             #constant
         }
@@ -53,11 +52,11 @@ fn constant(expand: &Expand<'_>, companions: &Companions) -> TokenStream {
 fn uncached(expand: &Expand<'_>, companions: &Companions) -> TokenStream {
     let function = &expand.reader.callee.function;
     let attrs = attrs::of_body(&function.attrs);
-    let doc = format!("What `{}` does, without the cache.", function.sig.ident);
+    let doc = format!(" What `{}` does, without the cache.", function.sig.ident);
     let sig = uncached_signature(expand, companions);
     let (vis, body) = (&function.vis, &function.body);
-    let allow = allow();
-    quote!(#attrs #allow #[doc = #doc] #vis #sig #body)
+    let allow = allow_for_body();
+    quote!(#[doc = #doc] #attrs #allow #vis #sig #body)
 }
 
 /// The user's signature. What the attribute uses of the arguments need not be used by the body.
@@ -93,7 +92,7 @@ fn entry(expand: &Expand<'_>, companions: &Companions) -> TokenStream {
 /// Everything of `_entry` but its body.
 pub(crate) fn entry_signature(expand: &Expand<'_>, companions: &Companions) -> TokenStream {
     let callee = &expand.reader.callee;
-    let doc = format!("The entry of `{}` for these arguments.", callee.name());
+    let doc = format!(" The entry of `{}` for these arguments.", callee.name());
     let value = expand.paths.value(&expand.reader.returned);
     let ty = handle(expand, "Entry");
     let generics = &companions.entry_generics.all;
@@ -105,22 +104,22 @@ fn cache(expand: &Expand<'_>, companions: &Companions) -> TokenStream {
     let reader = expand.reader;
     // One cache for all type arguments: the constant must not depend on them.
     let own = companions.entry_generics.turbofish().is_empty();
-    let (before, spec) = if own {
-        (TokenStream::new(), expand.spec_ref(&companions.entry_generics))
+    let spec = if own {
+        expand.spec_ref(&companions.entry_generics)
     } else {
-        (expand.here().into_token_stream(), expand.spec().constant_for_all())
+        expand.marked(&expand.spec().constant_for_all())
     };
     let make = if reader.callee.is_async() { quote!(fn_cache) } else { quote!(fn_cache_sync) };
     let given = expand.cache();
     let patterns = parts::borrowed_patterns(&reader.callee, companions.cache_args.iter().copied());
     let body = in_block(&patterns, &quote!(#p::#make(#spec, #given)));
     let signature = cache_signature(expand, companions);
-    quote!(#signature { #before #body })
+    quote!(#signature { #body })
 }
 
 /// Everything of `_cache` but its body.
 pub(crate) fn cache_signature(expand: &Expand<'_>, companions: &Companions) -> TokenStream {
-    let doc = format!("Everything that `{}` has stored.", expand.reader.callee.name());
+    let doc = format!(" Everything that `{}` has stored.", expand.reader.callee.name());
     let ty = handle(expand, "FnCache");
     let generics = &companions.cache_generics.all;
     signature(expand, &doc, "cache", generics, &companions.cache_args, &ty)
@@ -144,7 +143,7 @@ fn signature(
         quote!(#name: #ty)
     });
     let inputs = this.chain(args);
-    quote!(#attrs #allow #[doc = #doc] #vis fn #name #params(#(#inputs),*) -> #returns #clause)
+    quote!(#[doc = #doc] #attrs #allow #vis fn #name #params(#(#inputs),*) -> #returns #clause)
 }
 
 /// `&self` where the function has a receiver of any kind.
@@ -165,18 +164,13 @@ fn handle(expand: &Expand<'_>, name: &str) -> TokenStream {
 
 /// Lints about code that the user did not write.
 fn allow() -> TokenStream {
+    quote!(#[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)])
+}
+
+/// Lints about what the user wrote for another name. Those about the body stay.
+fn allow_for_body() -> TokenStream {
     quote! {
-        #[allow(
-            dead_code,
-            unreachable_pub,
-            async_fn_in_trait,
-            clippy::missing_errors_doc,
-            clippy::missing_panics_doc,
-            clippy::must_use_candidate,
-            clippy::needless_pass_by_value,
-            clippy::trivially_copy_pass_by_ref,
-            clippy::too_many_arguments,
-            clippy::used_underscore_binding
-        )]
+        #[allow(dead_code, unreachable_pub, async_fn_in_trait)]
+        #[allow(clippy::missing_errors_doc, clippy::missing_panics_doc, clippy::must_use_candidate)]
     }
 }

@@ -8,7 +8,7 @@ mod spec;
 mod stubs;
 mod writer;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::Path;
 
@@ -30,6 +30,11 @@ impl Paths {
         Self { root, private }
     }
 
+    /// `__private`, with mistakes in calls of it reported at `span`.
+    fn private_at(&self, span: Span) -> TokenStream {
+        respanned(&self.private, span)
+    }
+
     /// The type of value that is cached.
     fn value(&self, returned: &Returned) -> TokenStream {
         match &returned.value {
@@ -42,19 +47,40 @@ impl Paths {
     }
 }
 
+/// The same path, reported at `span`. Where all tokens of an expression come from the user's code, rustc reports a
+/// mistake in it there and not at the attribute.
+fn respanned(path: &TokenStream, span: Span) -> TokenStream {
+    let at = |mut token: TokenTree| {
+        token.set_span(span);
+        token
+    };
+    path.clone().into_iter().map(at).collect()
+}
+
+/// The name of something beside the function, reported at the attribute.
+fn beside(name: &Ident) -> Ident {
+    let mut name = name.clone();
+    name.set_span(Span::call_site().resolved_at(name.span()));
+    name
+}
+
 /// A name that no code of the user can see.
 fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 
 /// Statements in front of a body that stays where it is: an edge that is never taken tells the return type to inference
-/// (as `tracing::instrument` does), and arguments get back the patterns that they were taken from.
-fn inline_body(callee: &Callee, rebind: bool) -> TokenStream {
+/// (as `tracing::instrument` does), and arguments get back the patterns that they were taken from, if they were; those at
+/// the positions in `rebind` are used by the attribute.
+fn inline_body(callee: &Callee, rebind: Option<&[usize]>) -> TokenStream {
     let ret = &callee.returns;
     let body = &callee.function.body;
-    let patterns = callee.args.iter().filter(|arg| rebind && arg.taken_apart).map(|arg| {
+    let taken_apart = callee.args.iter().enumerate().filter(|(_, arg)| arg.taken_apart);
+    let patterns = taken_apart.filter(|_| rebind.is_some()).map(|(at, arg)| {
         let (pat, name) = (&arg.pat, &arg.name);
-        quote!(let #pat = #name;)
+        let used = rebind.is_some_and(|used| used.contains(&at));
+        let allow = used.then(|| quote!(#[allow(unused_variables)]));
+        quote!(#allow let #pat = #name;)
     });
     if !callee.is_async() {
         return quote!(move || -> #ret { #(#patterns)* #body });
@@ -62,14 +88,7 @@ fn inline_body(callee: &Callee, rebind: bool) -> TokenStream {
     let fake = local("fake");
     quote! {
         async move {
-            #[allow(
-                unknown_lints,
-                unreachable_code,
-                clippy::diverging_sub_expression,
-                clippy::empty_loop,
-                clippy::let_unit_value,
-                clippy::needless_return
-            )]
+            #[allow(unreachable_code, clippy::all, clippy::pedantic)]
             if false {
                 let #fake: #ret = loop {};
                 return #fake;

@@ -8,6 +8,7 @@ use syn::{
     visit_mut::{self, VisitMut},
 };
 
+use super::respanned;
 use crate::model::{Callee, Part, Place, Template};
 
 /// `&[part(&a), part(&b)]`
@@ -23,6 +24,7 @@ pub(crate) fn list<'a>(
 /// One part. A type that cannot be in a key is reported where the argument's type stands.
 pub(crate) fn part(private: &TokenStream, callee: &Callee, part: &Part) -> TokenStream {
     let (from, to) = spans(callee, part);
+    let private = &respanned(private, from);
     match &part.place {
         Place::Type(name) => quote_spanned!(from=> #private::part(&#private::type_part::<#name>())),
         Place::Receiver(this) if part.fields.is_empty() && !part.hash => {
@@ -62,18 +64,14 @@ fn root(callee: &Callee, part: &Part, to: Span) -> TokenStream {
     match &part.place {
         Place::Argument(at) => {
             let arg = &callee.args[*at];
-            let name = respanned(&arg.name, if whole { to } else { arg.name.span() });
+            let name = located(&arg.name, to);
             if whole && is_mut_reference(&arg.ty) {
                 quote_spanned!(to=> *#name)
             } else {
                 quote!(#name)
             }
         }
-        Place::Binding(_, name) => {
-            let name = respanned(name, if whole { to } else { name.span() });
-            name.to_token_stream()
-        }
-        Place::Receiver(this) => this.to_token_stream(),
+        Place::Binding(_, name) | Place::Receiver(name) => located(name, to).to_token_stream(),
         Place::Type(name) | Place::Const(name) => name.to_token_stream(),
         Place::Value => Ident::new("value", Span::call_site()).to_token_stream(),
     }
@@ -100,8 +98,8 @@ fn spans(callee: &Callee, part: &Part) -> (Span, Span) {
     }
 }
 
-/// The same name, resolved as before, but reported at `at`.
-fn respanned(name: &Ident, at: Span) -> Ident {
+/// The same variable, reported at `at`.
+fn located(name: &Ident, at: Span) -> Ident {
     let mut name = name.clone();
     name.set_span(name.span().located_at(at));
     name

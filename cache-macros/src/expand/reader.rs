@@ -1,10 +1,10 @@
 //! The function itself: `lookup`, and `load` on a miss.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Expr, FnArg, ext::IdentExt, spanned::Spanned};
 
-use super::{Paths, attrs, companions, inline_body, local, parts, spec};
+use super::{Paths, attrs, beside, companions, inline_body, local, parts, spec};
 use crate::model::{Generics, Reader};
 
 /// The function and its companions.
@@ -33,7 +33,7 @@ impl Expand<'_> {
             None => function.attrs.iter().map(ToTokens::to_token_stream).collect(),
         };
         let (vis, sig) = (&function.vis, self.signature());
-        let (miss, found) = (local("miss"), local("found"));
+        let miss = local("miss");
         let before = self.before();
         let lookup = self.lookup();
         let (tagged, load) = (self.tagged(&miss), self.load(&miss));
@@ -43,8 +43,7 @@ impl Expand<'_> {
         quote! {
             #attrs #vis #sig {
                 #before
-                let #found = #lookup;
-                let #miss = match #found { #ok(#hit) => return #hit, #err(#miss) => #miss };
+                let #miss = match #lookup { #ok(#hit) => return #hit, #err(#miss) => #miss };
                 #tagged
                 #load
             }
@@ -81,21 +80,25 @@ impl Expand<'_> {
         if self.reader.companions.is_some() {
             return TokenStream::new();
         }
-        let (here, guard, spec) = (self.here(), self.guard(), local("spec"));
-        let constant = self.spec().constant();
-        quote!(#here #guard let #spec = #constant;)
+        let (guard, spec) = (self.guard(), local("spec"));
+        let constant = self.marked(&self.spec().constant());
+        quote!(#guard let #spec = #constant;)
     }
 
-    /// The function item that tells where the function is.
-    pub(crate) fn here(&self) -> Option<TokenStream> {
+    /// The constant with the function item that tells where the function is, where it needs one. The block keeps the
+    /// item's name away from arguments: items are not hygienic.
+    pub(crate) fn marked(&self, constant: &TokenStream) -> TokenStream {
+        if !self.reader.key.here {
+            return constant.clone();
+        }
         let name = here_name();
-        self.reader.key.here.then(|| quote!(fn #name() {}))
+        quote!({ fn #name() {} #constant })
     }
 
     /// Refuses a `Result` or an `Option` behind an alias, where the return type does not look like one.
     pub(crate) fn guard(&self) -> Option<TokenStream> {
-        let p = &self.paths.private;
         let suspect = self.reader.returned.suspect.as_ref()?;
+        let p = self.paths.private_at(suspect.span());
         Some(quote_spanned!(suspect.span()=> {
             #[allow(unused_imports)]
             use #p::PlainOk as _;
@@ -145,7 +148,7 @@ impl Expand<'_> {
         } else {
             "needs_in_impl"
         };
-        format_ident!("__{}_{}", name, fix, span = name.span())
+        beside(&format_ident!("__{}_{}", name, fix, span = name.span()))
     }
 
     /// The expression that the body of the function knows the constant by.
@@ -163,7 +166,8 @@ impl Expand<'_> {
         let spec = self.own_spec();
         let key = self.key(&spec);
         let patterns = parts::borrowed_patterns(&reader.callee, 0..reader.callee.args.len());
-        let lookup = quote!(#p::lookup::<#p::#shape, _>(#spec, #cache, #key));
+        let ret = &reader.callee.returns;
+        let lookup = quote!(#p::lookup::<#p::#shape, #ret>(#spec, #cache, #key));
         in_block(&patterns, &lookup)
     }
 
@@ -200,7 +204,8 @@ impl Expand<'_> {
             out.extend(quote!(.tagged(#parts)));
         }
         if let Some(expr) = self.reader.ttl_expr() {
-            let ttl = Ident::new(ttl, proc_macro2::Span::call_site());
+            let ttl = Ident::new(ttl, Span::call_site());
+            let expr = duration(expr);
             out.extend(quote!(.#ttl(#expr)));
         }
         out
@@ -208,13 +213,13 @@ impl Expand<'_> {
 
     fn load(&self, miss: &Ident) -> TokenStream {
         let p = &self.paths.private;
-        let shape = self.reader.returned.shape.marker();
+        let (shape, ret) = (self.reader.returned.shape.marker(), &self.reader.callee.returns);
         let (share, run) = (self.share(), self.run());
         if self.reader.callee.is_async() {
-            quote!(::std::boxed::Box::pin(#miss.load::<#p::#shape, _, _>(#share, #run)).await)
+            quote!(::std::boxed::Box::pin(#miss.load::<#p::#shape, #ret, _>(#share, #run)).await)
         } else {
             let run = if self.reader.companions.is_some() { quote!(move || #run) } else { run };
-            quote!(#miss.load_sync::<#p::#shape, _>(#share, #run))
+            quote!(#miss.load_sync::<#p::#shape, #ret>(#share, #run))
         }
     }
 
@@ -222,9 +227,9 @@ impl Expand<'_> {
     fn run(&self) -> TokenStream {
         let callee = &self.reader.callee;
         if self.reader.companions.is_none() {
-            return inline_body(callee, true);
+            return inline_body(callee, Some(&self.reader.used_args));
         }
-        let name = companions::name(callee, "uncached");
+        let name = beside(&companions::name(callee, "uncached"));
         let generics = crate::model::turbofish(&callee.function.sig.generics);
         let args = callee.args.iter().map(|arg| &arg.name);
         let this = callee.this().into_iter();
@@ -266,6 +271,12 @@ pub(crate) fn given(paths: &Paths, cache: Option<&Expr>) -> TokenStream {
         Some(expr) => quote_spanned!(expr.span()=> #p::given(&#expr)),
         None => quote!(#p::current()),
     }
+}
+
+/// A `ttl` that is an expression, its type checked in the same way wherever it is used.
+pub(crate) fn duration(expr: &Expr) -> TokenStream {
+    let ttl = local("ttl");
+    quote_spanned!(expr.span()=> { let #ttl: ::core::time::Duration = #expr; #ttl })
 }
 
 /// `expr` where the patterns' names are in scope. Its temporaries end before these names do.

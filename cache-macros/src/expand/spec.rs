@@ -51,8 +51,8 @@ impl Spec<'_> {
 
     /// A value that cannot be kept is reported where its type stands.
     fn witness(&self, value: &TokenStream) -> TokenStream {
-        let p = &self.paths.private;
         let span = self.returned.value_or_all().span();
+        let p = self.paths.private_at(span);
         if self.policy.stays_in_memory() {
             quote_spanned!(span=> #p::memory::<#value>())
         } else {

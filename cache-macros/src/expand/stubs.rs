@@ -8,7 +8,9 @@ use crate::model::Reader;
 
 /// The companions that the function would have.
 pub(crate) fn stubs(reader: &Reader) -> TokenStream {
-    let Some(kept) = &reader.companions else { return TokenStream::new() };
+    let Some(kept) = reader.companions.as_ref().filter(|_| reader.callee.sound) else {
+        return TokenStream::new();
+    };
     let expand = Expand { reader, paths: Paths::new(reader.krate.as_ref()) };
     let entry = companions::entry_signature(&expand, kept);
     let cache = companions::cache_signature(&expand, kept);
@@ -18,8 +20,8 @@ pub(crate) fn stubs(reader: &Reader) -> TokenStream {
     sig.ident = companions::name(&reader.callee, "uncached");
     let stub = quote!({ ::core::panic!("this attribute has a mistake") });
     quote! {
-        #[allow(unused_variables, unused_mut)] #entry #stub
-        #[allow(unused_variables, unused_mut)] #cache #stub
+        #[allow(unused_variables)] #entry #stub
+        #[allow(unused_variables)] #cache #stub
         #attrs
         #[allow(dead_code, unused_variables, unused_mut, missing_docs)]
         #vis #sig #stub

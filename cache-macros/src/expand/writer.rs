@@ -4,7 +4,11 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Expr, ext::IdentExt, parse_quote_spanned, spanned::Spanned};
 
-use super::{Paths, inline_body, local, parts, reader::given, spec::Spec};
+use super::{
+    Paths, inline_body, local, parts,
+    reader::{duration, given},
+    spec::Spec,
+};
 use crate::{
     args::ReaderRef,
     model::{Change, Destination, Mentions, Own, Part, Place, Template, Writer},
@@ -29,7 +33,7 @@ impl Expand<'_> {
         let p = &self.paths.private;
         let shape = self.writer.returned.shape.marker();
         let (write, plan) = (local("write"), self.plan());
-        let body = inline_body(callee, false);
+        let body = inline_body(callee, None);
         let run = if callee.is_async() {
             quote!(::std::boxed::Box::pin(#write.run::<#p::#shape, _, _>(#body)).await)
         } else {
@@ -99,7 +103,8 @@ impl Expand<'_> {
             let parts = parts::list(p, callee, tags.into_iter());
             quote!(.tagged(#parts))
         });
-        let ttl = crate::model::ttl_expr(&own.policy.ttl).map(|ttl| quote!(.ttl_override(#ttl)));
+        let ttl = crate::model::ttl_expr(&own.policy.ttl).map(duration);
+        let ttl = ttl.map(|ttl| quote!(.ttl_override(#ttl)));
         quote!(#p::entry(#constant, #cache, #key) #tagged #ttl)
     }
 

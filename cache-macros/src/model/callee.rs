@@ -30,6 +30,8 @@ pub(crate) struct Callee {
     pub(crate) receiver: Option<Receiver>,
     pub(crate) args: Vec<Argument>,
     pub(crate) returns: Type,
+    /// Whether its type can be written down, so that companions can be too.
+    pub(crate) sound: bool,
 }
 
 impl Callee {
@@ -46,7 +48,7 @@ impl Callee {
             ReturnType::Type(_, ty) => (**ty).clone(),
             ReturnType::Default => parse_quote!(()),
         };
-        Self { function, receiver, args, returns }
+        Self { function, receiver, args, returns, sound: true }
     }
 
     pub(crate) fn name(&self) -> &Ident {

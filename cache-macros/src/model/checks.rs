@@ -12,7 +12,7 @@ use crate::{
 /// Notes what is wrong with the function itself. Whether its type can be written down, so that companions can be too.
 pub(crate) fn function(attribute: Attribute, callee: &Callee, errors: &Errors) -> bool {
     qualifiers(attribute, callee, errors);
-    other_attributes(attribute, callee, errors);
+    let alone = other_attributes(attribute, callee, errors);
     for arg in &callee.args {
         let conditional =
             |it: &&syn::Attribute| it.path().is_ident("cfg") || it.path().is_ident("cfg_attr");
@@ -21,7 +21,7 @@ pub(crate) fn function(attribute: Attribute, callee: &Callee, errors: &Errors) -
             errors.push(cfg.pound_token.span, message);
         }
     }
-    returned(&callee.returns, callee, errors)
+    returned(&callee.returns, callee, errors) && alone
 }
 
 fn qualifiers(attribute: Attribute, callee: &Callee, errors: &Errors) {
@@ -40,14 +40,17 @@ fn qualifiers(attribute: Attribute, callee: &Callee, errors: &Errors) {
     }
 }
 
-fn other_attributes(attribute: Attribute, callee: &Callee, errors: &Errors) {
+fn other_attributes(attribute: Attribute, callee: &Callee, errors: &Errors) -> bool {
+    let mut alone = true;
     for other in &callee.function.attrs {
         let Some(last) = other.path().segments.last() else { continue };
         if Attribute::ALL.iter().any(|ours| last.ident == ours.name()) {
             let message = format!("`{attribute}` is here already: one such attribute a function");
             errors.push(last.ident.span(), message);
+            alone = false;
         }
     }
+    alone
 }
 
 fn returned(ty: &Type, callee: &Callee, errors: &Errors) -> bool {
@@ -119,14 +122,15 @@ pub(crate) fn writer(attribute: Attribute, options: &Options, errors: &Errors) {
         if entry.value.all {
             errors.push(entry.value.span, "`entry` is one entry: write `reader(args)`");
         }
-    } else if options.key.is_none() && attribute == Attribute::WriteThrough {
+    } else if attribute == Attribute::WriteThrough
+        && !options.mentions("entry")
+        && !options.mentions("key")
+    {
         let message = "which entry is written? Name its reader, as in `entry = get_user(user_id)`, or give a `key`";
         errors.push(Span::call_site(), message);
     }
-    let invalidates = options.invalidates.is_some()
-        || options.invalidate_keys.is_some()
-        || options.invalidate_patterns.is_some()
-        || options.invalidate_tags.is_some();
+    let invalidates = ["invalidates", "invalidate_keys", "invalidate_patterns", "invalidate_tags"];
+    let invalidates = invalidates.iter().any(|name| options.mentions(name));
     if attribute == Attribute::CacheInvalidate && !invalidates {
         let message = "what is invalidated? Give `invalidates`, `invalidate_keys`, `invalidate_patterns` or \
                        `invalidate_tags`";

@@ -31,7 +31,7 @@ impl<'a> Skipped<'a> {
         known.push("Self".into());
         for name in given.into_iter().flat_map(|given| &given.value) {
             let text = name.unraw().to_string();
-            if names.iter().any(|other| *other == name) {
+            if names.contains(&name) {
                 errors.push(name.span(), format!("`{name}` is skipped twice"));
             } else if known.contains(&text) {
                 names.push(name);
@@ -59,35 +59,34 @@ fn unknown(name: &str, known: &[String]) -> String {
     }
 }
 
-/// Notes what is neither in the key nor skipped, and what is both.
+/// What a key is compared with: notes what is neither in it nor skipped, and what is both.
 pub(crate) struct Identity<'a> {
     pub(crate) callee: &'a Callee,
     pub(crate) skipped: &'a Skipped<'a>,
     pub(crate) returned: &'a Returned,
     /// Whether the function is an associated one.
     pub(crate) in_impl: bool,
-    /// What the key, and the expressions that choose the cache, use.
-    pub(crate) used: &'a [Part],
     pub(crate) cache: Option<&'a syn::Expr>,
 }
 
 impl Identity<'_> {
-    pub(crate) fn check(&self, errors: &Errors) {
-        self.check_receiver(errors);
-        self.check_arguments(errors);
-        self.check_generics(errors);
+    /// Compares the parts of a key with the arguments.
+    pub(crate) fn check(&self, used: &[Part], errors: &Errors) {
+        self.check_receiver(used, errors);
+        self.check_arguments(used, errors);
+        self.check_generics(used, errors);
     }
 
-    fn check_receiver(&self, errors: &Errors) {
+    fn check_receiver(&self, used: &[Part], errors: &Errors) {
         let Some(span) = self.callee.receiver_span() else { return };
-        let in_key = self.used.iter().any(|part| matches!(part.place, Place::Receiver(_)));
+        let in_key = used.iter().any(|part| matches!(part.place, Place::Receiver(_)));
         self.check_one("self", span, in_key, "{self.field}", errors);
     }
 
-    fn check_arguments(&self, errors: &Errors) {
-        for (at, arg) in self.callee.args.iter().enumerate() {
-            let whole =
-                self.used.iter().any(|it| matches!(it.place, Place::Argument(i) if i == at));
+    fn check_arguments(&self, used: &[Part], errors: &Errors) {
+        let unconditional = |(_, arg): &(usize, &super::Argument)| arg.attrs.is_empty();
+        for (at, arg) in self.callee.args.iter().enumerate().filter(unconditional) {
+            let whole = used.iter().any(|it| matches!(it.place, Place::Argument(i) if i == at));
             for binding in &arg.bindings {
                 let name = binding.unraw().to_string();
                 // `(x, _y)`: what a pattern names with an underscore is said to be unused.
@@ -95,7 +94,7 @@ impl Identity<'_> {
                     continue;
                 }
                 let bound = |it: &Part| matches!(&it.place, Place::Binding(_, id) if id == binding);
-                let in_key = whole || self.used.iter().any(bound);
+                let in_key = whole || used.iter().any(bound);
                 self.check_one(&name, binding.span(), in_key, &format!("{{{name}}}"), errors);
             }
         }
@@ -132,10 +131,9 @@ impl Identity<'_> {
         skipped.map_or_else(proc_macro2::Span::call_site, |skipped| skipped.span())
     }
 
-    fn check_generics(&self, errors: &Errors) {
+    fn check_generics(&self, used: &[Part], errors: &Errors) {
         for name in self.counting() {
-            let in_key = self
-                .used
+            let in_key = used
                 .iter()
                 .any(|it| matches!(&it.place, Place::Type(id) | Place::Const(id) if *id == name));
             if !in_key && !self.skipped.has(&name.to_string()) {

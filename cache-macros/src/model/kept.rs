@@ -13,7 +13,7 @@ pub(crate) fn arguments<'a>(
     let parts: Vec<&Part> = parts.collect();
     let by_part = |at: usize| {
         let is = |part: &&Part| matches!(part.place, Place::Argument(i) | Place::Binding(i, _) if i == at);
-        parts.iter().any(|part| is(part))
+        parts.iter().any(is)
     };
     let by_expr = |at: usize| {
         let names = &callee.args[at].bindings;

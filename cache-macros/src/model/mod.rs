@@ -14,7 +14,7 @@ mod template;
 mod writer;
 
 pub(crate) use self::{
-    callee::Callee,
+    callee::{Argument, Callee},
     checks::function as check_function,
     generics::{Generics, turbofish},
     kept::{tag_parts, ttl_expr},

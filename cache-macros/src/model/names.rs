@@ -101,11 +101,7 @@ pub(crate) fn body_mentions_self_type(body: TokenStream) -> bool {
             TokenTree::Group(group) if inside_item => {
                 inside_item = group.delimiter() != Delimiter::Brace;
             }
-            TokenTree::Group(group) => {
-                if body_mentions_self_type(group.stream()) {
-                    return true;
-                }
-            }
+            TokenTree::Group(group) if body_mentions_self_type(group.stream()) => return true,
             TokenTree::Punct(punct) if punct.as_char() == ';' => inside_item = false,
             _ => {}
         }

@@ -30,6 +30,8 @@ pub(crate) struct Reader {
     pub(crate) learned: Vec<Template>,
     pub(crate) policy: Policy,
     pub(crate) cache: Option<Expr>,
+    /// The positions of the arguments that the attribute uses.
+    pub(crate) used_args: Vec<usize>,
     /// `None` with `companions = false`.
     pub(crate) companions: Option<Companions>,
 }
@@ -62,7 +64,9 @@ impl Reader {
     ) -> Self {
         let generics = &callee.function.sig.generics;
         let returned = Returned::new(&callee.returns, options.returns.as_ref(), generics, errors);
-        returned.check_owned(errors);
+        if callee.sound {
+            returned.check_owned(errors);
+        }
         let policy = Policy::new(attribute, &options, &callee, &returned, errors);
         let skipped = Skipped::new(options.skip.as_ref(), &callee, errors);
         let written =
@@ -70,31 +74,20 @@ impl Reader {
         let tags = templates(options.tags.as_ref(), Use::Tag, &callee, errors);
         let (learned, known) = tags.into_iter().partition::<Vec<_>, _>(Template::uses_value);
         let in_impl = in_impl(&options, &callee, &skipped, written.as_ref());
-        let cache = options.cache.map(|given| given.value);
-        let identity = |used| Identity {
+        let cache = options.cache.as_ref().map(|given| given.value.clone());
+        let identity = Identity {
             callee: &callee,
             skipped: &skipped,
             returned: &returned,
             in_impl,
-            used,
             cache: cache.as_ref(),
         };
-        let key = match written {
-            Some(Some(template)) => {
-                identity(&template.parts).check(errors);
-                Key { literals: template.literals, parts: template.parts, here: false }
-            }
-            Some(None) => Key::unknown(),
-            None => {
-                if attribute != Attribute::Memoize {
-                    errors.push(Span::call_site(), missing_key(&callee, &skipped));
-                }
-                Key::of_everything(&identity(&[]))
-            }
-        };
+        let key =
+            Key::new(attribute, options.mentions("key"), written.flatten(), &identity, errors);
         let mut reader = Self {
             krate: options.krate.map(|given| given.value),
             companions: None,
+            used_args: Vec::new(),
             callee,
             in_impl,
             returned,
@@ -107,10 +100,17 @@ impl Reader {
         if options.share_errors.is_some_and(|given| !given.value.value) {
             reader.returned.shares_errors = false;
         }
+        reader.used_args = reader.find_used_args();
         if options.companions.is_none_or(|given| given.value.value) {
             reader.companions = Some(Companions::new(&reader));
         }
         reader
+    }
+
+    fn find_used_args(&self) -> Vec<usize> {
+        let exprs: Vec<&Expr> = self.cache.iter().chain(self.ttl_expr()).collect();
+        let parts = self.key.parts.iter().chain(self.tag_parts());
+        kept::arguments(&self.callee, parts, &exprs)
     }
 
     /// The parts that tags are made of, in the order in which the engine asks for them.
@@ -128,8 +128,7 @@ impl Companions {
     fn new(reader: &Reader) -> Self {
         let callee = &reader.callee;
         let exprs: Vec<&Expr> = reader.cache.iter().chain(reader.ttl_expr()).collect();
-        let parts = reader.key.parts.iter().chain(reader.tag_parts());
-        let entry_args = kept::arguments(callee, parts, &exprs);
+        let entry_args = reader.used_args.clone();
         let cache: Vec<&Expr> = reader.cache.iter().collect();
         let cache_args = kept::arguments(callee, std::iter::empty(), &cache);
         let generics = &callee.function.sig.generics;
@@ -189,6 +188,27 @@ fn missing_key(callee: &Callee, skipped: &Skipped<'_>) -> String {
 }
 
 impl Key {
+    /// The key that was written, or that which `memoize` makes. Notes what is neither in it nor skipped.
+    fn new(
+        attribute: Attribute,
+        mentioned: bool,
+        written: Option<Template>,
+        identity: &Identity<'_>,
+        errors: &Errors,
+    ) -> Self {
+        if let Some(template) = written {
+            identity.check(&template.parts, errors);
+            return Self { literals: template.literals, parts: template.parts, here: false };
+        }
+        if mentioned {
+            return Self::unknown();
+        }
+        if attribute != Attribute::Memoize {
+            errors.push(Span::call_site(), missing_key(identity.callee, identity.skipped));
+        }
+        Self::of_everything(identity)
+    }
+
     /// After a mistake.
     fn unknown() -> Self {
         Self { literals: vec![String::new()], parts: Vec::new(), here: false }
@@ -225,7 +245,8 @@ fn arguments(identity: &Identity<'_>) -> Vec<Place> {
     for (at, arg) in identity.callee.args.iter().enumerate() {
         let counts = |name: &&syn::Ident| {
             let name = name.unraw().to_string();
-            !identity.skipped.has(&name) && !(arg.taken_apart && name.starts_with('_'))
+            let said_unused = arg.taken_apart && name.starts_with('_');
+            !said_unused && !identity.skipped.has(&name)
         };
         let bindings = arg.bindings.iter().filter(counts);
         places.extend(bindings.map(|name| match arg.taken_apart {

@@ -64,7 +64,10 @@ impl Returned {
         errors: &Errors,
     ) -> Self {
         let (read, parts) = read_off(ty);
-        let said = said.and_then(|said| shape_named(said, errors));
+        let said = said.and_then(|said| {
+            let shape = shape_named(said, errors)?;
+            fits(shape, read, ty, said, errors).then_some(shape)
+        });
         let shape = said.unwrap_or(read);
         let parts = if shape == read { parts } else { Parts::default() };
         if said.is_none() {
@@ -96,11 +99,9 @@ impl Returned {
 
     /// Notes that the cached value borrows, if it does.
     pub(crate) fn check_owned(&self, errors: &Errors) {
-        if let (Some(value), Some(lifetime)) = (&self.value, borrowed(self.value_or_all())) {
-            let shown = value.to_token_stream();
+        if let Some(lifetime) = self.value.as_ref().and_then(borrowed) {
             let message = "a cached value cannot borrow: it outlives the call. Return an owned type, such as `String` or \
                            `Arc<..>`";
-            let _ = shown;
             errors.push(lifetime, message);
         }
     }
@@ -152,6 +153,24 @@ fn shape_named(said: &Given<LitStr>, errors: &Errors) -> Option<Shape> {
         errors.push(said.value.span(), message);
     }
     found
+}
+
+/// Whether the return type may be of the shape that `returns` says.
+fn fits(said: Shape, read: Shape, ty: &Type, given: &Given<LitStr>, errors: &Errors) -> bool {
+    let fits = match said {
+        Shape::Plain => true,
+        Shape::Option => read == Shape::Option || (read == Shape::Plain && may_be_alias(ty)),
+        Shape::Result | Shape::ResultOption => {
+            read.has_errors() || (read == Shape::Plain && may_be_alias(ty))
+        }
+    };
+    if !fits {
+        let shape = given.value.value();
+        let message =
+            format!("\"{shape}\" does not fit the return type: correct it, or leave `returns` out");
+        errors.push(given.value.span(), message);
+    }
+    fits
 }
 
 /// `Option<Result<..>>` and `Result<Result<..>, ..>`: what is cached would hold errors.

@@ -1,6 +1,6 @@
 //! Templates whose placeholders are known to stand for something.
 
-use cache_template::{Alphabet, Field, Format, Placeholder, Root};
+use cache_template::{Alphabet, Field, Format, Placeholder, Root, TemplateError};
 use proc_macro2::Span;
 use syn::{Ident, LitStr, Type};
 
@@ -81,6 +81,7 @@ pub(crate) fn template(
     let parsed = match parsed {
         Ok(parsed) => parsed,
         Err(mistakes) => {
+            check_names(literal, &mistakes, used_as, callee, errors);
             for mistake in mistakes {
                 errors.in_literal(literal, mistake.span.clone(), mistake);
             }
@@ -97,6 +98,31 @@ pub(crate) fn template(
     Some(Template { source: literal.clone(), literals: parsed.literals(), parts })
 }
 
+/// Notes the unknown names of a template that is wrong elsewhere.
+fn check_names(
+    literal: &LitStr,
+    mistakes: &[TemplateError],
+    used_as: Use,
+    callee: &Callee,
+    errors: &Errors,
+) {
+    let source = literal.value();
+    for (start, rest) in source.match_indices('{').map(|(at, _)| (at, &source[at..])) {
+        let Some(end) = rest.find('}').map(|end| start + end + 1) else { continue };
+        let wrong = |it: &TemplateError| it.span.start < end && start < it.span.end;
+        if mistakes.iter().any(wrong) {
+            continue;
+        }
+        if let Ok(alone) = cache_template::Template::parse(&source[start..end]) {
+            for placeholder in alone.placeholders() {
+                let mut placeholder = placeholder.clone();
+                placeholder.span = start..end;
+                part(&placeholder, literal, used_as, callee, errors);
+            }
+        }
+    }
+}
+
 /// The templates of a list option.
 pub(crate) fn templates(
     list: Option<&Given<Vec<LitStr>>>,
@@ -108,6 +134,8 @@ pub(crate) fn templates(
     list.filter_map(|literal| template(literal, used_as, callee, errors)).collect()
 }
 
+/// What a placeholder stands for. One that is misspelt is noted, and stands for what was meant, so that nothing else is
+/// said of it.
 fn part(
     placeholder: &Placeholder,
     literal: &LitStr,
@@ -115,41 +143,57 @@ fn part(
     callee: &Callee,
     errors: &Errors,
 ) -> Option<Part> {
-    let resolved = match &placeholder.root {
+    let found = match &placeholder.root {
         Root::Index(index) => by_position(*index, callee),
         Root::Name(name) => by_name(name, used_as, callee),
     };
     let hash = placeholder.format == Format::Hash;
-    let place = resolved.and_then(|place| {
-        let plain = placeholder.fields.is_empty() && !hash;
-        match &place {
-            Place::Type(name) | Place::Const(name) if !plain => Err(format!(
-                "`{placeholder}`: write `{{{name}}}`, a generic parameter stands alone"
-            )),
-            _ => Ok(place),
-        }
+    let place = found.and_then(|place| alone(place, placeholder)).or_else(|mistake| {
+        errors.in_literal(literal, placeholder.span.clone(), mistake.message);
+        mistake.meant.ok_or(())
     });
-    match place {
-        Ok(place) => {
-            Some(Part { place, fields: placeholder.fields.clone(), hash, literal: literal.span() })
-        }
-        Err(message) => {
-            errors.in_literal(literal, placeholder.span.clone(), message);
-            None
-        }
+    let fields = placeholder.fields.clone();
+    place.ok().map(|place| Part { place, fields, hash, literal: literal.span() })
+}
+
+/// Why a placeholder stands for nothing, and what it was meant for, if that can be told.
+struct Mistake {
+    message: String,
+    meant: Option<Place>,
+}
+
+impl<T: Into<String>> From<T> for Mistake {
+    fn from(message: T) -> Self {
+        Self { message: message.into(), meant: None }
     }
 }
 
-fn by_position(index: usize, callee: &Callee) -> Result<Place, String> {
+/// A generic parameter has no fields and no digest.
+fn alone(place: Place, placeholder: &Placeholder) -> Result<Place, Mistake> {
+    let plain = placeholder.fields.is_empty() && placeholder.format == Format::Plain;
+    match &place {
+        Place::Type(name) | Place::Const(name) if !plain => Err(Mistake {
+            message: format!(
+                "`{placeholder}`: a generic parameter stands alone, write `{{{name}}}`"
+            ),
+            meant: None,
+        }),
+        _ => Ok(place),
+    }
+}
+
+fn by_position(index: usize, callee: &Callee) -> Result<Place, Mistake> {
     match callee.args.len() {
         count if index < count => Ok(Place::Argument(index)),
-        0 => Err(format!("`{{{index}}}`: the function has no arguments")),
-        1 => Err(format!("`{{{index}}}`: the only argument is `{{0}}`")),
-        count => Err(format!("`{{{index}}}`: the arguments are `{{0}}` to `{{{}}}`", count - 1)),
+        0 => Err(format!("`{{{index}}}`: the function has no arguments").into()),
+        1 => Err(format!("`{{{index}}}`: the only argument is `{{0}}`").into()),
+        count => {
+            Err(format!("`{{{index}}}`: the arguments are `{{0}}` to `{{{}}}`", count - 1).into())
+        }
     }
 }
 
-fn by_name(name: &str, used_as: Use, callee: &Callee) -> Result<Place, String> {
+fn by_name(name: &str, used_as: Use, callee: &Callee) -> Result<Place, Mistake> {
     match (name, callee.this()) {
         ("self", Some(this)) => return Ok(Place::Receiver(this)),
         ("self", None) => return Err("`{self}`: the function has no `self`".into()),
@@ -162,7 +206,7 @@ fn by_name(name: &str, used_as: Use, callee: &Callee) -> Result<Place, String> {
         Some((at, binding)) => Ok(Place::Binding(at, binding.clone())),
         None if name == "value" && used_as != Use::Key => Ok(Place::Value),
         None if name == "value" => Err(VALUE_IN_KEY.into()),
-        None => generic(name, callee).ok_or_else(|| unknown(name, callee)),
+        None => generic(name, callee).ok_or_else(|| unknown(name, used_as, callee)),
     }
 }
 
@@ -183,16 +227,22 @@ fn generic(name: &str, callee: &Callee) -> Option<Place> {
     })
 }
 
-fn unknown(name: &str, callee: &Callee) -> String {
-    let names = nameable(callee);
+fn unknown(name: &str, used_as: Use, callee: &Callee) -> Mistake {
+    let mut names = nameable(callee);
+    if used_as != Use::Key {
+        names.push("value".into());
+    }
     match cache_template::closest(name, names.iter().map(String::as_str)) {
-        Some(meant) => format!("unknown placeholder `{{{name}}}`: did you mean `{{{meant}}}`?"),
+        Some(meant) => Mistake {
+            message: format!("unknown placeholder `{{{name}}}`: did you mean `{{{meant}}}`?"),
+            meant: by_name(meant, used_as, callee).ok(),
+        },
         None if names.is_empty() => {
-            format!("unknown placeholder `{{{name}}}`: the function has no arguments")
+            format!("unknown placeholder `{{{name}}}`: the function has no arguments").into()
         }
         None => {
             let names: Vec<_> = names.iter().map(|name| format!("`{{{name}}}`")).collect();
-            format!("unknown placeholder `{{{name}}}`: there is {}", names.join(", "))
+            format!("unknown placeholder `{{{name}}}`: there is {}", names.join(", ")).into()
         }
     }
 }

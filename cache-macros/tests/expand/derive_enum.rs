@@ -1,0 +1,6 @@
+#[derive(KeyPart)]
+enum Colour {
+    Red,
+    #[cfg(feature = "green")]
+    Green,
+}

@@ -1,0 +1,21 @@
+pub async fn forget(id: u64) {
+    let write = ::larder::__private::writer(::larder::__private::current())
+        .key(&["user:", ""], &[::larder::__private::part(&id)])
+        .tag(&["user"], &[]);
+    ::std::boxed::Box::pin(
+            write
+                .run::<
+                    ::larder::__private::PlainShape,
+                    _,
+                    _,
+                >(async move {
+                    #[allow(unreachable_code, clippy::all, clippy::pedantic)]
+                    if false {
+                        let fake: () = loop {};
+                        return fake;
+                    }
+                    {}
+                }),
+        )
+        .await
+}

@@ -1,0 +1,92 @@
+/// One user.
+#[must_use]
+async fn get_user(db: &Db, user_id: u64) -> Result<User, DbError> {
+    let miss = match ::larder::__private::lookup::<
+        ::larder::__private::ResultShape,
+        Result<User, DbError>,
+    >(
+        __get_user_needs_in_impl(),
+        ::larder::__private::current(),
+        &[::larder::__private::part(&user_id)],
+    ) {
+        ::core::result::Result::Ok(hit) => return hit,
+        ::core::result::Result::Err(miss) => miss,
+    };
+    ::std::boxed::Box::pin(
+            miss
+                .load::<
+                    ::larder::__private::ResultShape,
+                    Result<User, DbError>,
+                    _,
+                >(
+                    {
+                        #[allow(unused_imports)]
+                        use ::larder::__private::sharing::*;
+                        (&Probe::<DbError>::new()).share()
+                    },
+                    get_user_uncached(db, user_id),
+                ),
+        )
+        .await
+}
+#[doc(hidden)]
+#[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
+fn __get_user_needs_in_impl() -> &'static ::larder::__private::Spec<User> {
+    {
+        #[allow(unused_imports)]
+        use ::larder::__private::PlainOk as _;
+        ::larder::__private::Plainly::<User>::new().check();
+    }
+    const {
+        &::larder::__private::Spec::<
+            User,
+        >::new(
+                ::larder::__private::shared::<User>(),
+                ::core::module_path!(),
+                "get_user",
+                &["user:", ""],
+            )
+            .tags(&[&["user"]])
+            .ttl(::larder::__private::Ttl::millis(300000u64))
+            .learned(
+                &["tenant:{value.tenant_id}"],
+                |value, _, tags| {
+                    tags.add(
+                        &["tenant:", ""],
+                        &[::larder::__private::part(&value.tenant_id)],
+                    );
+                },
+            )
+    }
+}
+/// What `get_user` does, without the cache.
+#[allow(dead_code, unreachable_pub, async_fn_in_trait)]
+#[allow(
+    clippy::missing_errors_doc,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate
+)]
+async fn get_user_uncached(
+    db: &Db,
+    #[allow(unused_variables)]
+    user_id: u64,
+) -> Result<User, DbError> {
+    db.user(user_id).await
+}
+/// The entry of `get_user` for these arguments.
+#[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
+fn get_user_entry(user_id: u64) -> ::larder::Entry<User> {
+    ::larder::__private::entry(
+        __get_user_needs_in_impl(),
+        ::larder::__private::current(),
+        &[::larder::__private::part(&user_id)],
+    )
+}
+/// Everything that `get_user` has stored.
+#[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
+fn get_user_cache() -> ::larder::FnCache {
+    ::larder::__private::fn_cache(
+        __get_user_needs_in_impl(),
+        ::larder::__private::current(),
+    )
+}
