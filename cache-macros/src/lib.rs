@@ -57,6 +57,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// # let db = Db;
 /// get_user(&db, 42).await.unwrap(); // runs the body
 /// get_user(&db, 42).await.unwrap(); // does not
@@ -93,6 +94,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// let prices = Prices { region: "eu".into(), cache: larder::Cache::memory() };
 /// assert_eq!(prices.price(3).await, 300);
 /// assert_eq!(prices.price_entry(3).key(), "price:eu:3");
@@ -182,6 +184,7 @@ pub fn memoize(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
+/// # larder::init(larder::Cache::memory()).unwrap();
 /// let (one, other) = tokio::join!(dashboard(), dashboard()); // one run
 /// assert_eq!(one, other);
 /// # }
@@ -234,6 +237,7 @@ pub fn stampede_protect(options: TokenStream, item: TokenStream) -> TokenStream 
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// let db = Db::default();
 /// names(&db, 1).await;
 /// rename(&db, 42, "Ada").await;
@@ -285,6 +289,7 @@ pub fn stampede_protect(options: TokenStream, item: TokenStream) -> TokenStream 
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// create_user("Ada".into()).await;
 /// assert!(get_user_entry(7).exists().await?);
 /// # Ok(()) }
@@ -320,6 +325,7 @@ pub fn write_through(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// user(7, 42).await;
 /// delete_tenant(7).await.unwrap();
 /// assert!(!user_entry(7, 42).exists().await?);
