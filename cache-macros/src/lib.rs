@@ -32,8 +32,8 @@ use crate::{
 ///
 /// Goes on `async fn` and `fn`: free functions, methods with any receiver, associated and generic functions, default
 /// methods of traits, functions inside functions. Callers of one key that come at the same time share one run of the
-/// body; a caller that comes after an invalidation never joins a run that began before it. A cache that is down or slow
-/// does not make a call fail.
+/// body (one of them runs it as well when it takes longer than the cache's `flight_wait`, 5 seconds); a caller that comes
+/// after an invalidation never joins a run that began before it. A cache that is down or slow does not make a call fail.
 ///
 /// ```
 /// use larder::cache_aside;
