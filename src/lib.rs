@@ -9,6 +9,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> larder::Result<()> {
+//! # larder::init(larder::Cache::memory())?;
 //! assert_eq!(square(7).await, 49);
 //! square_entry(7).invalidate().await?; // a companion: one entry
 //! # Ok(()) }
@@ -57,9 +58,9 @@
 //!
 //! # Runtimes and cancellation
 //!
-//! Async functions need [tokio](https://docs.rs/tokio), any flavour. Sync functions work anywhere, inside and outside a runtime:
-//! in memory they wait for nobody; for the shared tier they wait for a thread named `larder`, which also owns the
-//! connections. Every future here may be dropped at any await. A load that is dropped stores nothing, and one of those who
+//! Async functions need [tokio](https://docs.rs/tokio), any flavour, with its timer (`enable_time`). Sync functions work
+//! anywhere, inside and outside a runtime: in memory they wait for at most the caller that runs their body; for the shared
+//! tier they wait for a thread named `larder`, which also owns the connections. Every future here may be dropped at any await. A load that is dropped stores nothing, and one of those who
 //! wait for it takes over; a write or an invalidation that is dropped ends as an invalidation. Each async method says so
 //! under *Cancel safety*.
 //!

@@ -39,6 +39,7 @@ use crate::{
 /// #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
 /// fn square(n: u64) -> u64 { n * n }
 ///
+/// # larder::init(larder::Cache::memory())?;
 /// square(7);
 /// let entry = square_entry(7);
 /// entry.set(50)?;
@@ -55,6 +56,7 @@ pub struct Entry<T: 'static>(AsyncEntry<T>);
 /// #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
 /// fn square(n: u64) -> u64 { n * n }
 ///
+/// # larder::init(larder::Cache::memory())?;
 /// square(7);
 /// square_cache().clear()?;
 /// assert!(!square_entry(7).exists()?);
@@ -102,6 +104,7 @@ impl<T> Entry<T> {
     /// ```
     /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
     /// # fn square(n: u64) -> u64 { n * n }
+    /// # larder::init(larder::Cache::memory())?;
     /// assert_eq!(square_entry(7).key(), "square:7");
     /// # Ok::<(), larder::Error>(())
     /// ```
@@ -119,6 +122,7 @@ impl<T> Entry<T> {
     /// ```
     /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
     /// # fn square(n: u64) -> u64 { n * n }
+    /// # larder::init(larder::Cache::memory())?;
     /// square(7);
     /// assert_eq!(square_entry(7).get()?, Some(49));
     /// # Ok::<(), larder::Error>(())
@@ -142,6 +146,7 @@ impl<T> Entry<T> {
     /// ```
     /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
     /// # fn square(n: u64) -> u64 { n * n }
+    /// # larder::init(larder::Cache::memory())?;
     /// square_entry(7).set(50)?;
     /// assert_eq!(square(7), 50); // a hit
     /// # Ok::<(), larder::Error>(())
@@ -167,6 +172,7 @@ impl<T> Entry<T> {
     /// ```
     /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
     /// # fn square(n: u64) -> u64 { n * n }
+    /// # larder::init(larder::Cache::memory())?;
     /// square(7);
     /// square_entry(7).invalidate()?;
     /// assert_eq!(square_entry(7).get()?, None);
@@ -185,6 +191,7 @@ impl<T> Entry<T> {
     /// ```
     /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
     /// # fn square(n: u64) -> u64 { n * n }
+    /// # larder::init(larder::Cache::memory())?;
     /// assert!(!square_entry(7).exists()?);
     /// square(7);
     /// assert!(square_entry(7).exists()?);
@@ -205,6 +212,7 @@ impl<T> Entry<T> {
     /// ```
     /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
     /// # fn square(n: u64) -> u64 { n * n }
+    /// # larder::init(larder::Cache::memory())?;
     /// square(7);
     /// assert!(square_entry(7).ttl()?.is_some());
     /// # Ok::<(), larder::Error>(())
@@ -227,6 +235,7 @@ impl<T> Entry<T> {
     /// ```
     /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
     /// # fn square(n: u64) -> u64 { n * n }
+    /// # larder::init(larder::Cache::memory())?;
     /// square(7);
     /// assert!(square_entry(7).tag(["lucky"])?);
     /// # Ok::<(), larder::Error>(())
@@ -268,6 +277,7 @@ impl FnCache {
     /// ```
     /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
     /// # fn square(n: u64) -> u64 { n * n }
+    /// # larder::init(larder::Cache::memory())?;
     /// square(7);
     /// square_cache().clear()?;
     /// assert!(!square_entry(7).exists()?);

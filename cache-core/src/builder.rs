@@ -135,6 +135,8 @@ impl CacheBuilder {
     }
 
     /// How long a caller waits for another caller's load before it runs the body itself.
+    /// Default 5 seconds. Raise it above the time that the slowest body takes: one of the waiting callers runs the body as
+    /// well when it is over, since whoever runs it may have stopped being polled.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {

@@ -22,6 +22,7 @@ use crate::{
 /// async fn square(n: u64) -> u64 { n * n }
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// assert_eq!(square(7).await, 49);
 /// let entry = square_entry(7);
 /// assert_eq!(entry.key(), "square:7");
@@ -39,6 +40,7 @@ pub struct Entry<T: 'static>(Option<Subject<T>>);
 /// async fn square(n: u64) -> u64 { n * n }
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// square(7).await;
 /// square_cache().clear().await?;
 /// assert!(!square_entry(7).exists().await?);
@@ -74,6 +76,7 @@ impl<T> Entry<T> {
     /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
     /// # async fn square(n: u64) -> u64 { n * n }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// # larder::init(larder::Cache::memory())?;
     /// assert_eq!(square_entry(7).key(), "square:7");
     /// # Ok(()) }
     /// ```
@@ -96,6 +99,7 @@ impl<T> Entry<T> {
     /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
     /// # async fn square(n: u64) -> u64 { n * n }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// # larder::init(larder::Cache::memory())?;
     /// assert_eq!(square_entry(7).get().await?, None);
     /// square(7).await;
     /// assert_eq!(square_entry(7).get().await?, Some(49));
@@ -123,6 +127,7 @@ impl<T> Entry<T> {
     /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
     /// # async fn square(n: u64) -> u64 { n * n }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// # larder::init(larder::Cache::memory())?;
     /// square_entry(7).set(50).await?;
     /// assert_eq!(square(7).await, 50); // a hit
     /// # Ok(()) }
@@ -149,6 +154,7 @@ impl<T> Entry<T> {
     /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
     /// # async fn square(n: u64) -> u64 { n * n }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// # larder::init(larder::Cache::memory())?;
     /// square(7).await;
     /// square_entry(7).invalidate().await?;
     /// assert_eq!(square_entry(7).get().await?, None);
@@ -172,6 +178,7 @@ impl<T> Entry<T> {
     /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
     /// # async fn square(n: u64) -> u64 { n * n }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// # larder::init(larder::Cache::memory())?;
     /// square(7).await;
     /// assert!(square_entry(7).exists().await?);
     /// assert!(!square_entry(8).exists().await?);
@@ -196,6 +203,7 @@ impl<T> Entry<T> {
     /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
     /// # async fn square(n: u64) -> u64 { n * n }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// # larder::init(larder::Cache::memory())?;
     /// use std::time::Duration;
     ///
     /// square(7).await;
@@ -222,6 +230,7 @@ impl<T> Entry<T> {
     /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
     /// # async fn square(n: u64) -> u64 { n * n }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// # larder::init(larder::Cache::memory())?;
     /// square(7).await;
     /// assert!(square_entry(7).tag(["lucky"]).await?);
     /// larder::invalidate_tags(["lucky"]).await?;
@@ -288,6 +297,7 @@ impl FnCache {
     /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
     /// # async fn square(n: u64) -> u64 { n * n }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// # larder::init(larder::Cache::memory())?;
     /// square(7).await;
     /// square(8).await;
     /// square_cache().clear().await?;

@@ -44,6 +44,7 @@ pub fn init(cache: Cache) -> Result<()> {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// larder::current()?.set("user:42", &1_u8).await?;
 /// println!("{}", larder::current()?.stats());
 /// # Ok(()) }
@@ -82,6 +83,7 @@ fn from_env() -> Result<Cache> {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// use larder::{Cache, scoped};
 ///
 /// let mine = Cache::memory();
@@ -189,6 +191,7 @@ fn on_current(invalidate: impl FnOnce(&Cache) -> Invalidate) -> Invalidate {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// larder::invalidate("user:42").await?;
 /// # Ok(()) }
 /// ```
@@ -208,6 +211,7 @@ pub fn invalidate(key: &str) -> Invalidate {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// larder::invalidate_keys((1..=3).map(|id| format!("user:{id}"))).await?;
 /// # Ok(()) }
 /// ```
@@ -227,6 +231,7 @@ pub fn invalidate_keys<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Inva
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// larder::invalidate_tags(["user", "tenant:7"]).await?;
 /// # Ok(()) }
 /// ```
@@ -246,6 +251,7 @@ pub fn invalidate_tags<G: Into<String>>(tags: impl IntoIterator<Item = G>) -> In
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// larder::invalidate_pattern("users:list:*").await?;
 /// # Ok(()) }
 /// ```
@@ -265,6 +271,7 @@ pub fn invalidate_pattern(pattern: &str) -> Invalidate {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// larder::clear().await?;
 /// # Ok(()) }
 /// ```

@@ -8,6 +8,12 @@
 //! | [`macro@write_through`] | a writer: run the body, store what it returned as the reader's entry, invalidate the rest |
 //! | [`macro@cache_invalidate`] | a writer that stores nothing |
 //! | [`derive@KeyPart`] | a newtype or a plain enum that is to be part of keys |
+<<<<<<< HEAD
+=======
+//!
+//! An attribute goes three steps: `args` reads what is written, `model` says what it means and notes every mistake, `expand`
+//! writes what cannot go wrong any more. The expansion is small: it names things and calls `larder::__private`.
+>>>>>>> docs
 
 mod args;
 mod errors;
@@ -29,8 +35,8 @@ use crate::{
 ///
 /// Goes on `async fn` and `fn`: free functions, methods with any receiver, associated and generic functions, default
 /// methods of traits, functions inside functions. Callers of one key that come at the same time share one run of the
-/// body; a caller that comes after an invalidation never joins a run that began before it. A cache that is down or slow
-/// does not make a call fail.
+/// body (one of them runs it as well when it takes longer than the cache's `flight_wait`, 5 seconds); a caller that comes
+/// after an invalidation never joins a run that began before it. A cache that is down or slow does not make a call fail.
 ///
 /// ```
 /// use larder::cache_aside;
@@ -54,6 +60,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// # let db = Db;
 /// get_user(&db, 42).await.unwrap(); // runs the body
 /// get_user(&db, 42).await.unwrap(); // does not
@@ -90,6 +97,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// let prices = Prices { region: "eu".into(), cache: larder::Cache::memory() };
 /// assert_eq!(prices.price(3).await, 300);
 /// assert_eq!(prices.price_entry(3).key(), "price:eu:3");
@@ -107,7 +115,11 @@ use crate::{
 ///
 /// # Panics
 ///
+<<<<<<< HEAD
 /// A panic of the body reaches its own caller only; those who wait run the body themselves.
+=======
+/// A panic of the body reaches its own caller only; one of those who wait runs the body again.
+>>>>>>> docs
 #[proc_macro_attribute]
 pub fn cache_aside(options: TokenStream, item: TokenStream) -> TokenStream {
     annotate(Attribute::CacheAside, options.into(), item.into()).into()
@@ -179,6 +191,7 @@ pub fn memoize(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
+/// # larder::init(larder::Cache::memory()).unwrap();
 /// let (one, other) = tokio::join!(dashboard(), dashboard()); // one run
 /// assert_eq!(one, other);
 /// # }
@@ -231,6 +244,7 @@ pub fn stampede_protect(options: TokenStream, item: TokenStream) -> TokenStream 
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// let db = Db::default();
 /// names(&db, 1).await;
 /// rename(&db, 42, "Ada").await;
@@ -250,7 +264,8 @@ pub fn stampede_protect(options: TokenStream, item: TokenStream) -> TokenStream 
 ///
 /// `entry` and `invalidates` name readers, not keys: the compiler checks that the reader exists, that the arguments fit, and
 /// that reader and writer have the same value type. Paths (`users::get_user(id)`), types (`Users::get(id)`), type arguments
-/// (`typed::<u64>(id)`) and methods (`self.repo.get(id)`) will do. What the body takes by value is cloned before.
+/// (`typed::<u64>(id)`) and methods (`self.repo.get(id)`) will do. Arguments are cloned before the body where they are names
+/// or fields; what uses `value` is evaluated after it.
 ///
 /// # What happens when
 ///
@@ -281,6 +296,7 @@ pub fn stampede_protect(options: TokenStream, item: TokenStream) -> TokenStream 
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// create_user("Ada".into()).await;
 /// assert!(get_user_entry(7).exists().await?);
 /// # Ok(()) }
@@ -316,6 +332,7 @@ pub fn write_through(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
 /// user(7, 42).await;
 /// delete_tenant(7).await.unwrap();
 /// assert!(!user_entry(7, 42).exists().await?);

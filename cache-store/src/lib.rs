@@ -13,7 +13,8 @@
 //!
 //! # Writing a store
 //!
-//! Implement [`Store`], then let the behaviour suite judge it (feature `testing`):
+//! Depend on `larder-store`, whose library is called `cache_store`. Implement [`Store`], then let the behaviour suite judge
+//! it (feature `testing`, a dev-dependency):
 //!
 //! ```
 //! use std::sync::Arc;

@@ -44,6 +44,12 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation, in the order in which [`Store`](crate::Store) declares them.
+    ///
+    /// ```
+    /// use cache_store::testing::Operation;
+    ///
+    /// assert!(Operation::ALL.iter().all(|operation| !operation.name().is_empty()));
+    /// ```
     pub const ALL: [Self; 13] = [
         Self::Read,
         Self::Claim,

@@ -74,9 +74,17 @@ impl Default for MemoryStore {
 
 impl MemoryStore {
     /// How many records the pattern log keeps, unless [`with_logs`](Self::with_logs) says otherwise.
+    ///
+    /// ```
+    /// assert_eq!(cache_store::testing::MemoryStore::PATTERN_LOG, 128);
+    /// ```
     pub const PATTERN_LOG: usize = 128;
 
     /// How many records the tag log keeps, unless [`with_logs`](Self::with_logs) says otherwise.
+    ///
+    /// ```
+    /// assert_eq!(cache_store::testing::MemoryStore::TAG_LOG, 1024);
+    /// ```
     pub const TAG_LOG: usize = 1024;
 
     /// An empty tier.
