@@ -8,12 +8,9 @@
 //! | [`macro@write_through`] | a writer: run the body, store what it returned as the reader's entry, invalidate the rest |
 //! | [`macro@cache_invalidate`] | a writer that stores nothing |
 //! | [`derive@KeyPart`] | a newtype or a plain enum that is to be part of keys |
-<<<<<<< HEAD
-=======
 //!
 //! An attribute goes three steps: `args` reads what is written, `model` says what it means and notes every mistake, `expand`
 //! writes what cannot go wrong any more. The expansion is small: it names things and calls `larder::__private`.
->>>>>>> docs
 
 mod args;
 mod errors;
@@ -115,11 +112,7 @@ use crate::{
 ///
 /// # Panics
 ///
-<<<<<<< HEAD
-/// A panic of the body reaches its own caller only; those who wait run the body themselves.
-=======
 /// A panic of the body reaches its own caller only; one of those who wait runs the body again.
->>>>>>> docs
 #[proc_macro_attribute]
 pub fn cache_aside(options: TokenStream, item: TokenStream) -> TokenStream {
     annotate(Attribute::CacheAside, options.into(), item.into()).into()

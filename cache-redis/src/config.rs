@@ -54,16 +54,9 @@ impl RedisConfig {
     /// The server at `url`, with the prefix `cache:`, 500 ms for an operation and 1 s for a connection.
     ///
     /// ```
-<<<<<<< HEAD
     /// # use cache_redis::RedisConfig;
     /// let config = RedisConfig::new("redis-sentinel://a,b,c/main");
     /// assert!(format!("{config:?}").contains("prefix: \"cache:\""));
-=======
-    /// use cache_redis::RedisConfig;
-    ///
-    /// let config = RedisConfig::new("redis://localhost:6379/0");
-    /// assert!(config.validate().is_ok());
->>>>>>> docs
     /// ```
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
@@ -97,22 +90,12 @@ impl RedisConfig {
         self
     }
 
-<<<<<<< HEAD
     /// The longest that one operation may take, the wait for a first connection included.
     ///
     /// ```
     /// # use std::time::Duration;
     /// # use cache_redis::RedisConfig;
     /// let config = RedisConfig::new("redis://localhost").deadline(Duration::from_millis(200));
-=======
-    /// The longest that one operation may take, the wait for a first connection included. Default 500 ms.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use cache_redis::RedisConfig;
-    ///
-    /// let config = RedisConfig::new("redis://localhost").deadline(Duration::from_millis(100));
->>>>>>> docs
     /// ```
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
@@ -120,22 +103,12 @@ impl RedisConfig {
         self
     }
 
-<<<<<<< HEAD
     /// The longest that making a connection may take.
     ///
     /// ```
     /// # use std::time::Duration;
     /// # use cache_redis::RedisConfig;
     /// let config = RedisConfig::new("redis://localhost").connect_timeout(Duration::from_secs(3));
-=======
-    /// The longest that making a connection may take. Default 1 s.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use cache_redis::RedisConfig;
-    ///
-    /// let config = RedisConfig::new("redis://far.away").connect_timeout(Duration::from_secs(3));
->>>>>>> docs
     /// ```
     #[must_use]
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
@@ -147,14 +120,8 @@ impl RedisConfig {
     /// that old entries survive more invalidations of other keys; every miss transfers the pattern log.
     ///
     /// ```
-<<<<<<< HEAD
     /// # use cache_redis::RedisConfig;
     /// let config = RedisConfig::new("redis://localhost").log_records(2_048);
-=======
-    /// use cache_redis::RedisConfig;
-    ///
-    /// let config = RedisConfig::new("redis://localhost").log_records(2048);
->>>>>>> docs
     /// ```
     #[must_use]
     pub const fn log_records(mut self, records: usize) -> Self {
@@ -163,19 +130,10 @@ impl RedisConfig {
     }
 
     /// Whether to look for the values of an invalidated pattern in the background and give their memory back (a
-<<<<<<< HEAD
     /// bounded `SCAN`; default true). Without it they stay until they expire, unused.
     ///
     /// ```
     /// # use cache_redis::RedisConfig;
-=======
-    /// bounded [`SCAN`](https://redis.io/docs/latest/commands/scan/); default true). Without it they stay until they
-    /// expire, unused.
-    ///
-    /// ```
-    /// use cache_redis::RedisConfig;
-    ///
->>>>>>> docs
     /// let config = RedisConfig::new("redis://localhost").sweep(false);
     /// ```
     #[must_use]
@@ -188,17 +146,9 @@ impl RedisConfig {
     /// is called on.
     ///
     /// ```
-<<<<<<< HEAD
     /// # use cache_redis::RedisConfig;
     /// let runtime = tokio::runtime::Runtime::new()?;
     /// let config = RedisConfig::new("redis://localhost").runtime(runtime.handle().clone());
-=======
-    /// use cache_redis::{RedisConfig, RedisStore};
-    ///
-    /// let runtime = tokio::runtime::Runtime::new()?;
-    /// let config = RedisConfig::new("redis://localhost").runtime(runtime.handle().clone());
-    /// assert!(RedisStore::lazy(config).is_ok()); // outside the runtime
->>>>>>> docs
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]
@@ -207,22 +157,11 @@ impl RedisConfig {
         self
     }
 
-<<<<<<< HEAD
     /// Trusts this certificate (PEM) instead of the system's.
     ///
     /// ```
     /// # use cache_redis::RedisConfig;
     /// let config = RedisConfig::new("rediss://localhost").root_certificate("-----BEGIN CERTIFICATE-----…");
-=======
-    /// Trusts this certificate (PEM) instead of the system's. Feature `tls`.
-    ///
-    /// ```no_run
-    /// use cache_redis::RedisConfig;
-    ///
-    /// let pem = std::fs::read("ca.pem")?;
-    /// let config = RedisConfig::new("rediss://localhost").root_certificate(pem);
-    /// # Ok::<(), std::io::Error>(())
->>>>>>> docs
     /// ```
     #[cfg(feature = "tls")]
     #[must_use]
@@ -231,23 +170,12 @@ impl RedisConfig {
         self
     }
 
-<<<<<<< HEAD
     /// Shows this certificate and proves it with this key (both PEM).
     ///
     /// ```
     /// # use cache_redis::RedisConfig;
     /// let config = RedisConfig::new("rediss://localhost")
     ///     .client_certificate("-----BEGIN CERTIFICATE-----…", "-----BEGIN PRIVATE KEY-----…");
-=======
-    /// Shows this certificate to the server and proves it with this key (both PEM). Feature `tls`.
-    ///
-    /// ```no_run
-    /// use cache_redis::RedisConfig;
-    ///
-    /// let (certificate, key) = (std::fs::read("client.pem")?, std::fs::read("client.key")?);
-    /// let config = RedisConfig::new("rediss://localhost").client_certificate(certificate, key);
-    /// # Ok::<(), std::io::Error>(())
->>>>>>> docs
     /// ```
     #[cfg(feature = "tls")]
     #[must_use]
