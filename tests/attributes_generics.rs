@@ -1,6 +1,7 @@
 //! Annotated generic functions and impls: types and constants count like arguments.
 #![forbid(unsafe_code)]
 #![deny(warnings)]
+#![allow(clippy::unwrap_used, clippy::multiple_bound_locations)] // helpers of tests; what a user may write
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 

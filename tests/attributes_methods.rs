@@ -1,6 +1,7 @@
 //! Annotated methods and associated functions.
 #![forbid(unsafe_code)]
 #![deny(warnings)]
+#![allow(clippy::unwrap_used, clippy::multiple_bound_locations)] // helpers of tests; what a user may write
 
 use std::{
     pin::Pin,

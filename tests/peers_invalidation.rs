@@ -1,5 +1,7 @@
 //! Mistakes of other caches with invalidations: here each of them is a sentence that holds.
 #![allow(clippy::unwrap_used)]
+// A task that was spawned in a scope is handed out of it.
+#![allow(clippy::async_yields_async)]
 
 #[path = "common/loads.rs"]
 mod loads;

@@ -1,6 +1,7 @@
 //! Every use of the library as its user writes it: once in memory, and once with a Redis of its own.
 #![forbid(unsafe_code)]
 #![deny(warnings)]
+#![allow(clippy::unwrap_used)]
 
 #[path = "../cache-redis/tests/common/server.rs"]
 mod server;

@@ -112,7 +112,7 @@ use crate::{
 ///
 /// # Panics
 ///
-/// A panic of the body reaches its own caller only; one of those who wait runs the body again.
+/// A panic of the body reaches its own caller only; those who wait run the body themselves.
 #[proc_macro_attribute]
 pub fn cache_aside(options: TokenStream, item: TokenStream) -> TokenStream {
     annotate(Attribute::CacheAside, options.into(), item.into()).into()

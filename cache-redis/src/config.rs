@@ -24,8 +24,7 @@ use crate::{names::Names, target::Target};
 /// them from `?sentinel_username=…&sentinel_password=…`. `?protocol=resp2` is for proxies that know no RESP3. Special
 /// characters in user names and passwords are percent-encoded.
 ///
-/// Needs Redis 6 or later, or Valkey. The forms follow the
-/// [URI schemes](https://www.iana.org/assignments/uri-schemes/prov/redis) that clients of Redis share.
+/// Needs Redis 6 or later, or Valkey.
 ///
 /// ```
 /// use std::time::Duration;

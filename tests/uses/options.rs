@@ -61,7 +61,7 @@ async fn an_entry_in_memory_ends_with_its_time_to_live_and_a_none_with_its_own()
     .await;
 }
 
-#[cache_aside(key = "even:{n}", cache_if = |n: &u64| n % 2 == 0, skip(db))]
+#[cache_aside(key = "even:{n}", cache_if = |n: &u64| n.is_multiple_of(2), skip(db))]
 async fn even(db: &Db, n: u64) -> u64 {
     db.asked.fetch_add(1, SeqCst);
     n

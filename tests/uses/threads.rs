@@ -60,8 +60,7 @@ async fn a_sync_function_asks_redis_inside_the_only_thread_of_a_runtime() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_sync_function_asks_redis_inside_the_only_worker_of_a_runtime() {
     let cache = cache("multi:").await;
-    let task = larder::scoped(cache.clone(), async { larder::spawn(async { use_it() }) }).await;
-    task.await.unwrap();
+    larder::scoped(cache.clone(), async { larder::spawn(async { use_it() }).await.unwrap() }).await;
     assert!(cache.stats().hits_shared >= 4 && cache.stats().shared_errors == 0);
 }
 

@@ -40,6 +40,9 @@ pub(crate) struct Captured {
     pub(crate) tag_nonces: Vec<Nonce>,
     pub(crate) tag_log: Option<Nonce>,
     pub(crate) lease: Option<Lease>,
+    /// When it was asked for. FILL compares the key's nonce alone, so memory counts from here: of a tag or a pattern that
+    /// another process invalidated since, this one knows nothing.
+    pub(crate) asked: Moment,
 }
 
 /// What a body returned, and whether and how long it is kept.
@@ -140,11 +143,11 @@ impl Run {
             Remote::Captured(captured) => {
                 let engine = Arc::clone(&self.call.engine);
                 let Some(store) = engine.shared.clone() else { return };
-                let sent = engine.now();
+                let asked = captured.asked;
                 match self.fill(&store, &captured, value, life, learned).await {
                     Ok(Filled::Stored(bytes)) => {
                         engine.counters.count(Counter::Fills);
-                        self.remember(value, Some(capped(life, bound)), Some(bytes), fence, sent);
+                        self.remember(value, Some(capped(life, bound)), Some(bytes), fence, asked);
                     }
                     Ok(Filled::Fenced) => engine.counters.count(Counter::FillsFenced),
                     Ok(Filled::Unfit) => {

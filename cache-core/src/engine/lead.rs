@@ -232,6 +232,7 @@ impl Call {
                 tag_nonces: claimed.tag_nonces,
                 tag_log: claimed.tag_log,
                 lease,
+                asked: sent,
             })),
             ClaimOutcome::Writing => Ok(Claimed::Writing),
             ClaimOutcome::Held(left) => {

@@ -17,6 +17,8 @@ pub(crate) struct Writing {
     call: Call,
     local: LocalWrite,
     begun: Option<Begun>,
+    /// When it was announced. FINISH compares the key's nonce alone, so memory counts from here.
+    announced: Moment,
     finished: bool,
 }
 
@@ -35,6 +37,7 @@ impl Writing {
             at_most: WRITE_TTL,
             dependency_life: call.dependency_life(),
         };
+        let announced = call.engine.now();
         let begun = match call.engine.shared_for(call.site) {
             Some(store) => {
                 store.begin(begin).await.map_err(|error| call.engine.count_error(&error)).ok()
@@ -42,13 +45,14 @@ impl Writing {
             None => None,
         };
         let local = LocalWrite::begin(&call);
-        Self { call, local, begun, finished: false }
+        Self { call, local, begun, announced, finished: false }
     }
 
     /// The same without a shared tier to tell.
     pub(crate) fn begin_in_memory(call: Call) -> Self {
+        let announced = call.engine.now();
         let local = LocalWrite::begin(&call);
-        Self { call, local, begun: None, finished: false }
+        Self { call, local, begun: None, announced, finished: false }
     }
 
     pub(crate) fn is_shared(&self) -> bool {
@@ -84,7 +88,6 @@ impl Writing {
             None => None,
         };
         let life = value.as_ref().and_then(|written| written.life);
-        let sent = self.call.engine.now();
         let finish = Finish {
             key: self.call.key.text(),
             begun,
@@ -93,7 +96,7 @@ impl Writing {
             dependency_life: dependency_life(life),
         };
         match store.finish(finish).await {
-            Ok(true) => Shared::Stored { sent, bytes: bytes.map_or(0, |bytes| bytes.len()) },
+            Ok(true) => Shared::Stored { bytes: bytes.map_or(0, |bytes| bytes.len()) },
             Ok(false) => Shared::Refused,
             Err(error) => {
                 self.call.engine.count_error(&error);
@@ -134,10 +137,10 @@ impl Writing {
         };
         let (expires, encoded) = match shared {
             Shared::None => (written.life.map(|life| engine.now().plus(life)), None),
-            Shared::Stored { sent, bytes } => {
+            Shared::Stored { bytes } => {
                 let bound = engine.settings.coherence_bound;
                 let life = written.life.map_or(bound, |life| life.min(bound));
-                (Some(sent.plus(life)), Some(bytes))
+                (Some(self.announced.plus(life)), Some(bytes))
             }
             Shared::Refused => {
                 engine.counters.count(Counter::FillsFenced);
@@ -253,7 +256,6 @@ enum Shared {
     /// There is no shared tier for this entry.
     None,
     Stored {
-        sent: Moment,
         bytes: usize,
     },
     Refused,

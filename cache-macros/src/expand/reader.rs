@@ -1,11 +1,14 @@
 //! The function itself: `lookup`, and `load` on a miss.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Expr, FnArg, ext::IdentExt, spanned::Spanned};
 
 use super::{Paths, attrs, beside, companions, inline_body, local, parts, spec};
-use crate::model::{Generics, Reader};
+use crate::{
+    args::Function,
+    model::{Generics, Reader},
+};
 
 /// The function and its companions.
 pub(crate) fn reader(reader: &Reader) -> TokenStream {
@@ -139,16 +142,19 @@ impl Expand<'_> {
         }
     }
 
-    /// The hidden function that holds the constant. When it cannot be where it is put, rustc reports its name, so that
-    /// tells what to do.
+    /// The hidden function that holds the constant. Where it cannot be found, or cannot be put, rustc reports its name, so
+    /// that tells what to do. A free function's also tells it from one of the same name outside an impl, which an associated
+    /// function would find instead of its own.
     pub(crate) fn spec_name(&self) -> Ident {
-        let name = self.reader.callee.name().unraw();
-        let fix = if self.reader.in_impl {
-            "in_a_trait_impl_needs_companions_false"
+        let callee = &self.reader.callee;
+        let name = callee.name().unraw();
+        let at = callee.name().span();
+        beside(&if self.reader.in_impl {
+            format_ident!("__{}_in_a_trait_impl_needs_companions_false", name, span = at)
         } else {
-            "needs_in_impl"
-        };
-        beside(&format_ident!("__{}_{}", name, fix, span = name.span()))
+            let own = format!("{:04x}", fingerprint(&callee.function, &self.reader.key.literals));
+            format_ident!("__{}_{}_needs_in_impl", name, own, span = at)
+        })
     }
 
     /// The expression that the body of the function knows the constant by.
@@ -258,6 +264,24 @@ impl Expand<'_> {
             (&Probe::<#error>::new()).share()
         })
     }
+}
+
+/// A number that is another one for another function (FNV-1a over its tokens and its key, folded).
+fn fingerprint(function: &Function, key: &[String]) -> u16 {
+    fn feed(hash: u32, tokens: TokenStream) -> u32 {
+        tokens.into_iter().fold(hash, |hash, token| match token {
+            TokenTree::Group(group) => feed(hash.rotate_left(5), group.stream()),
+            other => other
+                .to_string()
+                .bytes()
+                .fold(hash, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)),
+        })
+    }
+    let hash = feed(0x811c_9dc5, function.sig.to_token_stream());
+    let hash = feed(hash, function.body.stream());
+    let hash = feed(hash, quote!(#(#key)*));
+    // Both halves: the cast takes the lower one.
+    (hash ^ (hash >> 16)) as u16
 }
 
 fn here_name() -> Ident {

@@ -100,8 +100,8 @@ impl Returned {
     /// Notes that the cached value borrows, if it does.
     pub(crate) fn check_owned(&self, errors: &Errors) {
         if let Some(lifetime) = self.value.as_ref().and_then(borrowed) {
-            let message = "a cached value cannot borrow: it outlives the call. Return an owned type, such as `String` or \
-                           `Arc<..>`";
+            let message = "the value of an annotated function cannot borrow: the cache keeps it after the call. Return an \
+                           owned type, such as `String` or `Arc<..>`";
             errors.push(lifetime, message);
         }
     }

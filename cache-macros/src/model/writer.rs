@@ -66,7 +66,7 @@ impl Writer {
             (None, Some(own)) => Destination::Key(Box::new(own)),
             (None, None) => Destination::Nowhere,
         };
-        if callee.sound && !matches!(destination, Destination::Nowhere) {
+        if callee.sound {
             returned.check_owned(errors);
         }
         let writer = Self {

@@ -7,7 +7,7 @@ where
         ::larder::__private::ResultShape,
         Result<T, S::Error>,
     >(
-        __generic_needs_in_impl::<T>(),
+        __generic_c33a_needs_in_impl::<T>(),
         ::larder::__private::current(),
         &[
             ::larder::__private::part(&::larder::__private::type_part::<T>()),
@@ -32,7 +32,7 @@ where
 }
 #[doc(hidden)]
 #[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
-fn __generic_needs_in_impl<T>() -> &'static ::larder::__private::Spec<T>
+fn __generic_c33a_needs_in_impl<T>() -> &'static ::larder::__private::Spec<T>
 where
     T: Value,
 {
@@ -77,7 +77,7 @@ where
     T: Value,
 {
     ::larder::__private::entry(
-        __generic_needs_in_impl::<T>(),
+        __generic_c33a_needs_in_impl::<T>(),
         ::larder::__private::current(),
         &[
             ::larder::__private::part(&::larder::__private::type_part::<T>()),

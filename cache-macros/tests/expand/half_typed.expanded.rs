@@ -3,7 +3,7 @@ async fn get_user(user_id: u64) -> User {
         ::larder::__private::PlainShape,
         User,
     >(
-        __get_user_needs_in_impl(),
+        __get_user_511c_needs_in_impl(),
         ::larder::__private::current(),
         &[::larder::__private::part(&user_id)],
     ) {
@@ -25,7 +25,7 @@ async fn get_user(user_id: u64) -> User {
 }
 #[doc(hidden)]
 #[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
-fn __get_user_needs_in_impl() -> &'static ::larder::__private::Spec<User> {
+fn __get_user_511c_needs_in_impl() -> &'static ::larder::__private::Spec<User> {
     {
         #[allow(unused_imports)]
         use ::larder::__private::PlainOk as _;
@@ -56,7 +56,7 @@ async fn get_user_uncached(#[allow(unused_variables)] user_id: u64) -> User {
 #[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
 fn get_user_entry(user_id: u64) -> ::larder::Entry<User> {
     ::larder::__private::entry(
-        __get_user_needs_in_impl(),
+        __get_user_511c_needs_in_impl(),
         ::larder::__private::current(),
         &[::larder::__private::part(&user_id)],
     )
@@ -65,7 +65,7 @@ fn get_user_entry(user_id: u64) -> ::larder::Entry<User> {
 #[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
 fn get_user_cache() -> ::larder::FnCache {
     ::larder::__private::fn_cache(
-        __get_user_needs_in_impl(),
+        __get_user_511c_needs_in_impl(),
         ::larder::__private::current(),
     )
 }

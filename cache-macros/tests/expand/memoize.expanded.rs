@@ -3,11 +3,11 @@ fn risk(portfolio: &str, factor: f64) -> f64 {
         ::larder::__private::PlainShape,
         f64,
     >(
-        __risk_needs_in_impl(),
+        __risk_6a8e_needs_in_impl(),
         ::larder::__private::current(),
         &[
             ::larder::__private::part(
-                &::larder::__private::here_part(__risk_needs_in_impl()),
+                &::larder::__private::here_part(__risk_6a8e_needs_in_impl()),
             ),
             ::larder::__private::part(&portfolio),
             ::larder::__private::part(&factor),
@@ -26,7 +26,7 @@ fn risk(portfolio: &str, factor: f64) -> f64 {
 }
 #[doc(hidden)]
 #[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
-fn __risk_needs_in_impl() -> &'static ::larder::__private::Spec<f64> {
+fn __risk_6a8e_needs_in_impl() -> &'static ::larder::__private::Spec<f64> {
     {
         fn here() {}
         const {
@@ -62,11 +62,11 @@ fn risk_uncached(
 #[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
 fn risk_entry(portfolio: &str, factor: f64) -> ::larder::blocking::Entry<f64> {
     ::larder::__private::entry_sync(
-        __risk_needs_in_impl(),
+        __risk_6a8e_needs_in_impl(),
         ::larder::__private::current(),
         &[
             ::larder::__private::part(
-                &::larder::__private::here_part(__risk_needs_in_impl()),
+                &::larder::__private::here_part(__risk_6a8e_needs_in_impl()),
             ),
             ::larder::__private::part(&portfolio),
             ::larder::__private::part(&factor),
@@ -77,7 +77,7 @@ fn risk_entry(portfolio: &str, factor: f64) -> ::larder::blocking::Entry<f64> {
 #[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
 fn risk_cache() -> ::larder::blocking::FnCache {
     ::larder::__private::fn_cache_sync(
-        __risk_needs_in_impl(),
+        __risk_6a8e_needs_in_impl(),
         ::larder::__private::current(),
     )
 }

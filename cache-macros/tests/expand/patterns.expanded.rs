@@ -7,7 +7,7 @@ async fn patterns(__arg0: (u32, String), x: Point) -> u32 {
             ::larder::__private::PlainShape,
             u32,
         >(
-            __patterns_needs_in_impl(),
+            __patterns_b4f2_needs_in_impl(),
             ::larder::__private::current(),
             &[
                 ::larder::__private::part(&a),
@@ -47,7 +47,7 @@ async fn patterns(__arg0: (u32, String), x: Point) -> u32 {
 #[doc(hidden)]
 #[allow(unused_mut, reason = "an example")]
 #[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
-fn __patterns_needs_in_impl() -> &'static ::larder::__private::Spec<u32> {
+fn __patterns_b4f2_needs_in_impl() -> &'static ::larder::__private::Spec<u32> {
     const {
         &::larder::__private::Spec::<
             u32,
@@ -84,7 +84,7 @@ fn patterns_entry(__arg0: (u32, String), x: Point) -> ::larder::Entry<u32> {
         #[allow(unused_variables)]
         let (a, b) = &__arg0;
         let result = ::larder::__private::entry(
-                __patterns_needs_in_impl(),
+                __patterns_b4f2_needs_in_impl(),
                 ::larder::__private::current(),
                 &[
                     ::larder::__private::part(&a),
@@ -105,7 +105,7 @@ fn patterns_entry(__arg0: (u32, String), x: Point) -> ::larder::Entry<u32> {
 #[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
 fn patterns_cache() -> ::larder::FnCache {
     ::larder::__private::fn_cache(
-        __patterns_needs_in_impl(),
+        __patterns_b4f2_needs_in_impl(),
         ::larder::__private::current(),
     )
 }

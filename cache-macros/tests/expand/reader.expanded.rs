@@ -5,7 +5,7 @@ async fn get_user(db: &Db, user_id: u64) -> Result<User, DbError> {
         ::larder::__private::ResultShape,
         Result<User, DbError>,
     >(
-        __get_user_needs_in_impl(),
+        __get_user_b808_needs_in_impl(),
         ::larder::__private::current(),
         &[::larder::__private::part(&user_id)],
     ) {
@@ -31,7 +31,7 @@ async fn get_user(db: &Db, user_id: u64) -> Result<User, DbError> {
 }
 #[doc(hidden)]
 #[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
-fn __get_user_needs_in_impl() -> &'static ::larder::__private::Spec<User> {
+fn __get_user_b808_needs_in_impl() -> &'static ::larder::__private::Spec<User> {
     {
         #[allow(unused_imports)]
         use ::larder::__private::PlainOk as _;
@@ -77,7 +77,7 @@ async fn get_user_uncached(
 #[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
 fn get_user_entry(user_id: u64) -> ::larder::Entry<User> {
     ::larder::__private::entry(
-        __get_user_needs_in_impl(),
+        __get_user_b808_needs_in_impl(),
         ::larder::__private::current(),
         &[::larder::__private::part(&user_id)],
     )
@@ -86,7 +86,7 @@ fn get_user_entry(user_id: u64) -> ::larder::Entry<User> {
 #[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
 fn get_user_cache() -> ::larder::FnCache {
     ::larder::__private::fn_cache(
-        __get_user_needs_in_impl(),
+        __get_user_b808_needs_in_impl(),
         ::larder::__private::current(),
     )
 }

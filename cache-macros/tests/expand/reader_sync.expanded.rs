@@ -3,7 +3,7 @@ pub(crate) fn score(c: &Cache, name: &str) -> u64 {
         ::larder::__private::PlainShape,
         u64,
     >(
-        __score_needs_in_impl(),
+        __score_4243_needs_in_impl(),
         ::larder::__private::given(&c),
         &[::larder::__private::part(&name)],
     ) {
@@ -17,7 +17,7 @@ pub(crate) fn score(c: &Cache, name: &str) -> u64 {
 }
 #[doc(hidden)]
 #[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
-fn __score_needs_in_impl() -> &'static ::larder::__private::Spec<u64> {
+fn __score_4243_needs_in_impl() -> &'static ::larder::__private::Spec<u64> {
     const {
         &::larder::__private::Spec::<
             u64,
@@ -50,7 +50,7 @@ pub(crate) fn score_uncached(
 #[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
 pub(crate) fn score_entry(c: &Cache, name: &str) -> ::larder::blocking::Entry<u64> {
     ::larder::__private::entry_sync(
-        __score_needs_in_impl(),
+        __score_4243_needs_in_impl(),
         ::larder::__private::given(&c),
         &[::larder::__private::part(&name)],
     )
@@ -59,7 +59,7 @@ pub(crate) fn score_entry(c: &Cache, name: &str) -> ::larder::blocking::Entry<u6
 #[allow(dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
 pub(crate) fn score_cache(c: &Cache) -> ::larder::blocking::FnCache {
     ::larder::__private::fn_cache_sync(
-        __score_needs_in_impl(),
+        __score_4243_needs_in_impl(),
         ::larder::__private::given(&c),
     )
 }

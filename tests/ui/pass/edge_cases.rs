@@ -32,6 +32,27 @@ async fn paths(n: u8) -> ::std::result::Result<(::std::option::Option<u8>), Stri
     Ok(Some(n))
 }
 
+// Aliases that are called `Result`.
+mod alias {
+    pub type Result<T> = std::result::Result<T, String>;
+    pub type Nothing = std::result::Result<(), String>;
+}
+
+#[cache_aside(key = "alias:{n}")]
+async fn aliased(n: u8) -> alias::Result<Option<u8>> {
+    Ok(Some(n))
+}
+
+#[cache_aside(key = "fmt:{n}")]
+async fn format_result(n: u8) -> std::fmt::Result {
+    if n == 0 { Err(std::fmt::Error) } else { Ok(()) }
+}
+
+#[cache_aside(key = "nothing:{n}", returns = "result")]
+async fn nothing(n: u8) -> alias::Nothing {
+    if n == 0 { Err("none".into()) } else { Ok(()) }
+}
+
 // A return type that is `Self`, or mentions it.
 #[derive(Clone)]
 struct Config(u8);

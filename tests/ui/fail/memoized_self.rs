@@ -1,0 +1,12 @@
+use larder::memoize;
+
+struct Service;
+
+impl Service {
+    #[memoize]
+    fn get(&self, id: u64) -> u64 {
+        id
+    }
+}
+
+fn main() {}
