@@ -6,7 +6,6 @@
 #[path = "common/loads.rs"]
 mod loads;
 #[path = "../cache-redis/tests/common/server.rs"]
-#[allow(unused_imports)]
 mod server;
 
 use std::{sync::Arc, time::Duration};
@@ -129,7 +128,7 @@ async fn a_load_that_began_within_a_write_stores_nothing_over_it() {
     }
 }
 
-// Guard: cache-redis/src/scripts/fill.lua, a value is stored only under the nonce that was captured before its load.
+// Guard: cache-redis/src/scripts/fill.lua, a value is stored under no nonce but the one from before its load.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_another_process_invalidated_while_it_was_loaded_is_not_cached() {
     overtaken_elsewhere(|there| there.invalidate("row:1")).await;
@@ -153,7 +152,7 @@ async fn overtaken_elsewhere(invalidate: impl Fn(&Cache) -> Invalidate) {
     let server = Server::start(&[]);
     let (here, there) = (process(&server).await, process(&server).await);
     let held = Held::new();
-    let old = larder::scoped(here, async { call(&held, 1) }).await;
+    let old = larder::scoped_sync(here, || call(&held, 1));
     held.began().await;
     invalidate(&there).await.unwrap();
     held.end();
@@ -230,7 +229,7 @@ async fn a_tag_that_was_invalidated_elsewhere_before_the_value_told_it_refuses_t
     let store = MemoryStore::new();
     let (here, there) = (on(&store).await, on(&store).await);
     let held = Held::new();
-    let old = larder::scoped(here.clone(), async { call_learned(&held, 1) }).await;
+    let old = larder::scoped_sync(here.clone(), || call_learned(&held, 1));
     held.began().await;
     there.invalidate_tags(["is:1"]).await.unwrap();
     held.end();
@@ -281,7 +280,7 @@ async fn a_late_completion_does_not_undo_a_tag_invalidation() {
         let late = if flight_wait < loads::FLIGHT_WAIT {
             given_up(&cache, &held).await
         } else {
-            let load = larder::scoped(cache.clone(), async { call(&held, 1) }).await;
+            let load = larder::scoped_sync(cache.clone(), || call(&held, 1));
             held.began().await;
             Box::pin(async move { load.await.unwrap() })
         };

@@ -119,6 +119,7 @@ async fn the_body_is_inferred_from_the_return_type_as_without_the_attribute() {
 
 /// Every kind of parameter, and bounds in both places; the body needs each of them.
 #[cache_aside(key = "joined:{T}:{N}:{items}:{separator}")]
+#[allow(clippy::multiple_bound_locations)]
 async fn joined<'a, T: Clone + Sync, const N: usize>(
     items: &'a [T; N],
     separator: &'a str,
@@ -239,7 +240,7 @@ async fn create(id: u64) -> Option<u64> {
     Some(id)
 }
 
-// Guard: cache-core/src/private/call.rs, `keep` stores a `None` only with `negative_ttl`.
+// Guard: cache-core/src/private/call.rs, `keep`, and engine/mod.rs, `memory_hit`, ask for `negative_ttl`.
 #[tokio::test]
 async fn a_none_is_not_cached_without_negative_ttl() {
     for cache in caches().await {

@@ -4,14 +4,12 @@
 #[path = "common/loads.rs"]
 mod loads;
 #[path = "../cache-redis/tests/common/server.rs"]
-#[allow(unused_imports)]
 mod server;
 
 use std::{sync::Arc, time::Duration};
 
-use larder::{Cache, Stats, cache_aside, stampede_protect};
+use larder::{Cache, Stats, cache_aside, cache_invalidate, write_through};
 use loads::{Held, in_time};
-use serde::{Deserialize, Serialize, Serializer};
 use server::{Server, wait_until};
 
 /// In Redis only, so that every call asks it.
@@ -23,6 +21,21 @@ async fn row(cache: &Cache, id: u64, found: u64) -> u64 {
 #[cache_aside(key = "held:{id}", cache = cache, skip(held))]
 async fn held_row(cache: &Cache, held: &Held, id: u64) -> Result<u64, String> {
     held.run(Ok(id)).await
+}
+
+#[cache_aside(key = "plain:{id}", cache = cache)]
+fn plain(cache: &Cache, id: u64) -> u64 {
+    id
+}
+
+#[write_through(entry = held_row(cache, id))]
+async fn write(cache: &Cache, held: &Held, id: u64) -> Result<u64, String> {
+    held.run(Ok(id)).await
+}
+
+#[cache_invalidate(cache = cache, invalidates = [held_row(cache, id)], invalidate_tags = ["rows"])]
+async fn remove(cache: &Cache, id: u64) -> Result<u64, String> {
+    Ok(id)
 }
 
 const VALUE: &str = "v:{cache:k:row:1}";
@@ -49,7 +62,8 @@ async fn a_redis_that_is_down_on_first_use_is_neither_a_panic_nor_an_error() {
     let held = Held::new();
     held.end();
     assert_eq!(held_row(&cache, &held, 7).await, Ok(7));
-    assert!(failures(&cache.stats()) > 0);
+    assert_eq!(plain(&cache, 7), 7);
+    assert!(failures(&cache.stats()) > 1);
 }
 
 // Guard: cache-core/src/engine/lead.rs, `ask` loads without the shared tier when it fails.
@@ -139,6 +153,30 @@ async fn a_read_only_replica_leaves_ok_an_ok() {
     let cache = process(&server).await;
     assert_eq!((row(&cache, 1, 10).await, row(&cache, 1, 20).await), (10, 20));
     assert!(cache.stats().shared_errors >= 2);
+}
+
+// Guard: cache-core/src/engine/write.rs, a write that Redis does not confirm is counted and is nobody's error.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_returns_its_result_whatever_redis_does() {
+    let troubles: [fn(&mut Server); 2] =
+        [Server::kill, |server| drop(server.ask(&["CONFIG", "SET", "maxmemory", "1"]))];
+    for trouble in troubles {
+        let mut server = Server::start(&[]);
+        let (cache, held) = (process(&server).await, Held::new());
+        let call = {
+            let (cache, held) = (cache.clone(), Arc::clone(&held));
+            tokio::spawn(async move { write(&cache, &held, 7).await })
+        };
+        held.began().await;
+        trouble(&mut server);
+        held.end();
+        assert_eq!(in_time("the call returns", call).await.unwrap(), Ok(7));
+        held.end();
+        assert_eq!(in_time("the call returns", write(&cache, &held, 7)).await, Ok(7));
+        assert_eq!(in_time("the call returns", remove(&cache, 7)).await, Ok(7));
+        let stats = cache.stats();
+        assert!(failures(&stats) + stats.fills_fenced > 0);
+    }
 }
 
 /// As short as the argument says.
@@ -270,204 +308,4 @@ async fn a_clear_removes_only_what_is_under_our_prefix() {
         assert_eq!(server.ask(&["EXISTS", name]), "1", "{name}");
     }
     assert_eq!((row(&ours, 1, 20).await, row(&theirs, 1, 20).await), (20, 10));
-}
-
-const FLIP: &str = "local v, at = redis.call('GET', KEYS[1]), tonumber(ARGV[1]) \
-    local byte = string.char(bit.bxor(string.byte(v, at + 1), 1)) \
-    redis.call('SET', KEYS[1], string.sub(v, 1, at) .. byte .. string.sub(v, at + 2)) return 'OK'";
-const CUT: &str = "local v = redis.call('GET', KEYS[1]) \
-    redis.call('SET', KEYS[1], string.sub(v, 1, tonumber(ARGV[1]))) return 'OK'";
-/// What begins the stored bytes; without it they are of an entry that was invalidated.
-const NONCE: usize = 16;
-
-/// Every byte of an entry in its turn is treated with `script`: each time the body runs and its result is returned.
-async fn damaged(script: &str) {
-    let server = Server::start(&[]);
-    let cache = process(&server).await;
-    row(&cache, 1, 1000).await;
-    let length: usize = server.ask(&["STRLEN", VALUE]).parse().unwrap();
-    assert!(length > 4 * NONCE, "{length}");
-    for at in 0..length {
-        assert_eq!(server.ask(&["EVAL", script, "1", VALUE, &at.to_string()]), "OK");
-        // As long as the first one when it is encoded.
-        let (before, found) = (cache.stats(), 1001 + at as u64);
-        assert_eq!(row(&cache, 1, found).await, found, "{at}");
-        let after = cache.stats();
-        assert_eq!(after.misses, before.misses + 1, "{at}");
-        assert_eq!(after.corrupt > before.corrupt, at >= NONCE, "{at}");
-        assert_eq!(row(&cache, 1, 1000).await, found, "it is replaced");
-    }
-    assert_eq!(failures(&cache.stats()), 0);
-}
-
-// Guard: cache-core/src/envelope/parse.rs, the checksum covers every byte.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flipped_bit_anywhere_is_a_miss_that_is_counted() {
-    damaged(FLIP).await;
-}
-
-// Guard: cache-core/src/envelope/parse.rs, `Reader::take` never takes more than there is.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_entry_cut_off_anywhere_is_a_miss_that_is_counted() {
-    damaged(CUT).await;
-}
-
-// Guard: cache-core/src/engine/validity.rs, the type's fingerprint is compared.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_types_value_is_a_miss_that_is_counted() {
-    #[cache_aside(key = "row:{id}", layer = "shared", cache = cache)]
-    async fn named(cache: &Cache, id: u64) -> Vec<u8> {
-        vec![id as u8; 3]
-    }
-    let server = Server::start(&[]);
-    let cache = process(&server).await;
-    for round in 1..4 {
-        assert_eq!(row(&cache, 1, 10).await, 10);
-        assert_eq!(named(&cache, 1).await, [1, 1, 1]);
-        assert_eq!(cache.stats().foreign_type, 2 * round - 1);
-    }
-}
-
-#[stampede_protect(
-    key = "all:{id}",
-    tags = ["known:{id}", "learned:{value}"],
-    layer = "shared",
-    cache = cache,
-    skip(found)
-)]
-async fn everything(cache: &Cache, id: u64, found: u64) -> u64 {
-    found
-}
-
-// Guard: cache-core/src/engine/lead.rs, `ask` takes an error reply for a load without Redis; fill.rs does the same.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_of_another_redis_type_in_our_place_is_no_error_and_is_counted() {
-    let server = Server::start(&[]);
-    let cache = process(&server).await;
-    let places = [
-        "v:{cache:k:all:1}",
-        "d:{cache:k:all:1}",
-        "l:{cache:k:all:1}",
-        "w:{cache:k:all:1}",
-        "d:{cache}",
-        "g:{cache}",
-        "d:{cache}t:known:1",
-        "d:{cache}t:learned:5",
-    ];
-    for place in places {
-        server.ask(&["FLUSHALL"]);
-        assert_eq!(server.ask(&["HSET", place, "field", "value"]), "1");
-        let before = cache.stats();
-        assert_eq!(everything(&cache, 1, 5).await, 5, "{place}");
-        assert!(cache.stats().shared_errors > before.shared_errors, "{place}");
-    }
-}
-
-// Guard: cache-core/src/engine/lead.rs, `read_asking` takes only what begins with the key's nonce.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stored_value_of_no_bytes_is_a_miss_that_is_counted() {
-    let server = Server::start(&[]);
-    let cache = process(&server).await;
-    for round in 1..4 {
-        assert_eq!(server.ask(&["SET", VALUE, ""]), "OK");
-        assert_eq!(row(&cache, 1, round).await, round);
-        assert_eq!(cache.stats().misses, round);
-    }
-    assert_eq!(row(&cache, 1, 10).await, 3);
-}
-
-// Guard: cache-core/src/envelope/parse.rs, the magic bytes are compared before anything else is believed.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_megabytes_of_garbage_are_a_miss_that_is_counted() {
-    let server = Server::start(&[]);
-    let cache = process(&server).await;
-    row(&cache, 1, 10).await;
-    let garbage = "redis.call('SET', KEYS[1], redis.call('GET', KEYS[2]) .. \
-                   string.rep('\\255', 10000000)) return 'OK'";
-    let dependency = "d:{cache:k:row:1}";
-    assert_eq!(server.ask(&["EVAL", garbage, "2", VALUE, dependency]), "OK");
-    assert_eq!(row(&cache, 1, 20).await, 20);
-    assert!(cache.stats().corrupt > 0);
-    assert_eq!(row(&cache, 1, 30).await, 20);
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Nothing;
-
-#[cache_aside(key = "nothing:{id}", layer = "shared", cache = cache, skip(held))]
-async fn nothing(cache: &Cache, held: &Held, id: u64) -> Nothing {
-    held.run(Nothing).await
-}
-
-#[cache_aside(key = "text:{length}", layer = "shared", cache = cache, skip(held))]
-async fn text(cache: &Cache, held: &Held, length: usize) -> String {
-    held.run("x".repeat(length)).await
-}
-
-// Guard: cache-core/src/envelope/parse.rs, a payload of no bytes is an entry like every other.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_value_of_no_bytes_is_cached() {
-    let server = Server::start(&[]);
-    let (cache, held) = (process(&server).await, Held::new());
-    held.end();
-    held.end();
-    for _ in 0..3 {
-        assert_eq!(nothing(&cache, &held, 1).await, Nothing);
-        assert_eq!(text(&cache, &held, 0).await, "");
-    }
-    let stats = cache.stats();
-    assert_eq!((stats.fills, stats.hits_shared, held.runs()), (2, 4, 2));
-}
-
-// Guard: cache-core/src/envelope/write.rs, a value within the limit is stored whole.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_value_of_ten_megabytes_is_cached() {
-    let server = Server::start(&[]);
-    let (cache, held) = (process(&server).await, Held::new());
-    held.end();
-    for _ in 0..3 {
-        assert_eq!(text(&cache, &held, 10_000_000).await.len(), 10_000_000);
-    }
-    let stats = cache.stats();
-    assert_eq!((stats.fills, stats.hits_shared, failures(&stats)), (1, 2, 0));
-}
-
-// Guard: cache-core/src/envelope/write.rs and parse.rs, neither passes what is larger than the limit.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_value_above_the_limit_is_returned_and_neither_stored_nor_read() {
-    let server = Server::start(&[]);
-    let held = Held::new();
-    let small = builder(&server).max_value_bytes(1 << 20).build().await.unwrap();
-    held.end();
-    assert_eq!(text(&small, &held, 10_000_000).await.len(), 10_000_000);
-    assert_eq!((small.stats().too_large, small.stats().fills), (1, 0));
-    held.end();
-    text(&process(&server).await, &held, 10_000_000).await;
-    held.end();
-    assert_eq!(text(&small, &held, 10_000_000).await.len(), 10_000_000);
-    assert_eq!((small.stats().too_large, small.stats().corrupt > 0), (2, true));
-    assert_eq!(held.runs(), 3);
-}
-
-/// Does not encode.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-struct Stubborn;
-
-impl Serialize for Stubborn {
-    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-        Err(serde::ser::Error::custom("no"))
-    }
-}
-
-// Guard: cache-core/src/engine/fill.rs, `encode` counts what does not encode.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_value_that_does_not_encode_is_returned_and_counted() {
-    #[cache_aside(key = "stubborn:{id}", layer = "shared", cache = cache)]
-    async fn stubborn(cache: &Cache, id: u64) -> Stubborn {
-        Stubborn
-    }
-    let server = Server::start(&[]);
-    let cache = process(&server).await;
-    assert_eq!(stubborn(&cache, 1).await, Stubborn);
-    assert_eq!((cache.stats().codec_errors, cache.stats().fills), (1, 0));
 }

@@ -6,7 +6,6 @@
 #[path = "common/loads.rs"]
 mod loads;
 #[path = "../cache-redis/tests/common/server.rs"]
-#[allow(unused_imports)]
 mod server;
 
 use std::{
@@ -170,7 +169,7 @@ fn a_leader_looks_into_memory_once_more_before_it_loads() {
     assert_eq!(DOUBLED.load(SeqCst), 1);
 }
 
-// Guard: cache-core/src/engine/lead.rs, `ask_until` reads the shared tier first.
+// Guard: cache-core/src/engine/lead.rs, `ask_until` reads the shared tier, and takes what its claim finds.
 #[tokio::test]
 async fn a_leader_looks_into_the_shared_tier_before_it_loads() {
     let store = MemoryStore::new();
@@ -191,7 +190,7 @@ async fn a_value_that_another_process_stored_after_the_look_is_taken_all_the_sam
     let there = on(&store).await;
     let held = Held::new();
     let gate = chaos.hold(Operation::Claim);
-    let late = larder::scoped(here, async { call(&held, 2) }).await;
+    let late = larder::scoped_sync(here, || call(&held, 2));
     in_time("it has looked", gate.arrived(1)).await;
     held.end();
     larder::scoped(there, async { assert_eq!(row(&held, 1, 1).await, 1) }).await;
@@ -239,20 +238,18 @@ async fn process(url: &str) -> Cache {
     builder.flight_wait(loads::FLIGHT_WAIT).build().await.unwrap()
 }
 
-async fn protected(cache: &Cache, held: &Arc<Held>, found: u64) -> JoinHandle<u64> {
+fn protected(cache: &Cache, held: &Arc<Held>, found: u64) -> JoinHandle<u64> {
     let held = Arc::clone(held);
-    larder::scoped(cache.clone(), async {
+    larder::scoped_sync(cache.clone(), || {
         larder::spawn(async move { report(&held, 1, found).await })
     })
-    .await
 }
 
-async fn protected_briefly(cache: &Cache, held: &Arc<Held>, found: u64) -> JoinHandle<u64> {
+fn protected_briefly(cache: &Cache, held: &Arc<Held>, found: u64) -> JoinHandle<u64> {
     let held = Arc::clone(held);
-    larder::scoped(cache.clone(), async {
+    larder::scoped_sync(cache.clone(), || {
         larder::spawn(async move { brief(&held, 1, found).await })
     })
-    .await
 }
 
 async fn stored(cache: &Cache) -> Option<u64> {
@@ -268,7 +265,7 @@ async fn fifty_callers_in_five_processes_run_a_protected_function_once() {
     for _ in 0..5 {
         let cache = process(&server.url()).await;
         for _ in 0..10 {
-            callers.push(protected(&cache, &held, 3).await);
+            callers.push(protected(&cache, &held, 3));
         }
         waiting(&cache, 9).await;
     }
@@ -286,10 +283,10 @@ async fn a_load_whose_lock_was_deleted_and_acquired_again_stores_nothing() {
     let server = Server::start(&[]);
     let (stalled, successor) = (process(&server.url()).await, process(&server.url()).await);
     let (old, new) = (Held::new(), Held::new());
-    let first = protected(&stalled, &old, 1).await;
+    let first = protected(&stalled, &old, 1);
     old.began().await;
     assert_eq!(server.ask(&["DEL", LEASE]), "1");
-    let second = protected(&successor, &new, 2).await;
+    let second = protected(&successor, &new, 2);
     new.began().await;
     old.end();
     assert_eq!(first.await.unwrap(), 1, "its own caller gets what it loaded");
@@ -306,10 +303,10 @@ async fn a_key_deleted_and_loaded_again_in_one_process_keeps_the_second_value() 
     let server = Server::start(&[]);
     let cache = process(&server.url()).await;
     let (old, new) = (Held::new(), Held::new());
-    let first = protected(&cache, &old, 1).await;
+    let first = protected(&cache, &old, 1);
     old.began().await;
     larder::scoped(cache.clone(), async { report_entry(1).invalidate().await.unwrap() }).await;
-    let second = protected(&cache, &new, 2).await;
+    let second = protected(&cache, &new, 2);
     new.began().await;
     new.end();
     assert_eq!(second.await.unwrap(), 2);
@@ -325,9 +322,9 @@ async fn a_body_that_outlives_its_lock_keeps_it() {
     let server = Server::start(&[]);
     let (here, there) = (process(&server.url()).await, process(&server.url()).await);
     let (holder, other) = (Held::new(), Held::new());
-    let first = protected_briefly(&here, &holder, 1).await;
+    let first = protected_briefly(&here, &holder, 1);
     holder.began().await;
-    let second = protected_briefly(&there, &other, 2).await;
+    let second = protected_briefly(&there, &other, 2);
     // A renewal comes at each third of the lock's life: four of them, and it would be over.
     let (mut renewals, mut before) = (0, 1500);
     wait_until("the lock was renewed four times", || {
@@ -351,12 +348,12 @@ async fn a_lock_left_by_a_killed_process_ends() {
     server.ask(&["ACL", "SETUSER", "doomed", "on", ">x", "~*", "&*", "+@all"]);
     let killed = process(&format!("redis://doomed:x@{}", server.address())).await;
     let (dead, alive) = (Held::new(), Held::new());
-    let lost = protected_briefly(&killed, &dead, 1).await;
+    let lost = protected_briefly(&killed, &dead, 1);
     dead.began().await;
     // To the server this is a process that is gone: it neither renews nor gives back.
     server.ask(&["ACL", "DELUSER", "doomed"]);
     assert_eq!(server.ask(&["EXISTS", BRIEF_LEASE]), "1");
-    let next = protected_briefly(&process(&server.url()).await, &alive, 2).await;
+    let next = protected_briefly(&process(&server.url()).await, &alive, 2);
     alive.began().await;
     alive.end();
     assert_eq!(in_time("the lock ends", next).await.unwrap(), 2);

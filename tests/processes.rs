@@ -56,6 +56,11 @@ impl Test {
         Worker::start(&self.world, &redis().url(), &self.prefix).await
     }
 
+    /// Whether a write of the row is under way in some process.
+    fn has_writers(&self, key: &str) -> bool {
+        redis().ask(&["EXISTS", &format!("w:{{{}:k:row:{key}}}", self.prefix)]) == "1"
+    }
+
     /// Runs a future with the cache of this process.
     async fn here<F: Future>(&self, future: F) -> F::Output {
         larder::scoped(self.cache.clone(), future).await

@@ -36,6 +36,13 @@ impl Held {
         })
     }
 
+    /// One that never stops, and counts its runs.
+    pub fn open() -> Arc<Self> {
+        let held = Self::new();
+        held.end.add_permits(1000);
+        held
+    }
+
     /// The body.
     pub async fn run<T>(&self, value: T) -> T {
         self.runs.fetch_add(1, SeqCst);

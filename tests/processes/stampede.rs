@@ -76,6 +76,9 @@ async fn a_holder_that_gives_up_hands_the_lock_to_the_other_process_at_once() {
         until("the others are there", || test.world.notes("r.arrived").len() == 10).await;
         ours.abort();
         assert!(ours.await.unwrap_err().is_cancelled());
+        let since = Instant::now();
+        until("the worker runs", || test.world.notes("r").len() == 2).await;
+        assert!(since.elapsed() < LOCK / 2, "it waited for the lock's end: {:?}", since.elapsed());
         test.world.release("r");
         assert_eq!(theirs.await.unwrap(), "7");
     })

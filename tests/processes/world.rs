@@ -75,11 +75,15 @@ impl World {
         }
     }
 
-    /// Commits a row after so many microseconds, and goes on for as many more.
+    /// Commits a row after so many microseconds, and goes on for as many more. `{key}-PROCESS` can be held before the
+    /// commit and `{key}-PROCESS-end` after it.
     async fn write(&self, key: &str, value: u64, [before, after]: [u64; 2]) -> Row {
         sleep(Duration::from_micros(before)).await;
+        let mine = format!("{key}-{}", std::process::id());
+        self.pass(&mine).await;
         let row = self.commit(key, value);
         sleep(Duration::from_micros(after)).await;
+        self.pass(&format!("{mine}-end")).await;
         row
     }
 
@@ -92,7 +96,7 @@ impl World {
     }
 }
 
-fn row(value: u64) -> Row {
+pub(crate) fn row(value: u64) -> Row {
     Row { kind: "plain".into(), value }
 }
 

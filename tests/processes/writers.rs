@@ -3,9 +3,9 @@
 use std::env;
 
 use crate::{
-    Test,
+    Test, until,
     worker::Worker,
-    world::{Row, read, read_strictly_entry, write, write_and_invalidate},
+    world::{Row, read, read_strictly, read_strictly_entry, row, write, write_and_invalidate},
 };
 
 const ROUNDS: u64 = 150;
@@ -68,6 +68,34 @@ async fn two_processes_that_write_one_row_leave_what_was_committed_last_or_nothi
         assert_eq!(worker.tell(&format!("strictly {key}")).await, shown(&last), "seed {seed}");
     }
     assert!(renewed > ROUNDS / 5, "most rounds tested nothing: {renewed}");
+}
+
+#[tokio::test]
+async fn a_writer_that_is_killed_after_its_commit_leaves_nothing_older_behind() {
+    let test = Test::new().await;
+    for beside in ["a reader", "a writer"] {
+        let mut worker = test.worker().await;
+        let key = &beside.replace(' ', "-");
+        let held = format!("{key}-{}", worker.pid());
+        test.world.commit(key, 1);
+        test.world.hold(&held);
+        test.world.hold(&format!("{held}-end"));
+        let _never = worker.order(&format!("write {key} 3 0 0")).await;
+        until("the worker has announced its write", || test.has_writers(key)).await;
+
+        test.here(async {
+            match beside {
+                "a reader" => drop(read_strictly(&test.world, key).await),
+                _ => drop(write(&test.world, key, 2, [0, 0]).await),
+            }
+        })
+        .await;
+        test.world.release(&held);
+        until("the worker has committed", || test.world.committed(key) == Some(row(3))).await;
+        worker.kill().await;
+        let read = test.here(read_strictly(&test.world, key)).await;
+        assert_eq!(read, Some(row(3)), "beside {beside}");
+    }
 }
 
 /// What Redis has, without a load and without the memory of this process.

@@ -156,8 +156,14 @@ impl Engine {
 
     /// Counts an error of the shared tier, and tells when it is the first one.
     pub(crate) fn count_error(&self, error: &Error) {
-        if error.status() == Status::Temporary && !self.down.swap(true, Ordering::Relaxed) {
-            tracing::warn!(target: "larder", %error, "the shared tier is away; calls go on without it");
+        let refused = error.kind() == ErrorKind::Unauthorized;
+        let away = refused || error.status() == Status::Temporary;
+        if away && !self.down.swap(true, Ordering::Relaxed) {
+            if refused {
+                tracing::error!(target: "larder", %error, "the shared tier lets nobody in; calls go on without it");
+            } else {
+                tracing::warn!(target: "larder", %error, "the shared tier is away; calls go on without it");
+            }
             self.events.tell(|| Event::SharedDown { error: error.clone() });
         }
         self.counters.count(match error.kind() {
