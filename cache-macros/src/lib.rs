@@ -112,7 +112,7 @@ use crate::{
 ///
 /// # Panics
 ///
-/// A panic of the body reaches its own caller only; one of those who wait runs the body again.
+/// A panic of the body reaches its own caller only; those who wait run the body themselves.
 #[proc_macro_attribute]
 pub fn cache_aside(options: TokenStream, item: TokenStream) -> TokenStream {
     annotate(Attribute::CacheAside, options.into(), item.into()).into()
@@ -415,15 +415,13 @@ fn expansion(
     function: Function,
     errors: &Errors,
 ) -> Expansion {
-    let callee = Callee::new(function);
-    let sound = model::check_function(attribute, &callee, errors);
-    let nothing = proc_macro2::TokenStream::new;
+    let mut callee = Callee::new(function);
+    callee.sound = model::check_function(attribute, &callee, errors);
     if attribute.reads() {
         let reader = Reader::new(attribute, options, callee, errors);
-        let stubs = if sound { expand::stubs(&reader) } else { nothing() };
-        Expansion { good: expand::reader(&reader), stubs }
+        Expansion { good: expand::reader(&reader), stubs: expand::stubs(&reader) }
     } else {
         let writer = Writer::new(attribute, options, callee, errors);
-        Expansion { good: expand::writer(&writer), stubs: nothing() }
+        Expansion { good: expand::writer(&writer), stubs: proc_macro2::TokenStream::new() }
     }
 }

@@ -54,9 +54,10 @@ impl RedisConfig {
     /// The server at `url`, with the prefix `cache:`, 500 ms for an operation and 1 s for a connection.
     ///
     /// ```
-    /// # use cache_redis::RedisConfig;
-    /// let config = RedisConfig::new("redis-sentinel://a,b,c/main");
-    /// assert!(format!("{config:?}").contains("prefix: \"cache:\""));
+    /// use cache_redis::RedisConfig;
+    ///
+    /// let config = RedisConfig::new("redis://localhost:6379/0");
+    /// assert!(config.validate().is_ok());
     /// ```
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
@@ -90,12 +91,13 @@ impl RedisConfig {
         self
     }
 
-    /// The longest that one operation may take, the wait for a first connection included.
+    /// The longest that one operation may take, the wait for a first connection included. Default 500 ms.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use cache_redis::RedisConfig;
-    /// let config = RedisConfig::new("redis://localhost").deadline(Duration::from_millis(200));
+    /// use std::time::Duration;
+    /// use cache_redis::RedisConfig;
+    ///
+    /// let config = RedisConfig::new("redis://localhost").deadline(Duration::from_millis(100));
     /// ```
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
@@ -103,12 +105,13 @@ impl RedisConfig {
         self
     }
 
-    /// The longest that making a connection may take.
+    /// The longest that making a connection may take. Default 1 s.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use cache_redis::RedisConfig;
-    /// let config = RedisConfig::new("redis://localhost").connect_timeout(Duration::from_secs(3));
+    /// use std::time::Duration;
+    /// use cache_redis::RedisConfig;
+    ///
+    /// let config = RedisConfig::new("redis://far.away").connect_timeout(Duration::from_secs(3));
     /// ```
     #[must_use]
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
@@ -120,8 +123,9 @@ impl RedisConfig {
     /// that old entries survive more invalidations of other keys; every miss transfers the pattern log.
     ///
     /// ```
-    /// # use cache_redis::RedisConfig;
-    /// let config = RedisConfig::new("redis://localhost").log_records(2_048);
+    /// use cache_redis::RedisConfig;
+    ///
+    /// let config = RedisConfig::new("redis://localhost").log_records(2048);
     /// ```
     #[must_use]
     pub const fn log_records(mut self, records: usize) -> Self {
@@ -130,10 +134,12 @@ impl RedisConfig {
     }
 
     /// Whether to look for the values of an invalidated pattern in the background and give their memory back (a
-    /// bounded `SCAN`; default true). Without it they stay until they expire, unused.
+    /// bounded [`SCAN`](https://redis.io/docs/latest/commands/scan/); default true). Without it they stay until they
+    /// expire, unused.
     ///
     /// ```
-    /// # use cache_redis::RedisConfig;
+    /// use cache_redis::RedisConfig;
+    ///
     /// let config = RedisConfig::new("redis://localhost").sweep(false);
     /// ```
     #[must_use]
@@ -146,9 +152,11 @@ impl RedisConfig {
     /// is called on.
     ///
     /// ```
-    /// # use cache_redis::RedisConfig;
+    /// use cache_redis::{RedisConfig, RedisStore};
+    ///
     /// let runtime = tokio::runtime::Runtime::new()?;
     /// let config = RedisConfig::new("redis://localhost").runtime(runtime.handle().clone());
+    /// assert!(RedisStore::lazy(config).is_ok()); // outside the runtime
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]
@@ -157,11 +165,14 @@ impl RedisConfig {
         self
     }
 
-    /// Trusts this certificate (PEM) instead of the system's.
+    /// Trusts this certificate (PEM) instead of the system's. Feature `tls`.
     ///
-    /// ```
-    /// # use cache_redis::RedisConfig;
-    /// let config = RedisConfig::new("rediss://localhost").root_certificate("-----BEGIN CERTIFICATE-----…");
+    /// ```no_run
+    /// use cache_redis::RedisConfig;
+    ///
+    /// let pem = std::fs::read("ca.pem")?;
+    /// let config = RedisConfig::new("rediss://localhost").root_certificate(pem);
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     #[cfg(feature = "tls")]
     #[must_use]
@@ -170,12 +181,14 @@ impl RedisConfig {
         self
     }
 
-    /// Shows this certificate and proves it with this key (both PEM).
+    /// Shows this certificate to the server and proves it with this key (both PEM). Feature `tls`.
     ///
-    /// ```
-    /// # use cache_redis::RedisConfig;
-    /// let config = RedisConfig::new("rediss://localhost")
-    ///     .client_certificate("-----BEGIN CERTIFICATE-----…", "-----BEGIN PRIVATE KEY-----…");
+    /// ```no_run
+    /// use cache_redis::RedisConfig;
+    ///
+    /// let (certificate, key) = (std::fs::read("client.pem")?, std::fs::read("client.key")?);
+    /// let config = RedisConfig::new("rediss://localhost").client_certificate(certificate, key);
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     #[cfg(feature = "tls")]
     #[must_use]
