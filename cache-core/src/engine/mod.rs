@@ -27,7 +27,7 @@ use self::{call::FlightKey, replay::Replay};
 pub(crate) use self::{
     call::{Call, Entered, Landed, Loaded},
     fill::{Keep, Run},
-    invalidate::Invalidating,
+    invalidate::{Invalidating, Order},
     write::{Writing, Written},
 };
 use crate::{
@@ -114,7 +114,8 @@ impl Engine {
         }
         let ours = entry.version == site.version
             && same_rules(entry.rules, site.rules)
-            && entry.types.as_deref().unwrap_or_default() == key.types();
+            && entry.types.as_deref().unwrap_or_default() == key.types()
+            && !(entry.alone && site.layer.shared());
         let wanted = entry.value.is_some() || site.negative_ttl.is_some();
         (ours && wanted).then_some(entry)
     }
