@@ -115,7 +115,13 @@ const MUTANTS: &[Mutant] = &[
         "is_some_and(|there| Arc::ptr_eq(there, flight))",
         "is_some()",
     ),
-    ("tells_nobody_of_a_take_over", "flight/mod.rs", "old.supersede();", "drop(old);"),
+    ("tells_nobody_of_a_take_over", "flight/mod.rs", "new.follow(old);", "let _ = old;"),
+    (
+        "ends_untold",
+        "flight/leader.rs",
+        "self.flight.tell_ended();",
+        "",
+    ),
     (
         "wakes_before_the_result_is_set",
         "flight/state.rs",

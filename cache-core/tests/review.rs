@@ -14,8 +14,8 @@ use std::{
 
 use cache_core::{
     __private::{
-        Layer, PlainShape, ResultShape, Spec, entry, given, lookup, shared, sharing::Probe,
-        write_through, writer,
+        Layer, PlainShape, ResultShape, Spec, entry, entry_sync, given, lookup, shared,
+        sharing::Probe, write_through, writer,
     },
     Cache, CacheBuilder, Clock, ErrorKind, ManualClock, SharedValue,
 };
@@ -318,6 +318,21 @@ async fn leaders_that_are_cancelled_one_after_another_do_not_prolong_the_wait() 
     assert!(cache.stats().coalesced <= 12, "{}", cache.stats().coalesced);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_load_that_was_taken_over_is_stored_unless_its_successor_was_there_first() {
+    let cache = builder().build().await.unwrap();
+    let (first, second) = (Arc::new(Slow::default()), Arc::new(Slow::default()));
+    let old = start(&PLAIN, &cache, &first, 1);
+    first.began.notified().await;
+    let new = start(&PLAIN, &cache, &second, 2);
+    second.began.notified().await;
+    first.end.notify_one();
+    assert_eq!(old.await.unwrap(), 1);
+    assert_eq!(get(&cache).await, Some(1), "else a slow function is never cached while it is busy");
+    second.end.notify_one();
+    assert_eq!(new.await.unwrap(), 2);
+}
+
 #[test]
 fn a_caller_outside_tokio_waits_for_another_ones_load() {
     let cache = Cache::memory();
@@ -585,6 +600,46 @@ async fn an_entry_with_tags_lives_as_long_as_the_call_says() {
 }
 
 // Values with a will of their own
+
+/// Its copies invalidate keys when they are dropped.
+#[derive(Clone)]
+struct Busy(Cache, Arc<AtomicUsize>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.1.fetch_add(1, SeqCst);
+        let mut context = Context::from_waker(Waker::noop());
+        for key in 0..256 {
+            let invalidate =
+                std::future::IntoFuture::into_future(self.0.invalidate(&format!("x{key}")));
+            assert!(std::pin::pin!(invalidate).poll(&mut context).is_ready());
+        }
+    }
+}
+
+#[test]
+fn a_value_may_use_the_cache_while_it_is_dropped() {
+    static BUSY: Spec<Busy> =
+        Spec::new(cache_core::__private::memory::<Busy>(), "review", "busy", &["b:", ""]);
+    let (done, finished) = std::sync::mpsc::channel();
+    let (clock, time) = Clock::manual();
+    std::thread::spawn(move || {
+        let rt = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let cache = rt.block_on(Cache::builder().max_entries(4).clock(clock).build()).unwrap();
+        let other = Cache::memory();
+        let drops = Arc::new(AtomicUsize::new(0));
+        for n in 0..2_000u64 {
+            // Values that use the cache they are kept in, and values that use another one.
+            let within = if n % 2 == 0 { cache.clone() } else { other.clone() };
+            let busy = Busy(within, Arc::clone(&drops));
+            entry_sync(&BUSY, given(&cache), &[&n]).set(busy).unwrap();
+            time.advance(Duration::from_millis(1));
+        }
+        done.send(drops.load(SeqCst)).unwrap();
+    });
+    let drops = finished.recv_timeout(Duration::from_secs(60)).expect("it hangs");
+    assert!(drops > 2_000, "evicted values were dropped: {drops}");
+}
 
 /// Its encoding, or its decoding, panics.
 #[derive(Clone, Debug, PartialEq)]

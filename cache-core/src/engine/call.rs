@@ -193,8 +193,8 @@ impl Call {
         self.engine.flights.take_over(&self.flight_key(), late, joinable, || self.fence())
     }
 
-    /// A flight that began before an invalidation of anything this call depends on is not joined.
-    fn is_joinable(&self, fence: &Fence) -> bool {
+    /// A flight that began before an invalidation of anything this call depends on is not joined, and stores nothing.
+    pub(super) fn is_joinable(&self, fence: &Fence) -> bool {
         self.engine.fences.is_current(self.key.hash(), self.key.text(), fence)
     }
 

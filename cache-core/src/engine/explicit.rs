@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     envelope::{self, Envelope, EnvelopeWriter, Header},
+    memory::drops,
     stats::Counter,
     value::Stored,
 };
@@ -129,13 +130,15 @@ impl Call {
         let entry = old.with_fence(old.fence.clone().with_tags(&engine.fences, tags));
         // Under the key's lock, so that an invalidation finds one of the two entries. When one of the tags was invalidated
         // since the value was loaded, the entry goes with it.
-        engine.fences.with_key(self.key.hash(), || {
-            let tagged = engine.memory.remove_if(self.key.as_ref(), &old)
-                && engine.fences.is_live(self.key.text(), &entry.fence);
-            if tagged {
-                engine.memory.insert(self.key.clone(), Arc::new(entry));
-            }
-            tagged
+        drops::after(|| {
+            engine.fences.with_key(self.key.hash(), || {
+                let tagged = engine.memory.remove_if(self.key.as_ref(), &old)
+                    && engine.fences.is_live(self.key.text(), &entry.fence);
+                if tagged {
+                    engine.memory.insert(self.key.clone(), Arc::new(entry));
+                }
+                tagged
+            })
         })
     }
 

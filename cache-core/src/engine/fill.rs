@@ -146,7 +146,8 @@ impl Run {
 
     async fn store(&mut self, loaded: &Loaded, life: Option<Duration>, learned: &[String]) {
         let engine = Arc::clone(&self.call.engine);
-        if self.leader.as_ref().is_some_and(Leader::is_superseded) {
+        let superseded = self.leader.as_ref().is_some_and(Leader::is_superseded);
+        if superseded || !self.call.is_joinable(&loaded.fence) {
             engine.counters.count(Counter::FillsFenced);
             return;
         }

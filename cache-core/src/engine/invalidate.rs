@@ -9,6 +9,7 @@ use super::Engine;
 use crate::{
     events::Event,
     key::{KeyBuffer, KeyRef, raw_key},
+    memory::drops,
     stats::Counter,
 };
 
@@ -52,7 +53,7 @@ impl Engine {
 
     /// Invalidates a key in this process, untold and uncounted.
     pub(crate) fn forget(&self, key: KeyRef<'_>) {
-        self.fences.invalidate_key(key.hash(), || self.memory.remove(key));
+        drops::after(|| self.fences.invalidate_key(key.hash(), || self.memory.remove(key)));
     }
 
     fn forget_text(&self, key: &str) {

@@ -38,7 +38,7 @@ use crate::{
     fence::{Fence, Fences},
     flight::Flights,
     key::{Key, KeyRef},
-    memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict},
+    memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
     private::{BY_HAND, Site},
     stats::{Counter, Counters, Stats},
 };
@@ -123,8 +123,10 @@ impl Engine {
     /// Keeps a value in memory unless something it depends on was invalidated since its fence was made.
     pub(crate) fn keep_in_memory(&self, key: &Key, entry: MemoryEntry) -> bool {
         let entry = Arc::new(entry);
-        self.fences.admit(key.hash(), key.text(), &entry.fence, || {
-            self.memory.insert(key.clone(), Arc::clone(&entry));
+        drops::after(|| {
+            self.fences.admit(key.hash(), key.text(), &entry.fence, || {
+                self.memory.insert(key.clone(), Arc::clone(&entry));
+            })
         })
     }
 
@@ -159,7 +161,7 @@ impl Engine {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        self.memory.run_pending();
+        drops::after(|| self.memory.run_pending());
         self.counters.snapshot(self.memory.len(), self.memory.weighted_size())
     }
 }

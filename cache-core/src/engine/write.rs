@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use cache_store::{Begin, Begun, Error, ErrorKind, Finish, Invalidation, Life, Nonce};
 
 use super::{Call, fill::dependency_life};
-use crate::{clock::Moment, fence::Fence, runtime, stats::Counter, value::Stored};
+use crate::{clock::Moment, fence::Fence, memory::drops, runtime, stats::Counter, value::Stored};
 
 /// How long readers keep out of the way of a writer that never comes back.
 const WRITE_TTL: Duration = Duration::from_secs(30);
@@ -205,10 +205,12 @@ impl LocalWrite {
         let Call { engine, key, site, .. } = call;
         let fence = self.fence.clone().with_tags(&engine.fences, &written.learned);
         let entry = Arc::new(call.memory_entry(&written.value, &fence, expires, encoded));
-        let stored = engine.fences.replace(key.hash(), key.text(), &fence, || {
-            if site.layer.memory() {
-                engine.memory.insert(key.clone(), entry);
-            }
+        let stored = drops::after(|| {
+            engine.fences.replace(key.hash(), key.text(), &fence, || {
+                if site.layer.memory() {
+                    engine.memory.insert(key.clone(), entry);
+                }
+            })
         });
         if stored {
             engine.counters.count(Counter::Fills);

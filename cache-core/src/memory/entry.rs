@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::drops;
 use crate::clock::{Clock, Moment};
 use crate::fence::Fence;
 use crate::key::Types;
@@ -38,6 +39,12 @@ impl MemoryEntry {
     pub(crate) fn is_expired(&self, clock: &Clock) -> bool {
         // The clock is not read for an entry that lives for ever.
         self.expires.is_some_and(|expires| expires <= clock.now())
+    }
+}
+
+impl Drop for MemoryEntry {
+    fn drop(&mut self) {
+        drops::one(self.value.take());
     }
 }
 
