@@ -96,6 +96,13 @@ const MUTANTS: &[Mutant] = &[
         let mut log = write(&self.log);
         // Numbered",
     ),
+    ("leaves_no_mark_when_a_write_ends", "fence/keys.rs", "if done {", "if false {"),
+    (
+        "stores_a_write_that_was_overtaken",
+        "fence/keys.rs",
+        "let current = shard.last(hash) <= born.number();",
+        "let current = true;",
+    ),
     (
         "joins_whatever_flight_is_there",
         "flight/mod.rs",
