@@ -96,6 +96,13 @@ const MUTANTS: &[Mutant] = &[
         let mut log = write(&self.log);
         // Numbered",
     ),
+    ("leaves_no_mark_when_a_write_ends", "fence/keys.rs", "if done {", "if false {"),
+    (
+        "stores_a_write_that_was_overtaken",
+        "fence/keys.rs",
+        "let current = shard.last(hash) <= born.number();",
+        "let current = true;",
+    ),
     (
         "joins_whatever_flight_is_there",
         "flight/mod.rs",
@@ -115,7 +122,13 @@ const MUTANTS: &[Mutant] = &[
         "is_some_and(|there| Arc::ptr_eq(there, flight))",
         "is_some()",
     ),
-    ("tells_nobody_of_a_take_over", "flight/mod.rs", "old.supersede();", "drop(old);"),
+    ("tells_nobody_of_a_take_over", "flight/mod.rs", "new.follow(old);", "let _ = old;"),
+    (
+        "ends_untold",
+        "flight/leader.rs",
+        "self.flight.tell_ended();",
+        "",
+    ),
     (
         "wakes_before_the_result_is_set",
         "flight/state.rs",

@@ -8,7 +8,7 @@ use cache_template::Glob;
 use crate::{
     builder::CacheBuilder,
     config::CacheConfig,
-    engine::Engine,
+    engine::{Engine, Order},
     events::Events,
     explicit::{GetOrSet, Invalidate, Set, by_hand},
     key::{KeyBuffer, raw_key},
@@ -348,7 +348,8 @@ impl Cache {
     fn invalidation(&self, what: Result<Invalidation>) -> Invalidate {
         let engine = Arc::clone(&self.0);
         Invalidate::of(
-            what.map(|what| (engine, what, true)).map_err(|error| error.during("invalidate")),
+            what.map(|what| Order { engine, what, shared: true })
+                .map_err(|error| error.during("invalidate")),
         )
     }
 

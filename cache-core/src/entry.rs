@@ -6,7 +6,7 @@ use cache_store::{Error, ErrorKind, Invalidation, Result};
 use cache_template::Glob;
 
 use crate::{
-    engine::Engine,
+    engine::{Engine, Order},
     explicit::Invalidate,
     key::{KeyBuffer, KeyPart, render_key},
     private::{Given, Site, Spec, Subject},
@@ -265,18 +265,16 @@ impl<T> Entry<T> {
     }
 
     pub(crate) fn into_subject(self) -> Option<Subject<T>> {
-        self.0.filter(|subject| subject.engine.enabled())
+        self.0
     }
 
     pub(crate) fn engine(&self) -> Option<&Arc<Engine>> {
         self.0.as_ref().map(|subject| &subject.engine)
     }
 
-    /// The engine, what to invalidate, and whether other processes have to know.
-    pub(crate) fn target(&self) -> Option<(Arc<Engine>, Invalidation, bool)> {
-        let subject = self.0.as_ref()?;
-        let what = Invalidation::Keys(vec![subject.key.text().to_owned()]);
-        Some((Arc::clone(&subject.engine), what, subject.spec.site.layer.shared()))
+    /// What invalidates the entry.
+    pub(crate) fn target(&self) -> Option<Order> {
+        self.0.as_ref().map(Subject::invalidation)
     }
 }
 
@@ -308,7 +306,8 @@ impl FnCache {
         Invalidate::of(self.target().ok_or_else(no_cache))
     }
 
-    pub(crate) fn target(&self) -> Option<(Arc<Engine>, Invalidation, bool)> {
+    /// What invalidates everything that the function stored.
+    pub(crate) fn target(&self) -> Option<Order> {
         let glob = match (self.site.path(), self.site.key) {
             (Some(path), [first, second, rest @ ..]) => {
                 let first = format!("{first}{path}{second}");
@@ -318,9 +317,11 @@ impl FnCache {
             }
             _ => Glob::from_template(self.site.key),
         };
-        let glob = glob.as_str().to_owned();
-        let engine = Arc::clone(self.engine.as_ref()?);
-        Some((engine, Invalidation::Pattern(glob), self.site.layer.shared()))
+        Some(Order {
+            engine: Arc::clone(self.engine.as_ref()?),
+            what: Invalidation::Pattern(glob.as_str().to_owned()),
+            shared: self.site.layer.shared(),
+        })
     }
 }
 

@@ -3,15 +3,14 @@
 use std::{
     future::{Future, IntoFuture},
     marker::PhantomData,
-    sync::Arc,
     time::Duration,
 };
 
-use cache_store::{BoxFuture, Error, ErrorKind, Invalidation, Result};
+use cache_store::{BoxFuture, Error, ErrorKind, Result};
 
 use crate::{
     cache::Cache,
-    engine::{Engine, Invalidating},
+    engine::{Invalidating, Order},
     key::{KeyBuffer, raw_key},
     private::{Miss, ResultShape, Spec, Subject, sharing::Share},
     value::SharedValue,
@@ -45,13 +44,13 @@ const MARGIN: Duration = Duration::from_millis(50);
 #[must_use = "an invalidation does nothing before it is awaited"]
 #[derive(Debug)]
 pub struct Invalidate {
-    what: Result<(Arc<Engine>, Invalidation, bool)>,
+    order: Result<Order>,
     everywhere: bool,
 }
 
 impl Invalidate {
-    pub(crate) fn of(what: Result<(Arc<Engine>, Invalidation, bool)>) -> Self {
-        Self { what, everywhere: false }
+    pub(crate) fn of(order: Result<Order>) -> Self {
+        Self { order, everywhere: false }
     }
 
     /// Also waits until no other process can serve what was invalidated from its memory: the cache's
@@ -73,30 +72,27 @@ impl Invalidate {
     }
 
     async fn run(self) -> Result<()> {
-        let (engine, what, shared) = self.what?;
-        if !shared {
-            engine.invalidate_here(&what);
-            return Ok(());
-        }
-        Invalidating::new(&engine, what).run().await?;
-        if self.everywhere && engine.shared.is_some() {
-            tokio::time::sleep(engine.settings.coherence_bound + MARGIN).await;
+        let order = self.order?;
+        let waits = (self.everywhere && !order.is_local())
+            .then(|| order.engine.settings.coherence_bound + MARGIN);
+        Invalidating::new(order).run().await?;
+        if let Some(waits) = waits {
+            tokio::time::sleep(waits).await;
         }
         Ok(())
     }
 
-    /// For sync callers: waits on the calling thread.
+    /// For sync callers: waits on the calling thread, and never for other processes' memory.
     pub(crate) fn run_sync(self) -> Result<()> {
-        let here = match &self.what {
-            Ok((engine, _, shared)) => !shared || engine.shared.is_none(),
-            Err(_) => true,
-        };
-        if here {
-            let (engine, what, _) = self.what?;
-            engine.invalidate_here(&what);
+        let order = self.order?;
+        if order.is_local() {
+            order.engine.invalidate_here(&order.what);
             return Ok(());
         }
-        crate::runtime::wait_for(self.run()).unwrap_or_else(|| Err(crate::blocking::not_here()))
+        // Where waiting is not possible, it is dropped and so happens later.
+        let invalidating = Invalidating::new(order);
+        crate::runtime::wait_for(invalidating.run())
+            .unwrap_or_else(|| Err(crate::blocking::not_here()))
     }
 }
 

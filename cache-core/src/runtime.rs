@@ -34,6 +34,11 @@ pub(crate) fn handle() -> Result<&'static Handle> {
     Ok(RUNTIME.get_or_init(|| started))
 }
 
+/// Whether the calling thread is the thread `larder`, which must not be blocked.
+pub(crate) fn is_own_thread() -> bool {
+    IS_LARDER.get()
+}
+
 /// Runs `future` on the thread `larder` and blocks the calling thread until it is done; `None`, with the reason in the
 /// log, when that is impossible: the future panicked, the thread cannot be started, or it is the calling one.
 ///
@@ -43,7 +48,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    if IS_LARDER.get() {
+    if is_own_thread() {
         tracing::error!(
             "a sync cached function ran on Larder's own thread, where it cannot wait: the shared tier is passed over"
         );

@@ -3,6 +3,7 @@
 use std::{
     any::{Any, TypeId, type_name},
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
@@ -141,16 +142,25 @@ pub(crate) struct ErasedType {
 
 impl ErasedType {
     pub(crate) fn encode(&self, value: &Erased, codec: Codec, out: &mut Vec<u8>) -> Result<()> {
-        self.encode.ok_or_else(|| self.memory_only())?(value, codec, out)
+        let encode = self.encode.ok_or_else(|| self.memory_only())?;
+        caught(|| encode(value, codec, out))
     }
 
     pub(crate) fn decode(&self, bytes: &[u8], codec: Codec) -> Result<Erased> {
-        self.decode.ok_or_else(|| self.memory_only())?(bytes, codec)
+        let decode = self.decode.ok_or_else(|| self.memory_only())?;
+        caught(|| decode(bytes, codec))
     }
 
     fn memory_only(&self) -> Error {
         Error::new(ErrorKind::Codec, format!("`{}` is kept in memory only", (self.name)()))
     }
+}
+
+/// What a user's `Serialize` or `Deserialize` answers, or an error when it panics: the caller did not ask for it, and bytes
+/// of the shared tier must not be able to cause it. What it leaves half-done is thrown away.
+fn caught<R>(code: impl FnOnce() -> Result<R>) -> Result<R> {
+    catch_unwind(AssertUnwindSafe(code))
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Codec, "the value's serde code panicked")))
 }
 
 fn erase<T: Send + Sync + 'static>(value: T) -> Erased {

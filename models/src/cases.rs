@@ -51,6 +51,10 @@ cases! {
         fence_scenes::two_hits_while_patterns_come(), "an old value";
     numbers_a_pattern_before_the_lock,
         fence_scenes::two_invalidations_of_patterns(), "an old value";
+    leaves_no_mark_when_a_write_ends,
+        fence_scenes::a_write_beside_a_load(), "an old value";
+    stores_a_write_that_was_overtaken,
+        fence_scenes::two_writes_at_once(), "the earlier write";
     joins_whatever_flight_is_there,
         flight_scenes::nobody_who_comes_after_an_invalidation_gets_the_old_value(), "an old value";
     replaces_what_it_has_not_seen,
@@ -60,6 +64,8 @@ cases! {
     removes_its_successor,
         flight_scenes::two_take_overs_and_a_late_landing(), "two lead at once";
     tells_nobody_of_a_take_over,
+        flight_scenes::two_take_overs_of_a_leader_that_never_lands(), "does not know";
+    ends_untold,
         flight_scenes::two_take_overs_of_a_leader_that_never_lands(), "does not know";
     wakes_before_the_result_is_set,
         flight_scenes::every_waiter_learns_how_the_flight_ended(Lands), "deadlock";

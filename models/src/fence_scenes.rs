@@ -54,6 +54,17 @@ impl World {
         self.fences.admit(HASH, TEXT, &fence, insert);
     }
 
+    /// A write: announced, the source changed to `value`, and stored unless something came between.
+    fn write(&self, value: u64) {
+        self.invalidate_key();
+        let fence = Arc::new(self.fences.fence(self.fences.now(), NO_TAGS));
+        self.source.store(value, Ordering::Relaxed);
+        let insert = || *lock(&self.memory) = Some((value, Arc::clone(&fence)));
+        if !self.fences.replace(HASH, TEXT, &fence, insert) {
+            self.invalidate_key();
+        }
+    }
+
     fn hit(&self) -> Option<u64> {
         let (value, fence) = lock(&self.memory).clone()?;
         self.fences.is_live(TEXT, &fence).then_some(value)
@@ -66,6 +77,32 @@ impl World {
     fn assert_not_old(&self) {
         assert_ne!(self.hit(), Some(OLD), "an old value after its invalidation");
     }
+}
+
+/// A load beside a write: once the write is done, no hit returns the old value.
+pub fn a_write_beside_a_load() {
+    explore(3, || {
+        let world = World::new();
+        let there = Arc::clone(&world);
+        let load = thread::spawn(move || there.fill(NO_TAGS, NO_TAGS));
+        world.write(NEW);
+        world.assert_not_old();
+        load.join().unwrap();
+        world.assert_not_old();
+    });
+}
+
+/// Two writes at once: what stays is the later one's value, or nothing.
+pub fn two_writes_at_once() {
+    explore(3, || {
+        let world = World::new();
+        let there = Arc::clone(&world);
+        let other = thread::spawn(move || there.write(NEW + 1));
+        world.write(NEW);
+        other.join().unwrap();
+        let last = world.load();
+        assert!(world.hit().is_none_or(|hit| hit == last), "the value of the earlier write");
+    });
 }
 
 fn users() -> Glob {

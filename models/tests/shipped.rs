@@ -49,6 +49,16 @@ fn two_hits_that_check_patterns_at_once_both_tell_the_truth() {
 }
 
 #[test]
+fn a_load_that_a_write_overtook_is_never_served_old() {
+    fence_scenes::a_write_beside_a_load();
+}
+
+#[test]
+fn of_two_writes_at_once_the_earlier_one_never_stays() {
+    fence_scenes::two_writes_at_once();
+}
+
+#[test]
 fn every_waiter_gets_what_the_leader_lands() {
     flight_scenes::every_waiter_learns_how_the_flight_ended(End::Lands);
 }

@@ -1,28 +1,32 @@
 //! One call that missed the memory tier: joins a flight or leads one.
 
-use std::{
-    any::TypeId,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{any::TypeId, sync::Arc, time::Duration};
 
-use super::{Engine, Run, fill::Remote};
+use tokio::{runtime::Handle, time::Instant};
+
+use super::{Engine, Run, fill::Remote, weight};
 use crate::{
+    clock::Moment,
     fence::{Fence, Stamp},
     flight::{Join, Landing, Leader, Waiter},
     key::{Key, Types},
-    private::{LeasePlan, Site},
+    memory::MemoryEntry,
+    private::{Layer, Site},
     runtime,
     stats::Counter,
     value::{Erased, ErasedType, Stored},
 };
 
-/// Flights are apart for values of different types, though their keys are the same.
+/// Calls with one key share a flight only if they would also accept each other's entries, and asked the same tiers.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct FlightKey {
     key: Key,
     value: TypeId,
     types: Types,
+    version: u32,
+    rules: u64,
+    layer: Layer,
+    leased: bool,
 }
 
 /// How a flight ended for those who waited.
@@ -37,6 +41,9 @@ pub(crate) enum Landed {
 pub(crate) struct Loaded {
     pub(crate) value: Stored,
     pub(crate) fence: Arc<Fence>,
+    /// Callers that arrived later are not given it: another process may have invalidated it before they came. `None`
+    /// where there is no other process.
+    pub(crate) for_arrivals_until: Option<Moment>,
 }
 
 /// A call of an annotated function, without its types.
@@ -48,8 +55,12 @@ pub(crate) struct Call {
     pub(crate) value: ErasedType,
     /// The tags known before the load.
     pub(crate) tags: Arc<[String]>,
+    /// How long its value will live, as far as that is known before the load.
+    pub(crate) life: Option<Duration>,
     /// When the call began, in the sequence of invalidations.
     pub(crate) arrival: Stamp,
+    /// When the call began, by the clock.
+    pub(crate) arrived: Moment,
     /// Whether waiters can be given the leader's error.
     pub(crate) shares_errors: bool,
 }
@@ -68,48 +79,61 @@ type Flight = Leader<FlightKey, Arc<Fence>, Landed>;
 type Passenger = Waiter<Arc<Fence>, Landed>;
 type Boarding = Join<FlightKey, Arc<Fence>, Landed>;
 
+/// What a waiter does when its wait is over.
 enum Next {
     Done(Entered),
-    Again,
-    TakeOver(Passenger),
+    Board(Boarding),
+    /// As `Board`, with a new limit: somebody has taken over from the load that took too long.
+    TakeOver(Boarding),
 }
 
 impl Call {
     /// Joins, leads or takes over until there is a value, an error or a reason to run the body.
+    ///
+    /// Whoever leads before it is cancelled does not prolong the others' wait: the limit is for all of them together.
     pub(crate) async fn enter(self) -> Entered {
-        let mut boarding = self.join();
+        let (mut boarding, mut limit, mut late) = (self.join(), None, false);
         loop {
-            match boarding {
+            let mut waiter = match boarding {
                 Join::Lead(leader) => return self.lead(leader).await,
-                Join::Wait(mut waiter) => {
-                    self.engine.counters.count(Counter::Coalesced);
-                    let landing = waiter.wait(tokio::time::sleep(self.patience())).await;
-                    boarding = match self.landed(landing, waiter) {
-                        Next::Done(entered) => return entered,
-                        Next::Again => self.join(),
-                        Next::TakeOver(waiter) => self.take_over(&waiter),
-                    };
+                Join::Wait(waiter) => waiter,
+            };
+            self.engine.counters.count(Counter::Coalesced);
+            let until = *limit.get_or_insert_with(|| after(Instant::now(), self.patience()));
+            let landing = waiter.wait(sleep_until(until)).await;
+            boarding = match self.landed(landing, &waiter, late) {
+                Next::Done(entered) => return entered,
+                Next::Board(boarding) => boarding,
+                Next::TakeOver(boarding) => {
+                    (limit, late) = (None, true);
+                    boarding
                 }
-            }
+            };
         }
     }
 
     /// The same for a sync function: waits on the calling thread.
     pub(crate) fn enter_sync(self) -> Entered {
-        let mut boarding = self.join();
+        let (mut boarding, mut limit, mut late) = (self.join(), None, false);
         loop {
-            match boarding {
+            let mut waiter = match boarding {
                 Join::Lead(leader) => return self.lead_sync(leader),
-                Join::Wait(mut waiter) => {
-                    self.engine.counters.count(Counter::Coalesced);
-                    let landing = waiter.wait_sync(Instant::now() + self.patience());
-                    boarding = match self.landed(landing, waiter) {
-                        Next::Done(entered) => return entered,
-                        Next::Again => self.join(),
-                        Next::TakeOver(waiter) => self.take_over(&waiter),
-                    };
+                // The load that it would wait for may itself need this thread.
+                Join::Wait(_) if runtime::is_own_thread() => return self.run_alone(),
+                Join::Wait(waiter) => waiter,
+            };
+            self.engine.counters.count(Counter::Coalesced);
+            let now = Instant::from_std(std::time::Instant::now());
+            let until = *limit.get_or_insert_with(|| after(now, self.patience()));
+            let landing = waiter.wait_sync(until.into_std());
+            boarding = match self.landed(landing, &waiter, late) {
+                Next::Done(entered) => return entered,
+                Next::Board(boarding) => boarding,
+                Next::TakeOver(boarding) => {
+                    (limit, late) = (None, true);
+                    boarding
                 }
-            }
+            };
         }
     }
 
@@ -123,8 +147,8 @@ impl Call {
             .unwrap_or_else(|| Entered::Run(Box::new(Run::new(alone, None, fence, Remote::Away))))
     }
 
-    /// What a waiter makes of the way its flight ended.
-    fn landed(&self, landing: Landing<Landed>, waiter: Passenger) -> Next {
+    /// What a waiter makes of the way its flight ended; `late` when it has waited too long before.
+    fn landed(&self, landing: Landing<Landed>, waiter: &Passenger, late: bool) -> Next {
         match landing {
             Landing::Landed(Landed::Value(loaded)) if self.may_use(&loaded) => {
                 Next::Done(Entered::Value(loaded.value))
@@ -132,20 +156,31 @@ impl Call {
             Landing::Landed(Landed::Error(error)) if self.shares_errors => {
                 Next::Done(Entered::Error(error))
             }
-            // Tags that only the value told were invalidated since the flight began.
-            Landing::Landed(Landed::Value(_)) | Landing::Abandoned => Next::Again,
+            Landing::Landed(Landed::Value(_)) | Landing::Abandoned => Next::Board(self.join()),
             Landing::Landed(Landed::Error(_)) | Landing::Failed => Next::Done(self.run_alone()),
-            Landing::TimedOut => Next::TakeOver(waiter),
+            // Two loads in a row that take too long: the third would be this call's own in any case.
+            Landing::TimedOut if late => Next::Done(self.run_alone()),
+            Landing::TimedOut => Next::TakeOver(self.take_over(waiter)),
         }
     }
 
     /// A value may be used if its load began after this call did, or if nothing it depends on was invalidated between.
     ///
     /// Its key, known tags and patterns were compared when this call joined; what is left are the tags that were
-    /// learned from the value.
+    /// learned from the value, and what other processes have invalidated.
     fn may_use(&self, loaded: &Loaded) -> bool {
-        loaded.fence.born() >= self.arrival
-            || self.engine.fences.is_live(self.key.text(), &loaded.fence)
+        let untouched_here = loaded.fence.born() >= self.arrival
+            || self.engine.fences.is_live(self.key.text(), &loaded.fence);
+        untouched_here && loaded.for_arrivals_until.is_none_or(|until| self.arrived <= until)
+    }
+
+    /// Until when callers may arrive and be given what the shared tier was asked about at `asked`.
+    pub(super) fn for_arrivals_until(&self, asked: Moment) -> Moment {
+        match self.site.layer {
+            // Such a function promises to ask for every hit.
+            Layer::Shared => asked,
+            Layer::Memory | Layer::Both => asked.plus(self.engine.settings.coherence_bound),
+        }
     }
 
     fn join(&self) -> Boarding {
@@ -158,9 +193,40 @@ impl Call {
         self.engine.flights.take_over(&self.flight_key(), late, joinable, || self.fence())
     }
 
-    /// A flight that began before an invalidation of anything this call depends on is not joined.
-    fn is_joinable(&self, fence: &Fence) -> bool {
+    /// A flight that began before an invalidation of anything this call depends on is not joined, and stores nothing.
+    pub(super) fn is_joinable(&self, fence: &Fence) -> bool {
         self.engine.fences.is_current(self.key.hash(), self.key.text(), fence)
+    }
+
+    /// What memory holds for this call, if it is valid and of its type.
+    pub(super) fn in_memory(&self) -> Option<Arc<MemoryEntry>> {
+        if !self.site.layer.memory() {
+            return None;
+        }
+        let entry = self.engine.memory_hit(self.key.as_ref(), self.site)?;
+        let ours =
+            entry.value.as_ref().is_none_or(|value| (**value).type_id() == (self.value.id)());
+        ours.then_some(entry)
+    }
+
+    /// What memory would keep for this call; `encoded` is the size of the value's bytes, where it has any.
+    pub(super) fn memory_entry(
+        &self,
+        value: &Stored,
+        fence: &Fence,
+        expires: Option<Moment>,
+        encoded: Option<usize>,
+    ) -> MemoryEntry {
+        MemoryEntry {
+            value: value.clone(),
+            expires,
+            weight: weight(&self.key, encoded),
+            version: self.site.version,
+            rules: self.site.rules,
+            alone: self.engine.shared.is_some() && !self.site.layer.shared(),
+            types: self.key.types().clone(),
+            fence: fence.clone(),
+        }
     }
 
     pub(super) fn fence(&self) -> Arc<Fence> {
@@ -177,6 +243,10 @@ impl Call {
             key: self.key.clone(),
             value: (self.value.id)(),
             types: self.key.types().clone(),
+            version: self.site.version,
+            rules: self.site.rules,
+            layer: self.site.layer,
+            leased: self.site.lease.is_some(),
         }
     }
 
@@ -184,6 +254,25 @@ impl Call {
     /// guarded against a holder that died.
     fn patience(&self) -> Duration {
         let flight_wait = self.engine.settings.flight_wait;
-        self.site.lease.map_or(flight_wait, |lease: LeasePlan| lease.wait.max(flight_wait))
+        self.site.lease.map_or(flight_wait, |lease| lease.wait.max(flight_wait))
     }
+}
+
+/// `wait` after `now`; a year stands for what no clock can tell.
+pub(super) fn after(now: Instant, wait: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    now.checked_add(wait).unwrap_or_else(|| now + YEAR)
+}
+
+/// Also outside tokio, where the thread `larder` has the timer; without that thread there is no waiting.
+async fn sleep_until(until: Instant) {
+    if Handle::try_current().is_ok() {
+        return tokio::time::sleep_until(until).await;
+    }
+    let Ok(larder) = runtime::handle() else { return };
+    let sleep = {
+        let _inside = larder.enter();
+        tokio::time::sleep_until(until)
+    };
+    sleep.await;
 }

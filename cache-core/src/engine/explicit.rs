@@ -13,8 +13,7 @@ use super::{
 };
 use crate::{
     envelope::{self, Envelope, EnvelopeWriter, Header},
-    fence::Fence,
-    memory::MemoryEntry,
+    memory::drops,
     stats::Counter,
     value::Stored,
 };
@@ -47,10 +46,7 @@ impl Call {
 
     /// What memory holds now.
     pub(crate) fn hit(&self) -> Option<Stored> {
-        if !self.site.layer.memory() {
-            return None;
-        }
-        let entry = self.engine.memory_hit(self.key.as_ref(), self.site)?;
+        let entry = self.in_memory()?;
         self.engine.count_hit(Counter::HitsMemory, &entry.value);
         Some(entry.value.clone())
     }
@@ -106,7 +102,7 @@ impl Call {
     }
 
     pub(crate) fn remaining_in_memory(&self) -> Option<Duration> {
-        let entry = self.engine.memory_hit(self.key.as_ref(), self.site)?;
+        let entry = self.in_memory()?;
         Some(entry.expires.map_or(Duration::MAX, |end| self.engine.now().until(end)))
     }
 
@@ -123,31 +119,26 @@ impl Call {
             return Ok(self.tag_in_memory(tags));
         };
         let tagged = self.tag_shared(&store, tags).await;
-        self.engine.memory.remove(self.key.as_ref());
+        // As invalidated, and not only removed: a read that is under way would bring back the entry without its new tags.
+        self.engine.forget(self.key.as_ref());
         tagged.inspect_err(|error| self.engine.count_error(error))
     }
 
     pub(crate) fn tag_in_memory(&self, tags: &[String]) -> bool {
         let engine = &self.engine;
         let Some(old) = engine.memory_hit(self.key.as_ref(), self.site) else { return false };
-        let entry = MemoryEntry {
-            value: old.value.clone(),
-            expires: old.expires,
-            weight: old.weight,
-            version: old.version,
-            rules: old.rules,
-            types: old.types.clone(),
-            fence: Fence::clone(&old.fence).with_tags(&engine.fences, tags),
-        };
+        let entry = old.with_fence(old.fence.clone().with_tags(&engine.fences, tags));
         // Under the key's lock, so that an invalidation finds one of the two entries. When one of the tags was invalidated
         // since the value was loaded, the entry goes with it.
-        engine.fences.with_key(self.key.hash(), || {
-            let tagged = engine.memory.remove_if(self.key.as_ref(), &old)
-                && engine.fences.is_live(self.key.text(), &entry.fence);
-            if tagged {
-                engine.memory.insert(self.key.clone(), Arc::new(entry));
-            }
-            tagged
+        drops::after(|| {
+            engine.fences.with_key(self.key.hash(), || {
+                let tagged = engine.memory.remove_if(self.key.as_ref(), &old)
+                    && engine.fences.is_live(self.key.text(), &entry.fence);
+                if tagged {
+                    engine.memory.insert(self.key.clone(), Arc::new(entry));
+                }
+                tagged
+            })
         })
     }
 

@@ -2,16 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cache_store::{Error, ErrorKind, Fill, Lease, Life, Nonce, Result, Store};
+use cache_store::{Error, ErrorKind, Fill, Lease, Life, Nonce, Result};
 use tokio::task::AbortHandle;
 
-use super::{Call, Landed, Loaded, call::FlightKey, weight};
+use super::{Call, Landed, Loaded, call::FlightKey};
 use crate::{
     clock::Moment,
     envelope::{self, EnvelopeWriter, Header},
     fence::Fence,
     flight::Leader,
-    memory::MemoryEntry,
     private::BY_HAND,
     runtime,
     stats::Counter,
@@ -35,14 +34,13 @@ pub(crate) enum Remote {
 
 /// Everything an entry depends on, as it was before its load.
 pub(crate) struct Captured {
+    /// When the shared tier was asked for all this.
+    pub(crate) asked: Moment,
     pub(crate) nonce: Nonce,
     pub(crate) pattern_nonce: Nonce,
     pub(crate) tag_nonces: Vec<Nonce>,
     pub(crate) tag_log: Option<Nonce>,
     pub(crate) lease: Option<Lease>,
-    /// When it was asked for. FILL compares the key's nonce alone, so memory counts from here: of a tag or a pattern that
-    /// another process invalidated since, this one knows nothing.
-    pub(crate) asked: Moment,
 }
 
 /// What a body returned, and whether and how long it is kept.
@@ -50,7 +48,7 @@ pub(crate) enum Keep {
     /// Store it.
     Value { value: Stored, life: Option<Duration>, learned: Vec<String> },
     /// Hand it to those who wait, but store nothing.
-    Pass(Stored),
+    Pass { value: Stored, learned: Vec<String> },
     /// It failed, with an error that those who wait can be given.
     Error(Erased),
     /// There is nothing that anybody else could use.
@@ -61,9 +59,13 @@ pub(crate) enum Keep {
 pub(crate) struct Run {
     call: Call,
     leader: Option<Leader<FlightKey, Arc<Fence>, Landed>>,
+    /// What those who wait are given, as soon as it is known.
+    landed: Option<Landed>,
     fence: Arc<Fence>,
     remote: Remote,
     began: Moment,
+    /// Other processes' invalidations from this moment on may not be noticed by the load.
+    asked: Moment,
     renewal: Option<AbortHandle>,
 }
 
@@ -75,7 +77,12 @@ impl Run {
         remote: Remote,
     ) -> Self {
         let began = call.engine.now();
-        let mut run = Self { call, leader, fence, remote, began, renewal: None };
+        let asked = match &remote {
+            Remote::Captured(captured) => captured.asked,
+            Remote::Unasked | Remote::Away | Remote::Writing => began,
+        };
+        let mut run =
+            Self { call, leader, landed: None, fence, remote, began, asked, renewal: None };
         run.renewal = run.keep_lease();
         run
     }
@@ -85,23 +92,22 @@ impl Run {
         self.call.engine.counters.loaded(self.began.until(self.call.engine.now()));
         match keep {
             Keep::Value { value, life, learned } => {
-                let fence = Arc::new(
-                    Fence::clone(&self.fence).with_tags(&self.call.engine.fences, &learned),
-                );
-                self.store(&value, life, &learned, &fence).await;
-                self.land(Landed::Value(Loaded { value, fence }));
+                let loaded = self.loaded(value, &learned);
+                // Known from here on: should the caller go while it is stored, those who wait get it all the same.
+                self.landed = Some(Landed::Value(loaded.clone()));
+                self.store(&loaded, life, &learned).await;
             }
-            Keep::Pass(value) => {
-                let fence = Arc::clone(&self.fence);
-                self.land(Landed::Value(Loaded { value, fence }));
+            Keep::Pass { value, learned } => {
+                self.landed = Some(Landed::Value(self.loaded(value, &learned)));
             }
-            Keep::Error(error) => self.land(Landed::Error(error)),
+            Keep::Error(error) => self.landed = Some(Landed::Error(error)),
             Keep::Nothing => {
                 if let Some(leader) = self.leader.take() {
                     leader.fail();
                 }
             }
         }
+        self.land();
     }
 
     /// The same for a sync function; waits on the calling thread only when there is a shared tier to wait for.
@@ -113,50 +119,59 @@ impl Run {
         }
     }
 
-    fn land(&mut self, landed: Landed) {
-        if let Some(leader) = self.leader.take() {
+    fn land(&mut self) {
+        if let (Some(leader), Some(landed)) = (self.leader.take(), self.landed.take()) {
             leader.land(landed);
         }
     }
 
-    async fn store(
-        &mut self,
-        value: &Stored,
-        life: Option<Duration>,
-        learned: &[String],
-        fence: &Arc<Fence>,
-    ) {
-        if self.leader.as_ref().is_some_and(Leader::is_superseded) {
-            self.call.engine.counters.count(Counter::FillsFenced);
+    fn loaded(&self, value: Stored, learned: &[String]) -> Loaded {
+        let Call { engine, site, .. } = &self.call;
+        let fence = Fence::clone(&self.fence).with_tags(&engine.fences, learned);
+        let for_arrivals_until = engine.shared_for(site).map(|_| match self.remote {
+            // Nobody can ask, so that nobody promises to.
+            Remote::Unasked | Remote::Away => self.bounded(),
+            Remote::Writing | Remote::Captured(_) => self.call.for_arrivals_until(self.asked),
+        });
+        Loaded { value, fence: Arc::new(fence), for_arrivals_until }
+    }
+
+    /// Memory keeps nothing of a load beyond this while there are other processes.
+    ///
+    /// Counted from what was asked *before* the body: storing confirms only the key, so a tag or a pattern may have been
+    /// invalidated elsewhere at any time since.
+    fn bounded(&self) -> Moment {
+        self.asked.plus(self.call.engine.settings.coherence_bound)
+    }
+
+    async fn store(&mut self, loaded: &Loaded, life: Option<Duration>, learned: &[String]) {
+        let engine = Arc::clone(&self.call.engine);
+        let superseded = self.leader.as_ref().is_some_and(Leader::is_superseded);
+        if superseded || !self.call.is_joinable(&loaded.fence) {
+            engine.counters.count(Counter::FillsFenced);
             return;
         }
-        let bound = self.call.engine.settings.coherence_bound;
-        match std::mem::replace(&mut self.remote, Remote::Unasked) {
-            Remote::Unasked if self.call.engine.shared_for(self.call.site).is_none() => {
-                self.remember(value, life, None, fence, self.call.engine.now());
+        let expires = life.map(|life| engine.now().plus(life));
+        let bounded = Some(expires.map_or(self.bounded(), |end| end.min(self.bounded())));
+        match &self.remote {
+            Remote::Unasked if engine.shared_for(self.call.site).is_none() => {
+                self.remember(loaded, expires, None);
             }
-            // Loaded without asking: valid for as long as other processes' invalidations may go unnoticed.
-            Remote::Unasked | Remote::Away => {
-                self.remember(value, Some(capped(life, bound)), None, fence, self.began);
-            }
+            Remote::Unasked | Remote::Away => self.remember(loaded, bounded, None),
             Remote::Writing => {}
             Remote::Captured(captured) => {
-                let engine = Arc::clone(&self.call.engine);
-                let Some(store) = engine.shared.clone() else { return };
-                let asked = captured.asked;
-                match self.fill(&store, &captured, value, life, learned).await {
+                match self.fill(captured, &loaded.value, life, learned).await {
                     Ok(Filled::Stored(bytes)) => {
                         engine.counters.count(Counter::Fills);
-                        self.remember(value, Some(capped(life, bound)), Some(bytes), fence, asked);
+                        self.remember(loaded, bounded, Some(bytes));
+                        // Storing has ended the lease.
+                        self.remote = Remote::Unasked;
                     }
                     Ok(Filled::Fenced) => engine.counters.count(Counter::FillsFenced),
-                    Ok(Filled::Unfit) => {
-                        self.give_back(captured);
-                        self.remember(value, Some(capped(life, bound)), None, fence, self.began);
-                    }
+                    Ok(Filled::Unfit) => self.remember(loaded, bounded, None),
                     Err(error) => {
                         engine.count_error(&error);
-                        self.remember(value, Some(capped(life, bound)), None, fence, self.began);
+                        self.remember(loaded, bounded, None);
                     }
                 }
             }
@@ -166,12 +181,12 @@ impl Run {
     /// One round trip, two when tags were learned from the value.
     async fn fill(
         &self,
-        store: &Arc<dyn Store>,
         captured: &Captured,
         value: &Stored,
         life: Option<Duration>,
         learned: &[String],
     ) -> Result<Filled> {
+        let Some(store) = &self.call.engine.shared else { return Ok(Filled::Unfit) };
         let dependency_life = dependency_life(life);
         let mut tags: Vec<(&str, Nonce)> = self
             .call
@@ -180,7 +195,8 @@ impl Run {
             .map(String::as_str)
             .zip(captured.tag_nonces.iter().copied())
             .collect();
-        if let (false, Some(tag_log)) = (learned.is_empty(), captured.tag_log) {
+        if !learned.is_empty() {
+            let Some(tag_log) = captured.tag_log else { return Ok(Filled::Fenced) };
             match store.stamp_tags(tag_log, learned, dependency_life).await? {
                 Some(nonces) => tags.extend(learned.iter().map(String::as_str).zip(nonces)),
                 None => return Ok(Filled::Fenced),
@@ -203,29 +219,13 @@ impl Run {
         Ok(if stored { Filled::Stored(bytes.len()) } else { Filled::Fenced })
     }
 
-    /// Keeps the value in memory for `life` from `since`.
-    fn remember(
-        &self,
-        value: &Stored,
-        life: Option<Duration>,
-        encoded: Option<usize>,
-        fence: &Fence,
-        since: Moment,
-    ) {
+    /// Keeps the value in memory until it expires.
+    fn remember(&self, loaded: &Loaded, expires: Option<Moment>, encoded: Option<usize>) {
         let Call { engine, key, site, .. } = &self.call;
-        let expires = life.map(|life| since.plus(life));
         if !site.layer.memory() || expires.is_some_and(|end| end <= engine.now()) {
             return;
         }
-        let entry = MemoryEntry {
-            value: value.clone(),
-            expires,
-            weight: weight(key, encoded),
-            version: site.version,
-            rules: site.rules,
-            types: key.types().clone(),
-            fence: fence.clone(),
-        };
+        let entry = self.call.memory_entry(&loaded.value, &loaded.fence, expires, encoded);
         let kept = engine.keep_in_memory(key, entry);
         // What the shared tier stored, or refused to, is counted already.
         if encoded.is_none() {
@@ -271,6 +271,7 @@ impl Drop for Run {
         if let Some(renewal) = self.renewal.take() {
             renewal.abort();
         }
+        self.land();
         if let Remote::Captured(captured) = std::mem::replace(&mut self.remote, Remote::Unasked) {
             self.give_back(captured);
         }
@@ -328,8 +329,7 @@ impl Call {
 
     /// Dependencies live at least twice as long as what depends on them.
     pub(super) fn dependency_life(&self) -> Life {
-        let fixed = self.site.ttl.map_or(self.engine.settings.default_ttl, |ttl| ttl.0);
-        dependency_life(fixed)
+        dependency_life(self.life)
     }
 }
 
@@ -338,10 +338,6 @@ impl Call {
 pub(super) fn dependency_life(life: Option<Duration>) -> Life {
     const LEAST: Duration = Duration::from_secs(3600);
     life.map_or(Life::Forever, |life| Life::For(life.saturating_mul(2).max(LEAST)))
-}
-
-fn capped(life: Option<Duration>, bound: Duration) -> Duration {
-    life.map_or(bound, |life| life.min(bound))
 }
 
 /// Finishes a future that has nothing to wait for.

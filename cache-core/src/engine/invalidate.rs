@@ -8,28 +8,37 @@ use cache_template::Glob;
 use super::Engine;
 use crate::{
     events::Event,
-    key::{KeyBuffer, raw_key},
+    key::{KeyBuffer, KeyRef, raw_key},
+    memory::drops,
     stats::Counter,
 };
 
-/// One invalidation under way. Dropped before it is done, it still happens: here at once, in the shared tier by replay.
-pub(crate) struct Invalidating {
-    engine: Arc<Engine>,
-    what: Option<Invalidation>,
+/// What to invalidate, and where.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) what: Invalidation,
+    /// Whether there may be something to invalidate in the shared tier.
+    pub(crate) shared: bool,
 }
 
-impl Engine {
-    /// Invalidates everywhere. `Ok` only when the shared tier has confirmed.
-    pub(crate) async fn invalidate(self: &Arc<Self>, what: Invalidation) -> Result<()> {
-        Invalidating::new(self, what).run().await
+impl Order {
+    /// Whether nothing outside this process has to be told.
+    pub(crate) fn is_local(&self) -> bool {
+        !self.shared || self.engine.shared.is_none()
     }
+}
 
+/// One invalidation under way. Dropped before it is done, it still happens: here at once, in the shared tier by replay.
+pub(crate) struct Invalidating(Option<Order>);
+
+impl Engine {
     /// Invalidates in this process.
     ///
     /// After the shared tier has, never before: a value that is read there in between would be kept as current.
     pub(crate) fn invalidate_here(&self, what: &Invalidation) {
         match what {
-            Invalidation::Keys(keys) => keys.iter().for_each(|key| self.forget(key)),
+            Invalidation::Keys(keys) => keys.iter().for_each(|key| self.forget_text(key)),
             Invalidation::Tags(tags) => tags.iter().for_each(|tag| self.fences.invalidate_tag(tag)),
             Invalidation::Pattern(pattern) => match Glob::parse(pattern) {
                 Ok(glob) => self.fences.invalidate_pattern(glob),
@@ -42,10 +51,24 @@ impl Engine {
         self.events.tell(|| Event::Invalidated { what: Arc::new(what.clone()) });
     }
 
-    fn forget(&self, key: &str) {
+    /// Invalidates a key in this process, untold and uncounted.
+    pub(crate) fn forget(&self, key: KeyRef<'_>) {
+        drops::after(|| self.fences.invalidate_key(key.hash(), || self.memory.remove(key)));
+    }
+
+    fn forget_text(&self, key: &str) {
         let mut buffer = KeyBuffer::new();
-        let Ok(key) = raw_key(key, &mut buffer) else { return };
-        self.fences.invalidate_key(key.hash(), || self.memory.remove(key));
+        // There is no entry under a key that is none.
+        if let Ok(key) = raw_key(key, &mut buffer) {
+            self.forget(key);
+        }
+    }
+
+    /// Invalidates here, and in the shared tier as soon as that is possible.
+    fn invalidate_later(self: &Arc<Self>, what: Invalidation) {
+        // Queued first: from then on reads refuse what the shared tier still has.
+        self.replay(what.clone());
+        self.invalidate_here(&what);
     }
 
     fn forget_all(&self) {
@@ -55,32 +78,46 @@ impl Engine {
 }
 
 impl Invalidating {
-    pub(crate) fn new(engine: &Arc<Engine>, what: Invalidation) -> Self {
-        Self { engine: Arc::clone(engine), what: Some(what) }
+    pub(crate) fn new(order: Order) -> Self {
+        Self(Some(order))
     }
 
+    /// Invalidates everywhere. `Ok` only when the shared tier has confirmed.
     pub(crate) async fn run(mut self) -> Result<()> {
-        let Some(what) = &self.what else { return Ok(()) };
-        let answer = match &self.engine.shared {
-            Some(store) => store.invalidate(what).await.inspect(|()| self.engine.answered()),
+        let Some(order) = &self.0 else { return Ok(()) };
+        let answer = match order.engine.shared.as_ref().filter(|_| order.shared) {
+            Some(store) => {
+                store.invalidate(&order.what).await.inspect(|()| order.engine.answered())
+            }
             None => Ok(()),
         };
-        let Some(what) = self.what.take() else { return Ok(()) };
-        self.engine.invalidate_here(&what);
-        answer.map_err(|error| {
-            self.engine.count_error(&error);
-            self.engine.replay(what);
-            unconfirmed(&error)
-        })
+        let Some(Order { engine, what, .. }) = self.0.take() else { return Ok(()) };
+        match answer {
+            Ok(()) => {
+                engine.invalidate_here(&what);
+                Ok(())
+            }
+            Err(error) => {
+                engine.count_error(&error);
+                engine.invalidate_later(what);
+                Err(unconfirmed(&error))
+            }
+        }
+    }
+
+    /// There is no reason for it any more.
+    pub(crate) fn call_off(mut self) {
+        self.0 = None;
     }
 }
 
 impl Drop for Invalidating {
     fn drop(&mut self) {
-        let Some(what) = self.what.take() else { return };
-        self.engine.invalidate_here(&what);
-        if self.engine.shared.is_some() {
-            self.engine.replay(what);
+        let Some(order) = self.0.take() else { return };
+        if order.is_local() {
+            order.engine.invalidate_here(&order.what);
+        } else {
+            order.engine.invalidate_later(order.what);
         }
     }
 }

@@ -7,14 +7,11 @@ use tokio::time::Instant;
 
 use super::{
     Call, Entered, Landed, Loaded, Run,
-    call::FlightKey,
+    call::{FlightKey, after},
     fill::{Captured, Remote},
     validity::{Candidate, Verdict},
-    weight,
 };
-use crate::{
-    clock::Moment, fence::Fence, flight::Leader, memory::MemoryEntry, stats::Counter, value::Stored,
-};
+use crate::{clock::Moment, fence::Fence, flight::Leader, stats::Counter, value::Stored};
 
 type Flight = Leader<FlightKey, Arc<Fence>, Landed>;
 
@@ -24,7 +21,7 @@ const ATTEMPTS: usize = 4;
 impl Call {
     /// Leads when there is no shared tier to ask.
     pub(super) fn lead_in_memory(self, leader: Flight) -> Entered {
-        if let Some(loaded) = self.filled_meanwhile(&leader) {
+        if let Some(loaded) = self.filled_meanwhile() {
             return self.land(leader, loaded);
         }
         self.engine.counters.count(Counter::Misses);
@@ -37,7 +34,7 @@ impl Call {
         let Some(store) = self.engine.shared_for(self.site).cloned() else {
             return self.lead_in_memory(leader);
         };
-        if let Some(loaded) = self.filled_meanwhile(&leader) {
+        if let Some(loaded) = self.filled_meanwhile() {
             return self.land(leader, loaded);
         }
         match self.ask(&store, leader.meta()).await {
@@ -54,15 +51,15 @@ impl Call {
     }
 
     /// Another leader may have landed between this call's look into memory and its join.
-    fn filled_meanwhile(&self, leader: &Flight) -> Option<Loaded> {
-        let site = self.site;
-        let entry =
-            site.layer.memory().then(|| self.engine.memory_hit(self.key.as_ref(), site))??;
-        if entry.value.as_ref().is_some_and(|value| (**value).type_id() != (self.value.id)()) {
-            return None;
-        }
+    fn filled_meanwhile(&self) -> Option<Loaded> {
+        let entry = self.in_memory()?;
         self.engine.count_hit(Counter::HitsMemory, &entry.value);
-        Some(Loaded { value: entry.value.clone(), fence: Arc::clone(leader.meta()) })
+        // The entry's fence and not the flight's: it knows the tags that were learned from the value.
+        Some(Loaded {
+            value: entry.value.clone(),
+            fence: Arc::new(entry.fence.clone()),
+            for_arrivals_until: entry.expires,
+        })
     }
 
     fn land(&self, leader: Flight, loaded: Loaded) -> Entered {
@@ -72,7 +69,7 @@ impl Call {
     }
 
     async fn ask(&self, store: &Arc<dyn Store>, fence: &Arc<Fence>) -> Answer {
-        let patience = self.site.lease.map(|lease| Instant::now() + lease.wait);
+        let patience = self.site.lease.map(|lease| after(Instant::now(), lease.wait));
         match self.ask_until(store, fence, patience).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -164,7 +161,8 @@ impl Call {
             Verdict::Refused(head) => Ok(Found::Refused(head)),
             Verdict::Valid { value, tags, encoded } => {
                 let fence = self.promote(fence, &value, &tags, encoded, life, sent);
-                Ok(Found::Valid(Loaded { value, fence }))
+                let for_arrivals_until = Some(self.for_arrivals_until(sent));
+                Ok(Found::Valid(Loaded { value, fence, for_arrivals_until }))
             }
         }
     }
@@ -187,18 +185,9 @@ impl Call {
             None => return fence,
         };
         if self.site.layer.memory() {
-            self.engine.keep_in_memory(
-                &self.key,
-                MemoryEntry {
-                    value: value.clone(),
-                    expires: Some(sent.plus(life)),
-                    weight: weight(&self.key, Some(encoded)),
-                    version: self.site.version,
-                    rules: self.site.rules,
-                    types: self.key.types().clone(),
-                    fence: Fence::clone(&fence),
-                },
-            );
+            let expires = Some(sent.plus(life));
+            let entry = self.memory_entry(value, &fence, expires, Some(encoded));
+            self.engine.keep_in_memory(&self.key, entry);
         }
         fence
     }
@@ -227,12 +216,12 @@ impl Call {
         };
         match claimed.outcome {
             ClaimOutcome::Load(nonce) => Ok(Claimed::Load(Captured {
+                asked: sent,
                 nonce,
                 pattern_nonce: newest,
                 tag_nonces: claimed.tag_nonces,
                 tag_log: claimed.tag_log,
                 lease,
-                asked: sent,
             })),
             ClaimOutcome::Writing => Ok(Claimed::Writing),
             ClaimOutcome::Held(left) => {

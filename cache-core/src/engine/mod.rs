@@ -27,7 +27,7 @@ use self::{call::FlightKey, replay::Replay};
 pub(crate) use self::{
     call::{Call, Entered, Landed, Loaded},
     fill::{Keep, Run},
-    invalidate::Invalidating,
+    invalidate::{Invalidating, Order},
     write::{Writing, Written},
 };
 use crate::{
@@ -38,7 +38,7 @@ use crate::{
     fence::{Fence, Fences},
     flight::Flights,
     key::{Key, KeyRef},
-    memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict},
+    memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
     private::{BY_HAND, Site},
     stats::{Counter, Counters, Stats},
     value::Stored,
@@ -115,7 +115,8 @@ impl Engine {
         }
         let ours = entry.version == site.version
             && same_rules(entry.rules, site.rules)
-            && entry.types.as_deref().unwrap_or_default() == key.types();
+            && entry.types.as_deref().unwrap_or_default() == key.types()
+            && !(entry.alone && site.layer.shared());
         let wanted = entry.value.is_some() || site.negative_ttl.is_some();
         (ours && wanted).then_some(entry)
     }
@@ -123,8 +124,10 @@ impl Engine {
     /// Keeps a value in memory unless something it depends on was invalidated since its fence was made.
     pub(crate) fn keep_in_memory(&self, key: &Key, entry: MemoryEntry) -> bool {
         let entry = Arc::new(entry);
-        self.fences.admit(key.hash(), key.text(), &entry.fence, || {
-            self.memory.insert(key.clone(), Arc::clone(&entry));
+        drops::after(|| {
+            self.fences.admit(key.hash(), key.text(), &entry.fence, || {
+                self.memory.insert(key.clone(), Arc::clone(&entry));
+            })
         })
     }
 
@@ -174,7 +177,7 @@ impl Engine {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        self.memory.run_pending();
+        drops::after(|| self.memory.run_pending());
         self.counters.snapshot(self.memory.len(), self.memory.weighted_size())
     }
 }

@@ -2,11 +2,15 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use cache_store::Invalidation;
+use cache_template::Glob;
 
 use super::Engine;
 use crate::{events::Event, runtime, stats::Counter};
@@ -18,7 +22,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The invalidations to repeat.
 #[derive(Debug, Default)]
-pub(super) struct Replay(Mutex<Queue>);
+pub(super) struct Replay {
+    queue: Mutex<Queue>,
+    /// How many there are, for reads, which find none most of the time.
+    count: AtomicUsize,
+}
 
 #[derive(Debug)]
 struct Waiting {
@@ -29,6 +37,9 @@ struct Waiting {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Waiting>,
+    /// The one that the shared tier is being told. An equal one that comes meanwhile waits beside it: this one may have
+    /// taken effect before the change that the other one is about.
+    sent: Option<Waiting>,
     running: bool,
 }
 
@@ -38,62 +49,110 @@ impl Waiting {
     }
 }
 
+impl Queue {
+    fn len(&self) -> usize {
+        self.waiting.len() + usize::from(self.sent.is_some())
+    }
+
+    fn push(&mut self, new: Waiting) -> bool {
+        let known = self.waiting.iter().any(|waiting| waiting.what == new.what);
+        if !known {
+            self.waiting.push_back(new);
+        }
+        !known
+    }
+}
+
 impl Replay {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    /// Changes the queue.
+    fn with<R>(&self, change: impl FnOnce(&mut Queue) -> R) -> R {
         // Nothing panics while the queue is locked, and a queue is whole at every step.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = change(&mut queue);
+        self.count.store(queue.len(), Ordering::Release);
+        done
     }
 }
 
 impl Engine {
     /// Queues an invalidation that the shared tier did not confirm.
     pub(super) fn replay(self: &Arc<Self>, what: Invalidation) {
-        let mut queue = self.replay.queue();
-        if queue.waiting.iter().any(|waiting| *waiting.what == what) {
-            return;
-        }
-        if queue.waiting.len() >= MOST {
+        let all = self.replay.with(|queue| {
+            if queue.waiting.len() < MOST {
+                if queue.push(Waiting::new(what)) {
+                    self.counters.count(Counter::ReplayQueued);
+                }
+                return false;
+            }
             // Clearing everything is coarser than what was asked for, and never wrong.
             self.counters.add(Counter::ReplayDropped, queue.waiting.len() as u64);
             queue.waiting.clear();
-            queue.waiting.push_back(Waiting::new(Invalidation::All));
+            queue.push(Waiting::new(Invalidation::All))
+        });
+        if all {
             self.invalidate_here(&Invalidation::All);
-        } else {
-            self.counters.count(Counter::ReplayQueued);
-            queue.waiting.push_back(Waiting::new(what));
         }
-        if !std::mem::replace(&mut queue.running, true) {
-            drop(queue);
+        if !self.replay.with(|queue| std::mem::replace(&mut queue.running, true)) {
             match runtime::handle() {
                 Ok(runtime) => drop(runtime.spawn(repeat(Arc::downgrade(self)))),
-                Err(_) => self.replay.queue().running = false,
+                Err(_) => self.replay.with(|queue| queue.running = false),
             }
         }
     }
 
     /// How many invalidations wait for the shared tier.
     pub(crate) fn waiting(&self) -> usize {
-        self.replay.queue().waiting.len()
+        self.replay.count.load(Ordering::Acquire)
+    }
+
+    /// Whether the shared tier has still to be told to invalidate entries with this key and these tags: until then what it
+    /// holds is not served in this process.
+    pub(super) fn is_yet_to_invalidate<'a>(
+        &self,
+        key: &str,
+        tags: impl Iterator<Item = &'a str>,
+    ) -> bool {
+        if self.waiting() == 0 {
+            return false;
+        }
+        let waiting: Vec<_> = self.replay.with(|queue| {
+            queue.sent.iter().chain(&queue.waiting).map(|one| Arc::clone(&one.what)).collect()
+        });
+        let tags: Vec<&str> = tags.collect();
+        waiting.iter().any(|what| covers(what, key, &tags))
     }
 
     /// The oldest one, or `None` and the end of the task that repeats them.
     fn next(&self) -> Option<Arc<Invalidation>> {
-        let mut queue = self.replay.queue();
-        let next = queue.waiting.front().map(|waiting| Arc::clone(&waiting.what));
-        queue.running = next.is_some();
-        next
+        self.replay.with(|queue| {
+            queue.sent = queue.waiting.pop_front();
+            queue.running = queue.sent.is_some();
+            queue.sent.as_ref().map(|sent| Arc::clone(&sent.what))
+        })
+    }
+
+    /// Puts the one that failed behind the others: what the shared tier refuses for good must not hold them up.
+    fn failed(&self) {
+        self.replay.with(|queue| queue.sent.take().map(|failed| queue.push(failed)));
     }
 
     fn confirmed(&self, what: &Arc<Invalidation>) {
-        let mut queue = self.replay.queue();
-        let done = queue.waiting.iter().position(|waiting| Arc::ptr_eq(&waiting.what, what));
-        let done = done.and_then(|at| queue.waiting.remove(at));
-        drop(queue);
+        let done = self.replay.with(|queue| queue.sent.take());
         // Whatever was promoted from the shared tier before it confirmed may be old.
         self.invalidate_here(what);
         self.counters.count(Counter::ReplayDone);
         let waited = done.map_or(Duration::ZERO, |done| done.since.elapsed());
         self.events.tell(|| Event::Replayed { what: Arc::clone(what), waited });
+    }
+}
+
+/// Whether the invalidation reaches an entry with this key and these tags.
+fn covers(what: &Invalidation, key: &str, tags: &[&str]) -> bool {
+    match what {
+        Invalidation::Keys(keys) => keys.iter().any(|one| one == key),
+        Invalidation::Tags(some) => some.iter().any(|one| tags.contains(&one.as_str())),
+        Invalidation::Pattern(glob) => Glob::parse(glob).map_or(true, |glob| glob.matches(key)),
+        Invalidation::All => true,
     }
 }
 
@@ -111,7 +170,10 @@ async fn repeat(engine: Weak<Engine>) {
                 pause = FIRST_PAUSE;
                 continue;
             }
-            Err(error) => engine.count_error(&error),
+            Err(error) => {
+                engine.count_error(&error);
+                engine.failed();
+            }
         }
         drop(engine);
         tokio::time::sleep(pause.mul_f32(0.5 + fastrand::f32() / 2.0)).await;

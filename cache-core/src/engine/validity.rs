@@ -58,7 +58,9 @@ impl Call {
         envelope: &Envelope<'_>,
         candidate: &Candidate<'_>,
     ) -> Result<bool> {
-        Ok(self.pattern_allows(store, envelope, candidate).await?
+        let tags = envelope.tags.map(|(name, _)| name);
+        Ok(!self.engine.is_yet_to_invalidate(self.key.text(), tags)
+            && self.pattern_allows(store, envelope, candidate).await?
             && self.tags_allow(store, envelope, candidate).await?)
     }
 

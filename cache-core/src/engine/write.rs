@@ -4,10 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use cache_store::{Begin, Begun, Error, ErrorKind, Finish, Invalidation, Life, Nonce};
 
-use super::{Call, fill::dependency_life, weight};
-use crate::{
-    clock::Moment, fence::Fence, memory::MemoryEntry, runtime, stats::Counter, value::Stored,
-};
+use super::{Call, fill::dependency_life};
+use crate::{clock::Moment, fence::Fence, memory::drops, runtime, stats::Counter, value::Stored};
 
 /// How long readers keep out of the way of a writer that never comes back.
 const WRITE_TTL: Duration = Duration::from_secs(30);
@@ -16,9 +14,9 @@ const WRITE_TTL: Duration = Duration::from_secs(30);
 pub(crate) struct Writing {
     call: Call,
     local: LocalWrite,
+    /// When the shared tier was told.
+    asked: Moment,
     begun: Option<Begun>,
-    /// When it was announced. FINISH compares the key's nonce alone, so memory counts from here.
-    announced: Moment,
     finished: bool,
 }
 
@@ -37,7 +35,7 @@ impl Writing {
             at_most: WRITE_TTL,
             dependency_life: call.dependency_life(),
         };
-        let announced = call.engine.now();
+        let asked = call.engine.now();
         let begun = match call.engine.shared_for(call.site) {
             Some(store) => {
                 store.begin(begin).await.map_err(|error| call.engine.count_error(&error)).ok()
@@ -45,14 +43,13 @@ impl Writing {
             None => None,
         };
         let local = LocalWrite::begin(&call);
-        Self { call, local, begun, announced, finished: false }
+        Self { call, local, asked, begun, finished: false }
     }
 
     /// The same without a shared tier to tell.
     pub(crate) fn begin_in_memory(call: Call) -> Self {
-        let announced = call.engine.now();
-        let local = LocalWrite::begin(&call);
-        Self { call, local, begun: None, announced, finished: false }
+        let (local, asked) = (LocalWrite::begin(&call), call.engine.now());
+        Self { call, local, asked, begun: None, finished: false }
     }
 
     pub(crate) fn is_shared(&self) -> bool {
@@ -132,23 +129,24 @@ impl Writing {
     fn finish_here(&self, written: Option<Written>, shared: Shared) -> Ended {
         let engine = &self.call.engine;
         let Some(written) = written else {
-            self.local.give_up(&self.call);
+            self.call.engine.forget(self.call.key.as_ref());
             return Ended::Fenced;
         };
+        let expires = written.life.map(|life| engine.now().plus(life));
         let (expires, encoded) = match shared {
-            Shared::None => (written.life.map(|life| engine.now().plus(life)), None),
+            Shared::None => (expires, None),
             Shared::Stored { bytes } => {
-                let bound = engine.settings.coherence_bound;
-                let life = written.life.map_or(bound, |life| life.min(bound));
-                (Some(self.announced.plus(life)), Some(bytes))
+                // From before the body, as for a load: FINISH confirms the key, not the tags and patterns.
+                let bounded = self.asked.plus(engine.settings.coherence_bound);
+                (Some(expires.map_or(bounded, |end| end.min(bounded))), Some(bytes))
             }
             Shared::Refused => {
                 engine.counters.count(Counter::FillsFenced);
-                self.local.give_up(&self.call);
+                self.call.engine.forget(self.call.key.as_ref());
                 return Ended::Fenced;
             }
             Shared::Failed(error) => {
-                self.local.give_up(&self.call);
+                self.call.engine.forget(self.call.key.as_ref());
                 return Ended::Failed(error);
             }
         };
@@ -166,7 +164,7 @@ impl Drop for Writing {
             return;
         }
         // The body may or may not have written: nothing that is stored can be trusted.
-        self.local.give_up(&self.call);
+        self.call.engine.forget(self.call.key.as_ref());
         let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else { return };
         let Some(begun) = self.begun.take() else { return self.repeat_invalidation() };
         let call = self.call.clone();
@@ -179,8 +177,10 @@ impl Drop for Writing {
                 life: Life::Forever,
                 dependency_life: dependency_life(None),
             };
-            if store.finish(finish).await.is_err() {
-                call.engine.replay(Invalidation::Keys(vec![call.key.text().to_owned()]));
+            match store.finish(finish).await {
+                // Again, after the shared tier: a value that was read there in between may be old.
+                Ok(_) => call.engine.forget(call.key.as_ref()),
+                Err(_) => call.engine.replay(Invalidation::Keys(vec![call.key.text().to_owned()])),
             }
         });
     }
@@ -191,7 +191,7 @@ impl LocalWrite {
         let Call { engine, key, tags, .. } = call;
         // Marking the key takes its entry out and fences every load that began before; a second writer's mark
         // fences this one.
-        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(key.as_ref()));
+        engine.forget(key.as_ref());
         Self { fence: engine.fences.fence(engine.fences.now(), tags) }
     }
 
@@ -204,34 +204,22 @@ impl LocalWrite {
     ) -> Ended {
         let Call { engine, key, site, .. } = call;
         let fence = self.fence.clone().with_tags(&engine.fences, &written.learned);
-        let entry = MemoryEntry {
-            value: written.value,
-            expires,
-            weight: weight(key, encoded),
-            version: site.version,
-            rules: site.rules,
-            types: key.types().clone(),
-            fence: fence.clone(),
-        };
-        let entry = Arc::new(entry);
-        let stored = engine.fences.replace(key.hash(), key.text(), &fence, || {
-            if site.layer.memory() {
-                engine.memory.insert(key.clone(), entry);
-            }
+        let entry = Arc::new(call.memory_entry(&written.value, &fence, expires, encoded));
+        let stored = drops::after(|| {
+            engine.fences.replace(key.hash(), key.text(), &fence, || {
+                if site.layer.memory() {
+                    engine.memory.insert(key.clone(), entry);
+                }
+            })
         });
         if stored {
             engine.counters.count(Counter::Fills);
             Ended::Stored
         } else {
             engine.counters.count(Counter::FillsFenced);
-            self.give_up(call);
+            engine.forget(key.as_ref());
             Ended::Fenced
         }
-    }
-
-    fn give_up(&self, call: &Call) {
-        let Call { engine, key, .. } = call;
-        engine.fences.invalidate_key(key.hash(), || engine.memory.remove(key.as_ref()));
     }
 }
 

@@ -27,7 +27,9 @@ impl<K: Clone + Eq + Hash, M, T> Leader<K, M, T> {
         &self.flight.meta
     }
 
-    /// Whether another flight of the key has replaced this one, so that its value must not be stored.
+    /// Whether a flight that replaced this one has ended, so that this one's value must not be stored over the newer one.
+    ///
+    /// Not before: a load that always takes longer than its waiters have patience would never be stored.
     pub(crate) fn is_superseded(&self) -> bool {
         self.flight.is_superseded()
     }
@@ -44,6 +46,7 @@ impl<K: Clone + Eq + Hash, M, T> Leader<K, M, T> {
 
     fn finish(&mut self, ending: Ending<T>) {
         self.finished = true;
+        self.flight.tell_ended();
         self.table.remove(&self.key, &self.flight);
         self.flight.finish(ending);
     }

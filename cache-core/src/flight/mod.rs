@@ -109,12 +109,12 @@ impl<K: Clone + Eq + Hash, M, T> Flights<K, M, T> {
         if let Some(flight) = there.take_if(|flight| joinable(flight)) {
             return Join::Wait(Waiter::new(flight));
         }
-        let new = Arc::new(Flight::new(meta()));
+        let mut new = Flight::new(meta());
         // Each further round means that somebody else has put another flight there.
         loop {
-            match self.table.replace(key, there.as_ref(), &new) {
-                Ok(()) => return Join::Lead(Leader::new(&self.table, key.clone(), new)),
-                Err(other) => there = other,
+            match self.table.replace(key, there.as_ref(), new) {
+                Ok(new) => return Join::Lead(Leader::new(&self.table, key.clone(), new)),
+                Err((other, unused)) => (there, new) = (other, unused),
             }
             if let Some(flight) = there.take_if(|flight| joinable(flight)) {
                 return Join::Wait(Waiter::new(flight));
@@ -146,13 +146,13 @@ impl<K: Clone + Eq + Hash, M, T> Table<K, M, T> {
         lock(self.shard(key)).get(key).cloned()
     }
 
-    /// Puts `new` in place of `seen`; if something else is there by now, hands that back.
+    /// Puts `new` in place of `seen`; if something else is there by now, hands that and `new` back.
     fn replace(
         &self,
         key: &K,
         seen: Option<&Arc<Flight<M, T>>>,
-        new: &Arc<Flight<M, T>>,
-    ) -> Result<(), Option<Arc<Flight<M, T>>>> {
+        mut new: Flight<M, T>,
+    ) -> Result<Arc<Flight<M, T>>, (Option<Arc<Flight<M, T>>>, Flight<M, T>)> {
         let mut shard = lock(self.shard(key));
         let there = shard.get(key);
         let unchanged = match (there, seen) {
@@ -161,12 +161,14 @@ impl<K: Clone + Eq + Hash, M, T> Table<K, M, T> {
             _ => false,
         };
         if !unchanged {
-            return Err(there.cloned());
+            return Err((there.cloned(), new));
         }
-        if let Some(old) = shard.insert(key.clone(), Arc::clone(new)) {
-            old.supersede();
+        if let Some(old) = there {
+            new.follow(old);
         }
-        Ok(())
+        let new = Arc::new(new);
+        shard.insert(key.clone(), Arc::clone(&new));
+        Ok(new)
     }
 
     /// Takes the flight out, unless another has replaced it.

@@ -2,11 +2,14 @@
 
 use std::task::{Poll, Waker};
 
-use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 
 pub(super) struct Flight<M, T> {
     pub(super) meta: M,
-    superseded: AtomicBool,
+    /// Its place among the flights that replaced one another.
+    number: u64,
+    /// The greatest number of those that have ended.
+    ended: Arc<AtomicU64>,
     state: Mutex<State<T>>,
 }
 
@@ -37,17 +40,25 @@ impl<M, T> Flight<M, T> {
     pub(super) fn new(meta: M) -> Self {
         Self {
             meta,
-            superseded: AtomicBool::new(false),
+            number: 1,
+            ended: Arc::new(AtomicU64::new(0)),
             state: Mutex::new(State::Up(Wakers::default())),
         }
     }
 
-    pub(super) fn supersede(&self) {
-        self.superseded.store(true, Ordering::Release);
+    /// Takes its place after the flight that it replaces.
+    pub(super) fn follow(&mut self, old: &Self) {
+        self.number = old.number + 1;
+        self.ended = Arc::clone(&old.ended);
+    }
+
+    /// Tells the flights that this one replaced, directly or not.
+    pub(super) fn tell_ended(&self) {
+        self.ended.fetch_max(self.number, Ordering::AcqRel);
     }
 
     pub(super) fn is_superseded(&self) -> bool {
-        self.superseded.load(Ordering::Acquire)
+        self.ended.load(Ordering::Acquire) > self.number
     }
 
     pub(super) fn is_finished(&self) -> bool {

@@ -158,9 +158,10 @@ fn a_caller_that_finds_an_outdated_flight_replaces_it() {
     let old = lead(&flights, 1);
     let mut before = wait(&flights);
     let new = leading(flights.join(&"key", |born| *born >= 2, || 2));
-    assert!(old.is_superseded() && !new.is_superseded());
+    assert!(!old.is_superseded(), "nothing newer is there yet");
     let mut after = waiting(flights.join(&"key", |born| *born >= 2, || 2));
     old.land(10);
+    assert!(!new.is_superseded(), "by what it has replaced");
     assert_eq!(now(&mut before), Landing::Landed(10), "who joined before is still served");
     assert_eq!(now(&mut after), Landing::TimedOut, "who came after never sees it");
     assert_eq!(flights.up(), 1, "the landing of the old flight leaves the new one alone");
@@ -182,8 +183,9 @@ fn of_many_waiters_that_time_out_one_takes_over_and_the_others_wait_for_it() {
         }
     }
     assert_eq!((leaders.len(), followers.len()), (1, 999));
-    assert!(stuck.is_superseded());
+    assert!(!stuck.is_superseded());
     leaders.remove(0).land(8);
+    assert!(stuck.is_superseded());
     assert!(followers.iter_mut().all(|waiter| now(waiter) == Landing::Landed(8)));
     stuck.land(9);
     assert_eq!(flights.up(), 0);
@@ -192,12 +194,13 @@ fn of_many_waiters_that_time_out_one_takes_over_and_the_others_wait_for_it() {
 #[test]
 fn a_take_over_joins_no_flight_that_is_outdated_itself() {
     let flights = TestFlights::new();
-    let _first = lead(&flights, 1);
+    let first = lead(&flights, 1);
     let late = wait(&flights);
     let second = leading(flights.join(&"key", |_| false, || 2));
     let third = leading(flights.take_over(&"key", &late, |born| *born >= 3, || 3));
-    assert!(second.is_superseded());
     assert_eq!(third.meta(), &3);
+    drop(third);
+    assert!(first.is_superseded() && second.is_superseded(), "by the last one, however it ended");
 }
 
 #[test]

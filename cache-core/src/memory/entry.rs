@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::drops;
 use crate::clock::{Clock, Moment};
 use crate::fence::Fence;
 use crate::key::Types;
@@ -19,17 +20,31 @@ pub(crate) struct MemoryEntry {
     pub(crate) version: u32,
     /// Names the list of tags under which it was stored.
     pub(crate) rules: u64,
+    /// Whether a function keeps it that does not use the shared tier, though there is one: no other process's
+    /// invalidation reaches it.
+    pub(crate) alone: bool,
     /// The types that its key names.
     pub(crate) types: Types,
     pub(crate) fence: Fence,
 }
 
 impl MemoryEntry {
+    /// The same entry, ruled out by other things.
+    pub(crate) fn with_fence(&self, fence: Fence) -> Self {
+        Self { value: self.value.clone(), types: self.types.clone(), fence, ..*self }
+    }
+
     /// Whether its time to live is over.
     #[inline]
     pub(crate) fn is_expired(&self, clock: &Clock) -> bool {
         // The clock is not read for an entry that lives for ever.
         self.expires.is_some_and(|expires| expires <= clock.now())
+    }
+}
+
+impl Drop for MemoryEntry {
+    fn drop(&mut self) {
+        drops::one(self.value.take());
     }
 }
 

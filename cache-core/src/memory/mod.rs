@@ -4,6 +4,7 @@
 //! Whether an entry may be served is decided here and by the [fences](crate::fence): moka has a clock of its own, which a
 //! test cannot move, so it expires entries a little later than [`MemoryTier::get`] refuses them.
 
+pub(crate) mod drops;
 mod entry;
 #[cfg(test)]
 mod tests;

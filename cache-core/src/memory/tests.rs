@@ -46,6 +46,7 @@ fn entry(value: u64, expires: Option<Moment>, weight: u32) -> Arc<MemoryEntry> {
         weight,
         version: 0,
         rules: 0,
+        alone: false,
         types: None,
         fence,
     })
@@ -202,6 +203,7 @@ fn a_value_is_never_copied() {
         weight: 1,
         version: 0,
         rules: 0,
+        alone: false,
         types: None,
         fence,
     });
@@ -224,6 +226,7 @@ fn an_absence_is_a_hit() {
             weight: 1,
             version: 0,
             rules: 0,
+            alone: false,
             types: None,
             fence,
         }),

@@ -2,10 +2,12 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use cache_store::Invalidation;
+
 use super::{Outcome, Shape, Spec, Tags, sharing::Share};
 use crate::{
     cache::Cache,
-    engine::{Call, Engine, Entered, Keep},
+    engine::{Call, Engine, Entered, Keep, Order},
     key::{Key, KeyBuffer, KeyPart, KeyRef, render_key},
     scope,
     stats::Counter,
@@ -79,6 +81,15 @@ impl<V> Subject<V> {
             parts.iter().map(|part| crate::key::render(&["", ""], &[*part])).collect();
     }
 
+    /// What invalidates the entry.
+    pub(crate) fn invalidation(&self) -> Order {
+        Order {
+            engine: Arc::clone(&self.engine),
+            what: Invalidation::Keys(vec![self.key.text().to_owned()]),
+            shared: self.spec.site.layer.shared(),
+        }
+    }
+
     pub(crate) fn call(&self, shares_errors: bool) -> Call {
         Call {
             engine: Arc::clone(&self.engine),
@@ -86,22 +97,29 @@ impl<V> Subject<V> {
             site: &self.spec.site,
             value: self.spec.value.erased,
             tags: self.tags.as_slice().into(),
+            life: self.fixed_life(),
             arrival: self.engine.fences.now(),
+            arrived: self.engine.now(),
             shares_errors,
         }
     }
 
     /// How long this value lives: what the value says, then the call, then the function, then the cache.
     pub(crate) fn life(&self, value: &V) -> Option<Duration> {
-        let site = &self.spec.site;
-        let fixed = || match site.ttl {
-            Some(ttl) => ttl.0,
-            None => self.engine.settings.default_ttl,
+        let life = match self.spec.ttl_fn {
+            Some(ttl) => endless(ttl(value)),
+            None => self.fixed_life(),
         };
-        let from_value = self.spec.ttl_fn.map(|ttl| ttl(value));
-        let life = from_value.or(self.ttl).map_or_else(fixed, Some);
-        let life = life.filter(|life| *life != Duration::MAX);
-        life.map(|life| jittered(life, site.jitter))
+        life.map(|life| jittered(life, self.spec.site.jitter))
+    }
+
+    /// The same without the value.
+    fn fixed_life(&self) -> Option<Duration> {
+        match (self.ttl, self.spec.site.ttl) {
+            (Some(ttl), _) => endless(ttl),
+            (None, Some(ttl)) => ttl.0,
+            (None, None) => self.engine.settings.default_ttl,
+        }
     }
 
     /// The tags that the value tells.
@@ -125,9 +143,20 @@ impl<V> Subject<V> {
     }
 }
 
+/// [`Duration::MAX`] means for ever.
+fn endless(life: Duration) -> Option<Duration> {
+    Some(life).filter(|life| *life != Duration::MAX)
+}
+
 /// Shortens a life by a random share of at most `share`, so that entries made together do not expire together.
 fn jittered(life: Duration, share: f32) -> Duration {
-    if share > 0.0 { life.mul_f32(1.0 - share * fastrand::f32()) } else { life }
+    if share > 0.0 {
+        let shorter = life.as_secs_f64() * f64::from(1.0 - share * fastrand::f32());
+        // Rounding may take it past what a duration holds.
+        Duration::try_from_secs_f64(shorter).map_or(life, |shorter| shorter.min(life))
+    } else {
+        life
+    }
 }
 
 /// Looks into memory.
@@ -275,13 +304,13 @@ fn keep<S: Shape<R>, R>(result: &R, subject: &Subject<S::Value>, share: &Share<S
             let kept = subject.spec.value.keep(value);
             let life = subject.life(value);
             if !subject.keeps(value) || life.is_some_and(|life| life.is_zero()) {
-                return Keep::Pass(Some(kept));
+                return Keep::Pass { value: Some(kept), learned: subject.learned(value) };
             }
             Keep::Value { value: Some(kept), life, learned: subject.learned(value) }
         }
         Outcome::Nothing => match subject.spec.site.negative_ttl {
             Some(ttl) => Keep::Value { value: None, life: Some(ttl), learned: Vec::new() },
-            None => Keep::Pass(None),
+            None => Keep::Pass { value: None, learned: Vec::new() },
         },
         Outcome::Error(error) => {
             share.0.as_ref().map_or(Keep::Nothing, |share| Keep::Error((share.keep)(error)))

@@ -6,10 +6,7 @@ pub mod sharing;
 mod spec;
 mod writer;
 
-pub(crate) use self::{
-    call::Subject,
-    spec::{BY_HAND, LeasePlan},
-};
+pub(crate) use self::{call::Subject, spec::BY_HAND};
 pub use self::{
     call::{Given, Miss, current, given, lookup},
     shape::{

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Where a function's entries live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layer {
     /// In the process only.
     Memory,

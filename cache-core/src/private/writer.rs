@@ -1,6 +1,6 @@
 //! Writers: run the body, then store and invalidate.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use cache_store::Invalidation;
 use cache_template::Glob;
@@ -8,9 +8,9 @@ use cache_template::Glob;
 use super::{Given, Outcome, Shape, Subject};
 use crate::{
     blocking,
-    engine::{Engine, Writing, Written},
+    engine::{Engine, Invalidating, Order, Writing, Written},
     entry::{Entry, FnCache},
-    key::KeyPart,
+    key::{KeyBuffer, KeyPart, render_key},
     runtime,
 };
 
@@ -52,7 +52,7 @@ pub trait IntoTarget {
 
 /// What to invalidate, and where.
 #[derive(Debug)]
-pub struct Target(Option<(Arc<Engine>, Invalidation, bool)>);
+pub struct Target(Option<Order>);
 
 impl<T> IntoTarget for Entry<T> {
     fn into_target(self) -> Target {
@@ -158,6 +158,7 @@ impl<'a, V> Write<'a, V> {
             Some(subject) => Some(Box::pin(Writing::begin(subject.call(false))).await),
             None => None,
         };
+        self.done.owed.stand();
         let result = body.await;
         let outcome = S::open(&result);
         let written = written(subject.as_ref(), &outcome);
@@ -177,6 +178,7 @@ impl<'a, V> Write<'a, V> {
     {
         let subject = self.entry.take().and_then(Entry::into_subject);
         let writing = subject.as_ref().map(|subject| begin_sync(subject));
+        self.done.owed.stand();
         let result = body();
         let outcome = S::open(&result);
         let written = written(subject.as_ref(), &outcome);
@@ -193,7 +195,10 @@ impl<'a, V> Write<'a, V> {
     fn done_after<E>(self, outcome: &Outcome<'_, V, E>) -> Option<Done> {
         let mut done = self.done;
         match outcome {
-            Outcome::Error(_) => return None,
+            Outcome::Error(_) => {
+                done.owed.call_off();
+                return None;
+            }
             Outcome::Nothing => {}
             Outcome::Value(value) => {
                 for later in self.after {
@@ -202,24 +207,30 @@ impl<'a, V> Write<'a, V> {
                 if let Some(entry) = done.entry.take() {
                     done.renewed = entry.into_subject().map(|subject| {
                         let written = written::<V, E>(Some(&subject), outcome);
-                        Renewal { call: subject.call(false), written }
+                        let or_else = Invalidating::new(subject.invalidation());
+                        Renewal { call: subject.call(false), written, or_else }
                     });
                 }
             }
         }
-        Some(Done { targets: done.targets, renewed: done.renewed })
+        Some(Done { owed: done.owed, renewed: done.renewed })
     }
 }
 
-/// What a writer's entry is given; `None` invalidates it.
+/// What a writer's entry is given; `None` invalidates it. Where caching is switched off nothing is stored, but other
+/// processes' entries must go.
 fn written<V, E>(subject: Option<&Subject<V>>, outcome: &Outcome<'_, V, E>) -> Option<Written> {
-    let subject = subject?;
+    let subject = subject.filter(|subject| subject.engine.enabled())?;
     match outcome {
-        Outcome::Value(value) if subject.keeps(value) => Some(Written {
-            value: Some(subject.spec.value.keep(value)),
-            life: subject.life(value),
-            learned: subject.learned(value),
-        }),
+        Outcome::Value(value) if subject.keeps(value) => {
+            let life = subject.life(value);
+            let stored = || Written {
+                value: Some(subject.spec.value.keep(value)),
+                life,
+                learned: subject.learned(value),
+            };
+            (life != Some(Duration::ZERO)).then(stored)
+        }
         Outcome::Nothing => subject.spec.site.negative_ttl.map(|ttl| Written {
             value: None,
             life: Some(ttl),
@@ -251,33 +262,38 @@ fn finish_sync(writing: Writing, written: Option<Written>) {
 /// What happens after the body succeeded.
 pub struct After<V: 'static> {
     engine: Option<Arc<Engine>>,
-    targets: Vec<(Arc<Engine>, Invalidation, bool)>,
+    owed: Owed,
     entry: Option<Entry<V>>,
     renewed: Option<Renewal>,
 }
 
 impl<V> fmt::Debug for After<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("After").field("targets", &self.targets).finish_non_exhaustive()
+        f.debug_struct("After").field("owed", &self.owed).finish_non_exhaustive()
     }
 }
 
 impl<V> After<V> {
     fn new(engine: Option<Arc<Engine>>) -> Self {
-        Self { engine, targets: Vec::new(), entry: None, renewed: None }
+        Self { engine, owed: Owed::default(), entry: None, renewed: None }
     }
 
     /// Invalidates a reader's entry, or all of a reader.
     pub fn target(&mut self, target: impl IntoTarget) {
-        self.targets.extend(target.into_target().0);
+        self.owed.orders.extend(target.into_target().0);
     }
 
     /// Invalidates a key.
     pub fn key(&mut self, literals: &[&str], parts: &[&dyn KeyPart]) {
-        self.invalidate(Invalidation::Keys(vec![crate::key::render(literals, parts)]));
+        let mut buffer = KeyBuffer::new();
+        let key = render_key(literals, parts, &mut buffer).text().to_owned();
+        // A reader whose key cannot be rendered either has cached nothing under it.
+        if buffer.failure().is_none() {
+            self.invalidate(Invalidation::Keys(vec![key]));
+        }
     }
 
-    /// Invalidates every key that matches a pattern.
+    /// Invalidates every key that matches a pattern; the parts are matched literally.
     pub fn pattern(&mut self, literals: &[&str], parts: &[&dyn KeyPart]) {
         let mut glob = String::new();
         for (at, literal) in literals.iter().enumerate() {
@@ -301,74 +317,106 @@ impl<V> After<V> {
 
     fn invalidate(&mut self, what: Invalidation) {
         if let Some(engine) = &self.engine {
-            self.targets.push((Arc::clone(engine), what, true));
+            self.owed.orders.push(Order { engine: Arc::clone(engine), what, shared: true });
         }
     }
 }
 
+/// The invalidations that a writer owes. From the beginning of its body on they happen in any case, also when it is
+/// dropped or panics: the body may have written. Only a body that says that it failed calls them off.
+#[derive(Debug, Default)]
+struct Owed {
+    orders: Vec<Order>,
+    stands: bool,
+}
+
+impl Owed {
+    fn stand(&mut self) {
+        self.stands = true;
+    }
+
+    fn call_off(&mut self) {
+        self.orders.clear();
+    }
+
+    /// Keys and tags of one cache go in one round trip each.
+    fn merge(&mut self) {
+        let mut merged: Vec<Order> = Vec::new();
+        for order in self.orders.drain(..) {
+            let same = |other: &&mut Order| {
+                Arc::ptr_eq(&other.engine, &order.engine) && other.shared == order.shared
+            };
+            let joined = merged.iter_mut().filter(same).find_map(|other| {
+                match (&mut other.what, &order.what) {
+                    (Invalidation::Keys(into), Invalidation::Keys(more))
+                    | (Invalidation::Tags(into), Invalidation::Tags(more)) => Some((into, more)),
+                    _ => None,
+                }
+            });
+            match joined {
+                Some((into, more)) => into.extend(more.iter().cloned()),
+                None => merged.push(order),
+            }
+        }
+        self.orders = merged;
+    }
+
+    /// Failures are counted and repeated by the engine: they are not the caller's problem.
+    async fn pay(mut self) {
+        self.merge();
+        while let Some(order) = self.orders.pop() {
+            let _ = Invalidating::new(order).run().await;
+        }
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if self.stands {
+            self.orders.drain(..).for_each(|order| drop(Invalidating::new(order)));
+        }
+    }
+}
+
+/// A value for an entry that only the value told.
 struct Renewal {
     call: crate::engine::Call,
     written: Option<Written>,
+    /// What happens if the write is dropped before it is announced.
+    or_else: Invalidating,
 }
 
 /// What is left to do when the body is done.
 struct Done {
-    targets: Vec<(Arc<Engine>, Invalidation, bool)>,
+    owed: Owed,
     renewed: Option<Renewal>,
 }
 
 impl Done {
-    /// Failures are counted and repeated by the engine: they are not the caller's problem.
     async fn apply(self) {
-        if let Some(Renewal { call, written }) = self.renewed {
-            Writing::begin(call).await.finish(written).await;
+        if let Some(Renewal { call, written, or_else }) = self.renewed {
+            let writing = Writing::begin(call).await;
+            or_else.call_off();
+            writing.finish(written).await;
         }
-        for (engine, what, shared) in merged(self.targets) {
-            if shared {
-                let _ = engine.invalidate(what).await;
-            } else {
-                engine.invalidate_here(&what);
-            }
-        }
+        self.owed.pay().await;
     }
 
     fn apply_sync(self) {
-        let here = self
+        let renews_shared = self
             .renewed
             .as_ref()
-            .is_none_or(|it| it.call.engine.shared_for(it.call.site).is_none())
-            && self.targets.iter().all(|(engine, _, shared)| !shared || engine.shared.is_none());
-        if !here {
+            .is_some_and(|renewal| renewal.call.engine.shared_for(renewal.call.site).is_some());
+        if renews_shared || !self.owed.orders.iter().all(Order::is_local) {
+            // Where waiting is not possible, it is dropped and so happens later.
             runtime::wait_for(self.apply());
             return;
         }
-        if let Some(Renewal { call, written }) = self.renewed {
-            Writing::begin_in_memory(call).finish_in_memory(written);
+        if let Some(Renewal { call, written, or_else }) = self.renewed {
+            let writing = Writing::begin_in_memory(call);
+            or_else.call_off();
+            writing.finish_in_memory(written);
         }
-        for (engine, what, _) in self.targets {
-            engine.invalidate_here(&what);
-        }
+        drop(self.owed);
     }
-}
-
-/// Keys and tags of one cache go in one round trip each.
-fn merged(
-    targets: Vec<(Arc<Engine>, Invalidation, bool)>,
-) -> Vec<(Arc<Engine>, Invalidation, bool)> {
-    let mut out: Vec<(Arc<Engine>, Invalidation, bool)> = Vec::new();
-    for (engine, what, shared) in targets {
-        let same = |(other, _, also): &&mut (Arc<Engine>, Invalidation, bool)| {
-            Arc::ptr_eq(other, &engine) && *also == shared
-        };
-        let joined = out.iter_mut().filter(same).find_map(|(_, into, _)| match (into, &what) {
-            (Invalidation::Keys(into), Invalidation::Keys(more))
-            | (Invalidation::Tags(into), Invalidation::Tags(more)) => Some((into, more)),
-            _ => None,
-        });
-        match joined {
-            Some((into, more)) => into.extend(more.iter().cloned()),
-            None => out.push((engine, what, shared)),
-        }
-    }
-    out
 }
