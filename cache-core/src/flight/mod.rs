@@ -136,6 +136,9 @@ struct Table<K, M, T> {
 
 type Shard<K, M, T> = Mutex<HashMap<K, Arc<Flight<M, T>>>>;
 
+/// What is there by now, and the flight that was to take its place.
+type Occupied<M, T> = (Option<Arc<Flight<M, T>>>, Flight<M, T>);
+
 impl<K: Clone + Eq + Hash, M, T> Table<K, M, T> {
     fn new(shards: usize) -> Self {
         let shards = (0..shards).map(|_| Mutex::new(HashMap::new())).collect();
@@ -152,7 +155,7 @@ impl<K: Clone + Eq + Hash, M, T> Table<K, M, T> {
         key: &K,
         seen: Option<&Arc<Flight<M, T>>>,
         mut new: Flight<M, T>,
-    ) -> Result<Arc<Flight<M, T>>, (Option<Arc<Flight<M, T>>>, Flight<M, T>)> {
+    ) -> Result<Arc<Flight<M, T>>, Occupied<M, T>> {
         let mut shard = lock(self.shard(key));
         let there = shard.get(key);
         let unchanged = match (there, seen) {
