@@ -24,6 +24,14 @@ async fn update_user(db: &Db, id: u64, name: &str) -> Result<User, DbError> {
     db.rename(id, name)
 }
 
+/// Writes half of it, after somebody has read.
+#[write_through(entry = get_user(id))]
+async fn fail_half_way(db: &Db, id: u64) -> Result<User, DbError> {
+    get_user(db, id).await?;
+    db.rename(id, "half")?;
+    Err(DbError::Gone)
+}
+
 #[cache_invalidate(invalidates = [get_user(id), list_users(*)], invalidate_keys = ["users:number"])]
 async fn delete_user(db: &Db, id: u64) -> Result<(), DbError> {
     if db.remove(id) { Ok(()) } else { Err(DbError::Gone) }
@@ -73,6 +81,13 @@ in_both! {
         list_users(&db, 0).await;
         tiers.elsewhere(list_users(&db, 0)).await;
         assert_eq!(db.asked(), asked);
+    }
+
+    async fn what_was_read_while_a_write_failed_is_not_kept(tiers: &Tiers) {
+        let db = Db::with(&[(42, "Ada")]);
+        assert_eq!(fail_half_way(&db, 42).await, Err(DbError::Gone));
+        assert_eq!(get_user(&db, 42).await.unwrap().name, "half");
+        assert_eq!(tiers.elsewhere(get_user(&db, 42)).await.unwrap().name, "half");
     }
 
     async fn a_writer_that_stores_nothing_invalidates_entries_readers_and_keys(tiers: &Tiers) {
