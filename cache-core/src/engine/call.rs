@@ -276,3 +276,38 @@ async fn sleep_until(until: Instant) {
     };
     sleep.await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Cache,
+        explicit::by_hand,
+        key::{KeyBuffer, raw_key},
+        private::Subject,
+    };
+
+    fn subject(cache: &Cache) -> Subject<u64> {
+        let mut buffer = KeyBuffer::new();
+        Subject::new(by_hand::<u64>(), cache.engine(), raw_key("k", &mut buffer).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_flight_that_found_its_value_in_memory_ends_with_all_its_tags() {
+        let cache = Cache::memory();
+        cache.set("k", &1u64).tags(["t"]).await.unwrap();
+        let loaded = subject(&cache).call(false).filled_meanwhile().unwrap();
+        cache.invalidate_tags(["t"]).await.unwrap();
+        assert!(!subject(&cache).call(false).may_use(&loaded));
+    }
+
+    #[test]
+    fn a_sync_call_on_larders_own_thread_waits_for_nobody() {
+        let hour = Duration::from_secs(3600);
+        let cache = runtime::wait_for(Cache::builder().flight_wait(hour).build()).unwrap().unwrap();
+        let Join::Lead(_leader) = subject(&cache).call(false).join() else { unreachable!() };
+        let waiter = subject(&cache).call(false);
+        let entered = runtime::wait_for(async move { waiter.enter_sync() }).unwrap();
+        assert!(matches!(entered, Entered::Run(_)));
+    }
+}

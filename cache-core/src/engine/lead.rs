@@ -51,7 +51,7 @@ impl Call {
     }
 
     /// Another leader may have landed between this call's look into memory and its join.
-    fn filled_meanwhile(&self) -> Option<Loaded> {
+    pub(super) fn filled_meanwhile(&self) -> Option<Loaded> {
         let entry = self.in_memory()?;
         self.engine.count_hit(Counter::HitsMemory, &entry.value);
         // The entry's fence and not the flight's: it knows the tags that were learned from the value.

@@ -61,6 +61,19 @@ impl Queue {
         }
         !known
     }
+
+    fn send_next(&mut self) -> Option<Arc<Invalidation>> {
+        self.sent = self.waiting.pop_front();
+        self.running = self.sent.is_some();
+        self.sent.as_ref().map(|sent| Arc::clone(&sent.what))
+    }
+
+    /// Puts the one that failed behind the others: what the shared tier refuses for good must not hold them up.
+    fn put_back(&mut self) {
+        if let Some(failed) = self.sent.take() {
+            self.push(failed);
+        }
+    }
 }
 
 impl Replay {
@@ -124,16 +137,7 @@ impl Engine {
 
     /// The oldest one, or `None` and the end of the task that repeats them.
     fn next(&self) -> Option<Arc<Invalidation>> {
-        self.replay.with(|queue| {
-            queue.sent = queue.waiting.pop_front();
-            queue.running = queue.sent.is_some();
-            queue.sent.as_ref().map(|sent| Arc::clone(&sent.what))
-        })
-    }
-
-    /// Puts the one that failed behind the others: what the shared tier refuses for good must not hold them up.
-    fn failed(&self) {
-        self.replay.with(|queue| queue.sent.take().map(|failed| queue.push(failed)));
+        self.replay.with(Queue::send_next)
     }
 
     fn confirmed(&self, what: &Arc<Invalidation>) {
@@ -172,11 +176,51 @@ async fn repeat(engine: Weak<Engine>) {
             }
             Err(error) => {
                 engine.count_error(&error);
-                engine.failed();
+                engine.replay.with(Queue::put_back);
             }
         }
         drop(engine);
         tokio::time::sleep(pause.mul_f32(0.5 + fastrand::f32() / 2.0)).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(key: &str) -> Invalidation {
+        Invalidation::Keys(vec![key.to_owned()])
+    }
+
+    #[test]
+    fn what_the_shared_tier_refuses_does_not_hold_up_the_others() {
+        let mut queue = Queue::default();
+        assert!(queue.push(Waiting::new(key("refused"))) && queue.push(Waiting::new(key("fine"))));
+        assert_eq!(*queue.send_next().unwrap(), key("refused"));
+        queue.put_back();
+        assert_eq!(*queue.send_next().unwrap(), key("fine"));
+        assert_eq!(queue.len(), 2, "none is forgotten");
+    }
+
+    #[test]
+    fn an_invalidation_waits_once_however_often_it_fails() {
+        let mut queue = Queue::default();
+        assert!(queue.push(Waiting::new(key("a"))));
+        queue.send_next();
+        assert!(queue.push(Waiting::new(key("a"))), "the one that is sent may be too early");
+        assert!(!queue.push(Waiting::new(key("a"))));
+        queue.put_back();
+        assert_eq!(queue.len(), 1);
+    }
+
+    #[test]
+    fn it_is_known_what_an_invalidation_reaches() {
+        let (keys, tags) = (key("user:1"), Invalidation::Tags(vec!["t".to_owned()]));
+        let pattern = Invalidation::Pattern("user:*".to_owned());
+        assert!(covers(&keys, "user:1", &[]) && !covers(&keys, "user:2", &[]));
+        assert!(covers(&tags, "user:1", &["s", "t"]) && !covers(&tags, "t", &["s"]));
+        assert!(covers(&pattern, "user:1", &[]) && !covers(&pattern, "order:1", &[]));
+        assert!(covers(&Invalidation::All, "", &[]));
     }
 }
