@@ -163,6 +163,7 @@ impl Call {
             bytes: &bytes,
             newest_pattern: claimed.patterns.last().map(|record| record.nonce),
             patterns: Some(&claimed.patterns),
+            unconfirmed: false,
             tags,
             tag_nonces: &nonces,
         };

@@ -141,9 +141,10 @@ impl Engine {
     }
 
     fn confirmed(&self, what: &Arc<Invalidation>) {
-        let done = self.replay.with(|queue| queue.sent.take());
-        // Whatever was promoted from the shared tier before it confirmed may be old.
+        // Whatever was read from the shared tier before it confirmed may be old. Marked here before it leaves the queue: a
+        // read that finds the queue empty finds the mark.
         self.invalidate_here(what);
+        let done = self.replay.with(|queue| queue.sent.take());
         self.counters.count(Counter::ReplayDone);
         let waited = done.map_or(Duration::ZERO, |done| done.since.elapsed());
         self.events.tell(|| Event::Replayed { what: Arc::clone(what), waited });

@@ -15,6 +15,8 @@ use crate::{
 pub(super) struct Candidate<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) newest_pattern: Option<Nonce>,
+    /// Whether the shared tier had not confirmed every invalidation when it was asked for the bytes.
+    pub(super) unconfirmed: bool,
     /// The pattern log, when it came with the bytes.
     pub(super) patterns: Option<&'a [Record]>,
     /// Tags whose nonces came with the bytes.
