@@ -271,6 +271,35 @@ async fn a_tag_that_was_added_reaches_a_read_that_was_under_way() {
     assert_eq!(get(&cache).await, None);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_arrives_after_an_invalidation_does_not_wait_for_the_old_load() {
+    for what in ["key", "tag", "pattern", "all"] {
+        for cache in [builder().build().await.unwrap(), on(&MemoryStore::new()).await] {
+            let slow = Arc::new(Slow::default());
+            let load = start(&TAGGED, &cache, &slow, 1);
+            slow.began.notified().await;
+            invalidate(&cache, what).await;
+            let own = tokio::time::timeout(WAIT / 5, call(&TAGGED, cache.clone(), async { 2 }));
+            assert_eq!(own.await, Ok(2), "{what}");
+            load.abort();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_load_that_was_invalidated_here_is_not_even_offered_to_the_shared_tier() {
+    let store = MemoryStore::new();
+    let (cache, chaos) = with_faults(&store).await;
+    let slow = Arc::new(Slow::default());
+    let load = start(&PLAIN, &cache, &slow, 1);
+    slow.began.notified().await;
+    chaos.inject(Fault::fail(ErrorKind::Timeout).on(Operation::Invalidate));
+    cache.invalidate("k:1").await.unwrap_err();
+    slow.end.notify_one();
+    assert_eq!(load.await.unwrap(), 1);
+    assert_eq!(chaos.inner().calls().of(Operation::Fill), 0);
+}
+
 // Waiting
 
 #[tokio::test(start_paused = true)]
@@ -486,6 +515,93 @@ fn a_sync_writer_whose_body_panics_invalidates_what_it_would_have() {
 }
 
 // Writers
+
+#[tokio::test]
+async fn a_writer_that_is_dropped_leaves_nothing_that_was_loaded_meanwhile() {
+    for cache in [builder().build().await.unwrap(), on(&MemoryStore::new()).await] {
+        assert_eq!(call(&PLAIN, cache.clone(), async { 1 }).await, 1);
+        let slow = Arc::new(Slow::default());
+        let write = write_through(entry(&PLAIN, given(&cache), &[&1u64]));
+        let write = tokio::spawn(write.run::<PlainShape, _, _>(slow.clone().load(3)));
+        slow.began.notified().await;
+        assert_eq!(call(&PLAIN, cache.clone(), async { 2 }).await, 2, "the old entry is gone");
+        write.abort();
+        assert!(write.await.unwrap_err().is_cancelled());
+        assert_eq!(get(&cache).await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_writer_tells_readers_that_they_may_store_again() {
+    let store = MemoryStore::new();
+    let (cache, chaos) = with_faults(&store).await;
+    let slow = Arc::new(Slow::default());
+    let write = write_through(entry(&PLAIN, given(&cache), &[&1u64]));
+    let write = tokio::spawn(write.run::<PlainShape, _, _>(slow.clone().load(3)));
+    slow.began.notified().await;
+    write.abort();
+    until(|| chaos.inner().calls().of(Operation::Finish) == 1).await;
+    assert_eq!(call(&PLAIN, on(&store).await, async { 2 }).await, 2);
+    assert_eq!(get(&on(&store).await).await, Some(2));
+}
+
+#[tokio::test]
+async fn a_write_that_another_one_overtook_leaves_nothing() {
+    for cache in [builder().build().await.unwrap(), on(&MemoryStore::new()).await] {
+        let slow = Arc::new(Slow::default());
+        let write = write_through(entry(&PLAIN, given(&cache), &[&1u64]));
+        let early = tokio::spawn(write.run::<PlainShape, _, _>(slow.clone().load(1)));
+        slow.began.notified().await;
+        let write = write_through(entry(&PLAIN, given(&cache), &[&1u64]));
+        assert_eq!(write.run::<PlainShape, _, _>(async { 2 }).await, 2);
+        slow.end.notify_one();
+        assert_eq!(early.await.unwrap(), 1);
+        assert_eq!(get(&cache).await, None, "which of them was the last, nobody knows");
+    }
+}
+
+#[tokio::test]
+async fn a_written_value_whose_learned_tag_was_invalidated_meanwhile_is_not_stored() {
+    let store = MemoryStore::new();
+    let (here, there) = (on(&store).await, on(&store).await);
+    for process in [&here, &there] {
+        let slow = Arc::new(Slow::default());
+        let write = write_through(entry(&LEARNING, given(&here), &[&1u64]));
+        let write = tokio::spawn(write.run::<PlainShape, _, _>(slow.clone().load(1)));
+        slow.began.notified().await;
+        process.invalidate_tags(["v:1"]).await.unwrap();
+        slow.end.notify_one();
+        assert_eq!(write.await.unwrap(), 1);
+        assert_eq!(get(&here).await, None);
+        assert_eq!(get(&on(&store).await).await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_write_whose_announcement_or_end_is_lost_invalidates_its_entry() {
+    for step in [Operation::Begin, Operation::Finish] {
+        for fault in [Fault::fail(ErrorKind::Timeout), Fault::lose_reply(ErrorKind::Timeout)] {
+            let store = MemoryStore::new();
+            let (cache, chaos) = with_faults(&store).await;
+            on(&store).await.set("k:1", &1u64).await.unwrap();
+            chaos.inject(fault.on(step).times(1));
+            let write = write_through(entry(&PLAIN, given(&cache), &[&1u64]));
+            assert_eq!(write.run::<PlainShape, _, _>(async { 2 }).await, 2);
+            assert_eq!(get(&cache).await, None, "{step:?}: here at once");
+            confirmed(&cache).await;
+            assert_eq!(get(&on(&store).await).await, None, "{step:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_cannot_be_encoded_is_said_at_once() {
+    let store = Arc::new(MemoryStore::new());
+    let small = builder().max_value_bytes(8).shared(store.clone()).build().await.unwrap();
+    let error = small.set("k", &"x".repeat(100)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert_eq!(store.calls().round_trips(), 2);
+}
 
 #[tokio::test]
 async fn a_writer_invalidates_its_entry_though_caching_is_switched_off_in_its_process() {

@@ -203,7 +203,7 @@ impl Run {
             }
         }
         let Captured { nonce, pattern_nonce, .. } = *captured;
-        let Some(bytes) = self.call.encode(nonce, pattern_nonce, &tags, value) else {
+        let Ok(bytes) = self.call.encode(nonce, pattern_nonce, &tags, value) else {
             return Ok(Filled::Unfit);
         };
         let fill = Fill {
@@ -287,14 +287,14 @@ enum Filled {
 }
 
 impl Call {
-    /// The entry in one buffer, or `None` when the value cannot be stored; why is counted.
+    /// The entry in one buffer; why a value cannot be stored is counted.
     pub(super) fn encode(
         &self,
         key_nonce: Nonce,
         pattern_nonce: Nonce,
         tags: &[(&str, Nonce)],
         value: &Stored,
-    ) -> Option<Vec<u8>> {
+    ) -> Result<Vec<u8>> {
         let header = Header {
             key_nonce,
             pattern_nonce,
@@ -305,7 +305,7 @@ impl Call {
             type_fingerprint: envelope::type_fingerprint((self.value.name)(), self.site.version),
             rules_fingerprint: self.site.rules,
         };
-        self.write(&header, tags, value).map_err(|error| self.count_unfit(&error)).ok()
+        self.write(&header, tags, value).inspect_err(|error| self.count_unfit(error))
     }
 
     fn write(&self, header: &Header, tags: &[(&str, Nonce)], value: &Stored) -> Result<Vec<u8>> {

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cache_store::{Begin, Begun, Error, ErrorKind, Finish, Invalidation, Life, Nonce};
+use cache_store::{
+    Begin, Begun, Error, ErrorKind, Finish, Invalidation, Life, Nonce, Result, Store,
+};
 
 use super::{Call, fill::dependency_life};
 use crate::{clock::Moment, fence::Fence, memory::drops, runtime, stats::Counter, value::Stored};
@@ -80,9 +82,13 @@ impl Writing {
                 "the write was not announced",
             ));
         };
-        let bytes = match value {
+        let encoded = match value {
             Some(written) => self.encode(&store, begun, written).await,
-            None => None,
+            None => Ok(None),
+        };
+        let (bytes, unfit) = match encoded {
+            Ok(bytes) => (bytes, None),
+            Err(error) => (None, Some(error)),
         };
         let life = value.as_ref().and_then(|written| written.life);
         let finish = Finish {
@@ -94,7 +100,7 @@ impl Writing {
         };
         match store.finish(finish).await {
             Ok(true) => Shared::Stored { bytes: bytes.map_or(0, |bytes| bytes.len()) },
-            Ok(false) => Shared::Refused,
+            Ok(false) => unfit.map_or(Shared::Refused, Shared::Failed),
             Err(error) => {
                 self.call.engine.count_error(&error);
                 self.repeat_invalidation();
@@ -103,12 +109,13 @@ impl Writing {
         }
     }
 
+    /// The bytes to store; `None` when one of the value's tags was invalidated meanwhile, an error when it has none.
     async fn encode(
         &self,
-        store: &Arc<dyn cache_store::Store>,
+        store: &Arc<dyn Store>,
         begun: &Begun,
         written: &Written,
-    ) -> Option<Vec<u8>> {
+    ) -> Result<Option<Vec<u8>>> {
         let Written { value, life, learned } = written;
         let mut tags: Vec<(&str, Nonce)> = self
             .call
@@ -118,12 +125,15 @@ impl Writing {
             .zip(begun.tag_nonces.iter().copied())
             .collect();
         if !learned.is_empty() {
-            let stamped = store.stamp_tags(begun.tag_log?, learned, dependency_life(*life)).await;
-            let nonces = stamped.map_err(|error| self.call.engine.count_error(&error)).ok()??;
-            tags.extend(learned.iter().map(String::as_str).zip(nonces));
+            let Some(tag_log) = begun.tag_log else { return Ok(None) };
+            let stamped = store.stamp_tags(tag_log, learned, dependency_life(*life)).await;
+            match stamped.inspect_err(|error| self.call.engine.count_error(error))? {
+                Some(nonces) => tags.extend(learned.iter().map(String::as_str).zip(nonces)),
+                None => return Ok(None),
+            }
         }
         // The key nonce is FINISH's to choose; the place of the old one is cut off before sending.
-        self.call.encode(begun.nonce, begun.pattern_nonce, &tags, value)
+        self.call.encode(begun.nonce, begun.pattern_nonce, &tags, value).map(Some)
     }
 
     fn finish_here(&self, written: Option<Written>, shared: Shared) -> Ended {
@@ -236,7 +246,7 @@ pub(crate) enum Ended {
     Stored,
     /// Something came between, or there was nothing to store: the key is invalidated.
     Fenced,
-    /// The shared tier did not answer: the key is invalidated here, and will be there.
+    /// The shared tier did not answer, or the value does not encode: the key is invalidated here, and is or will be there.
     Failed(Error),
 }
 

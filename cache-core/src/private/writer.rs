@@ -147,7 +147,8 @@ impl<'a, V> Write<'a, V> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops the body; the entry is invalidated then, for the body may have written.
+    /// Dropping the future drops the body. The entry and all that this writer invalidates are invalidated then, for the
+    /// body may have written.
     pub async fn run<S, R, F>(mut self, body: F) -> R
     where
         S: Shape<R, Value = V>,
