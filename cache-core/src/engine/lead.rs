@@ -128,7 +128,7 @@ impl Call {
         fence: &Arc<Fence>,
         life: bool,
     ) -> Result<(Found, Option<Life>)> {
-        let sent = self.engine.now();
+        let (sent, unconfirmed) = (self.engine.now(), self.engine.unconfirmed());
         let query = Query { key: self.key.text(), tags: &self.tags, life };
         let reading = store.read(query).await?;
         self.engine.answered();
@@ -144,6 +144,7 @@ impl Call {
             patterns: None,
             tags: &self.tags,
             tag_nonces: &reading.tag_nonces,
+            unconfirmed: &unconfirmed,
         };
         let found = self.judge(store, fence, candidate, reading.life, sent).await?;
         Ok((found, reading.life))
@@ -200,7 +201,7 @@ impl Call {
         refused: &[u8],
         patience: Option<Instant>,
     ) -> Result<Claimed> {
-        let sent = self.engine.now();
+        let (sent, unconfirmed) = (self.engine.now(), self.engine.unconfirmed());
         let lease = self.lease(patience)?;
         let claim = Claim {
             key: self.key.text(),
@@ -239,6 +240,7 @@ impl Call {
                     patterns: Some(&claimed.patterns),
                     tags: &self.tags,
                     tag_nonces: &nonces,
+                    unconfirmed: &unconfirmed,
                 };
                 match self.judge(store, fence, candidate, Some(life), sent).await? {
                     Found::Valid(loaded) => Ok(Claimed::Valid(loaded)),
