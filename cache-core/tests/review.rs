@@ -227,6 +227,19 @@ async fn what_a_function_keeps_in_memory_only_is_not_served_to_one_that_uses_the
 }
 
 #[tokio::test]
+async fn what_a_function_without_the_tag_loaded_is_not_served_to_one_with_it() {
+    for cache in [builder().build().await.unwrap(), on(&MemoryStore::new()).await] {
+        assert_eq!(call(&PLAIN, cache.clone(), async { 1 }).await, 1);
+        assert_eq!(call(&TAGGED, cache.clone(), async { 2 }).await, 2);
+        cache.invalidate_tags(["t"]).await.unwrap();
+        assert_eq!(get(&cache).await, None);
+    }
+    let store = MemoryStore::new();
+    assert_eq!(call(&PLAIN, on(&store).await, async { 1 }).await, 1);
+    assert_eq!(call(&TAGGED, on(&store).await, async { 2 }).await, 2);
+}
+
+#[tokio::test]
 async fn another_types_value_in_memory_is_no_value() {
     let cache = Cache::memory();
     cache.set("k:1", &"text".to_owned()).await.unwrap();
@@ -253,6 +266,15 @@ async fn a_caller_that_arrives_after_a_learned_tag_was_invalidated_is_not_given_
         slow.end.notify_one();
         assert_eq!((load.await.unwrap(), late.await.unwrap()), (1, 2));
     }
+}
+
+#[tokio::test]
+async fn a_tag_that_was_invalidated_after_the_load_cannot_be_added() {
+    let cache = Cache::memory();
+    cache.set("k:1", &1u64).await.unwrap();
+    cache.invalidate_tags(["late"]).await.unwrap();
+    assert!(!cache.tag("k:1", ["late"]).await.unwrap());
+    assert_eq!(get(&cache).await, None);
 }
 
 #[tokio::test]
@@ -546,6 +568,38 @@ async fn a_dropped_writer_tells_readers_that_they_may_store_again() {
 }
 
 #[tokio::test]
+async fn nothing_that_is_loaded_while_another_process_writes_is_kept() {
+    let store = MemoryStore::new();
+    let (here, there) = (on(&store).await, on(&store).await);
+    let slow = Arc::new(Slow::default());
+    let write = write_through(entry(&PLAIN, given(&there), &[&1u64]));
+    let write = tokio::spawn(write.run::<PlainShape, _, _>(slow.clone().load(9)));
+    slow.began.notified().await;
+    assert_eq!(call(&PLAIN, here.clone(), async { 1 }).await, 1);
+    assert_eq!(call(&PLAIN, here.clone(), async { 2 }).await, 2);
+    slow.end.notify_one();
+    assert_eq!(write.await.unwrap(), 9);
+    assert_eq!(call(&PLAIN, here, async { 3 }).await, 9);
+}
+
+#[tokio::test]
+async fn a_write_that_was_refused_leaves_nothing_that_was_loaded_meanwhile() {
+    let store = MemoryStore::new();
+    let (cache, chaos) = with_faults(&store).await;
+    let slow = Arc::new(Slow::default());
+    let write = write_through(entry(&PLAIN, given(&cache), &[&1u64]));
+    let write = tokio::spawn(write.run::<PlainShape, _, _>(slow.clone().load(2)));
+    slow.began.notified().await;
+    chaos.inject(Fault::fail(ErrorKind::Timeout).on(Operation::Read).times(1));
+    assert_eq!(call(&PLAIN, cache.clone(), async { 1 }).await, 1);
+    assert_eq!(get(&cache).await, Some(1), "kept in memory without asking");
+    on(&store).await.invalidate("k:1").await.unwrap();
+    slow.end.notify_one();
+    assert_eq!(write.await.unwrap(), 2);
+    assert_eq!(get(&cache).await, None);
+}
+
+#[tokio::test]
 async fn a_write_that_another_one_overtook_leaves_nothing() {
     for cache in [builder().build().await.unwrap(), on(&MemoryStore::new()).await] {
         let slow = Arc::new(Slow::default());
@@ -688,6 +742,27 @@ async fn an_invalidation_that_is_not_confirmed_holds_in_this_process() {
         assert_eq!(call(spec, cache.clone(), async { 2 }).await, 2, "{what}");
         assert_eq!(call(spec, cache.clone(), async { 3 }).await, 2, "{what}: kept in memory");
     }
+}
+
+#[tokio::test]
+async fn an_invalidation_that_is_confirmed_while_a_read_is_under_way_holds_for_it() {
+    let store = MemoryStore::new();
+    let (cache, chaos) = with_faults(&store).await;
+    on(&store).await.set("k:1", &1u64).await.unwrap();
+    let repeated = chaos.hold(Operation::Invalidate);
+    let pending = tokio::spawn(std::future::IntoFuture::into_future(cache.invalidate("k:1")));
+    repeated.arrived(1).await;
+    pending.abort();
+    assert!(pending.await.unwrap_err().is_cancelled());
+    let answer = chaos.hold_reply(Operation::Read);
+    let reader = cache.clone();
+    let read = tokio::spawn(async move { get(&reader).await });
+    answer.arrived(1).await;
+    repeated.open();
+    confirmed(&cache).await;
+    answer.open();
+    assert_eq!(read.await.unwrap(), None);
+    assert_eq!(get(&cache).await, None);
 }
 
 // Numbers at their limits

@@ -152,6 +152,7 @@ impl Call {
             tag_log: false,
             dependency_life: self.dependency_life(),
         };
+        let unconfirmed = self.engine.unconfirmed();
         let claimed = store.claim(claim).await?;
         let ClaimOutcome::Found { value: bytes, life } = claimed.outcome else { return Ok(false) };
         let Ok(old) = envelope::parse(self.key.text(), &bytes, self.engine.settings.limits) else {
@@ -163,9 +164,9 @@ impl Call {
             bytes: &bytes,
             newest_pattern: claimed.patterns.last().map(|record| record.nonce),
             patterns: Some(&claimed.patterns),
-            unconfirmed: false,
             tags,
             tag_nonces: &nonces,
+            unconfirmed: &unconfirmed,
         };
         // Under fresh nonces an entry that was invalidated would be current again.
         if !self.is_current(store, &old, &candidate).await? {

@@ -128,7 +128,7 @@ impl Call {
         fence: &Arc<Fence>,
         life: bool,
     ) -> Result<(Found, Option<Life>)> {
-        let (sent, unconfirmed) = (self.engine.now(), self.engine.waiting() > 0);
+        let (sent, unconfirmed) = (self.engine.now(), self.engine.unconfirmed());
         let query = Query { key: self.key.text(), tags: &self.tags, life };
         let reading = store.read(query).await?;
         self.engine.answered();
@@ -142,9 +142,9 @@ impl Call {
             bytes: &bytes,
             newest_pattern: reading.pattern_nonce,
             patterns: None,
-            unconfirmed,
             tags: &self.tags,
             tag_nonces: &reading.tag_nonces,
+            unconfirmed: &unconfirmed,
         };
         let found = self.judge(store, fence, candidate, reading.life, sent).await?;
         Ok((found, reading.life))
@@ -158,23 +158,14 @@ impl Call {
         life: Option<Life>,
         sent: Moment,
     ) -> Result<Found> {
-        let unconfirmed = candidate.unconfirmed;
         match self.validate(store, candidate).await? {
             Verdict::Refused(head) => Ok(Found::Refused(head)),
-            Verdict::Valid { tags, .. } if unconfirmed && !self.is_untouched(fence, &tags) => {
-                Ok(Found::Refused(Vec::new()))
-            }
             Verdict::Valid { value, tags, encoded } => {
                 let fence = self.promote(fence, &value, &tags, encoded, life, sent);
                 let for_arrivals_until = Some(self.for_arrivals_until(sent));
                 Ok(Found::Valid(Loaded { value, fence, for_arrivals_until }))
             }
         }
-    }
-
-    /// Whether nothing that such an entry depends on was invalidated here since the fence was made.
-    fn is_untouched(&self, fence: &Arc<Fence>, tags: &[String]) -> bool {
-        self.is_joinable(&Fence::clone(fence).with_tags(&self.engine.fences, tags))
     }
 
     /// Keeps a value of the shared tier in memory, for no longer than invalidations elsewhere may go unnoticed.
@@ -210,7 +201,7 @@ impl Call {
         refused: &[u8],
         patience: Option<Instant>,
     ) -> Result<Claimed> {
-        let (sent, unconfirmed) = (self.engine.now(), self.engine.waiting() > 0);
+        let (sent, unconfirmed) = (self.engine.now(), self.engine.unconfirmed());
         let lease = self.lease(patience)?;
         let claim = Claim {
             key: self.key.text(),
@@ -247,9 +238,9 @@ impl Call {
                     bytes: &value,
                     newest_pattern: Some(newest),
                     patterns: Some(&claimed.patterns),
-                    unconfirmed,
                     tags: &self.tags,
                     tag_nonces: &nonces,
+                    unconfirmed: &unconfirmed,
                 };
                 match self.judge(store, fence, candidate, Some(life), sent).await? {
                     Found::Valid(loaded) => Ok(Claimed::Valid(loaded)),

@@ -118,21 +118,16 @@ impl Engine {
         self.replay.count.load(Ordering::Acquire)
     }
 
-    /// Whether the shared tier has still to be told to invalidate entries with this key and these tags: until then what it
-    /// holds is not served in this process.
-    pub(super) fn is_yet_to_invalidate<'a>(
-        &self,
-        key: &str,
-        tags: impl Iterator<Item = &'a str>,
-    ) -> bool {
+    /// The invalidations that the shared tier has still to be told. Until then what it holds of them is not served in this
+    /// process; ask *before* it is read, for it may be told between its answer and the look at it.
+    pub(super) fn unconfirmed(&self) -> Unconfirmed {
         if self.waiting() == 0 {
-            return false;
+            return Unconfirmed::default();
         }
-        let waiting: Vec<_> = self.replay.with(|queue| {
+        let all = |queue: &mut Queue| {
             queue.sent.iter().chain(&queue.waiting).map(|one| Arc::clone(&one.what)).collect()
-        });
-        let tags: Vec<&str> = tags.collect();
-        waiting.iter().any(|what| covers(what, key, &tags))
+        };
+        Unconfirmed(self.replay.with(all))
     }
 
     /// The oldest one, or `None` and the end of the task that repeats them.
@@ -141,13 +136,28 @@ impl Engine {
     }
 
     fn confirmed(&self, what: &Arc<Invalidation>) {
-        // Whatever was read from the shared tier before it confirmed may be old. Marked here before it leaves the queue: a
-        // read that finds the queue empty finds the mark.
+        // Whatever was promoted from the shared tier before it confirmed may be old: it goes before the queue says that
+        // nothing waits.
         self.invalidate_here(what);
         let done = self.replay.with(|queue| queue.sent.take());
         self.counters.count(Counter::ReplayDone);
         let waited = done.map_or(Duration::ZERO, |done| done.since.elapsed());
         self.events.tell(|| Event::Replayed { what: Arc::clone(what), waited });
+    }
+}
+
+/// What the shared tier had still to be told at some time.
+#[derive(Debug, Default)]
+pub(super) struct Unconfirmed(Vec<Arc<Invalidation>>);
+
+impl Unconfirmed {
+    /// Whether one of them reaches an entry with this key and these tags.
+    pub(super) fn cover<'t>(&self, key: &str, tags: impl Iterator<Item = &'t str>) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
+        let tags: Vec<&str> = tags.collect();
+        self.0.iter().any(|what| covers(what, key, &tags))
     }
 }
 

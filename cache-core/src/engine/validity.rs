@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cache_store::{Nonce, Record, Result, Store};
 
-use super::{Call, same_rules};
+use super::{Call, replay::Unconfirmed, same_rules};
 use crate::{
     envelope::{self, Envelope},
     stats::Counter,
@@ -15,13 +15,13 @@ use crate::{
 pub(super) struct Candidate<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) newest_pattern: Option<Nonce>,
-    /// Whether the shared tier had not confirmed every invalidation when it was asked for the bytes.
-    pub(super) unconfirmed: bool,
     /// The pattern log, when it came with the bytes.
     pub(super) patterns: Option<&'a [Record]>,
     /// Tags whose nonces came with the bytes.
     pub(super) tags: &'a [String],
     pub(super) tag_nonces: &'a [Option<Nonce>],
+    /// As it was before the bytes were asked for.
+    pub(super) unconfirmed: &'a Unconfirmed,
 }
 
 pub(super) enum Verdict {
@@ -61,7 +61,7 @@ impl Call {
         candidate: &Candidate<'_>,
     ) -> Result<bool> {
         let tags = envelope.tags.map(|(name, _)| name);
-        Ok(!self.engine.is_yet_to_invalidate(self.key.text(), tags)
+        Ok(!candidate.unconfirmed.cover(self.key.text(), tags)
             && self.pattern_allows(store, envelope, candidate).await?
             && self.tags_allow(store, envelope, candidate).await?)
     }

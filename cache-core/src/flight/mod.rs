@@ -134,10 +134,10 @@ struct Table<K, M, T> {
     hasher: RandomState,
 }
 
-type Shard<K, M, T> = Mutex<HashMap<K, Arc<Flight<M, T>>>>;
+/// The flight that is there by now, and the one that did not replace it.
+type Changed<M, T> = (Option<Arc<Flight<M, T>>>, Flight<M, T>);
 
-/// What is there by now, and the flight that was to take its place.
-type Occupied<M, T> = (Option<Arc<Flight<M, T>>>, Flight<M, T>);
+type Shard<K, M, T> = Mutex<HashMap<K, Arc<Flight<M, T>>>>;
 
 impl<K: Clone + Eq + Hash, M, T> Table<K, M, T> {
     fn new(shards: usize) -> Self {
@@ -155,7 +155,7 @@ impl<K: Clone + Eq + Hash, M, T> Table<K, M, T> {
         key: &K,
         seen: Option<&Arc<Flight<M, T>>>,
         mut new: Flight<M, T>,
-    ) -> Result<Arc<Flight<M, T>>, Occupied<M, T>> {
+    ) -> Result<Arc<Flight<M, T>>, Changed<M, T>> {
         let mut shard = lock(self.shard(key));
         let there = shard.get(key);
         let unchanged = match (there, seen) {
