@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 ///
 /// ```
 /// use std::time::Duration;
-/// use cache_core::clock::Clock;
+/// use cache_core::Clock;
 ///
 /// let (clock, hand) = Clock::manual();
 /// // A cache that was built with `clock` now lives in a time of its own:
@@ -41,7 +41,7 @@ impl Clock {
     /// # Examples
     ///
     /// ```
-    /// let clock = cache_core::clock::Clock::system();
+    /// let clock = cache_core::Clock::system();
     /// # drop(clock);
     /// ```
     #[must_use]
@@ -54,7 +54,7 @@ impl Clock {
     /// # Examples
     ///
     /// ```
-    /// let (clock, hand) = cache_core::clock::Clock::manual();
+    /// let (clock, hand) = cache_core::Clock::manual();
     /// assert_eq!(hand.elapsed(), std::time::Duration::ZERO);
     /// # drop(clock);
     /// ```
@@ -92,7 +92,7 @@ impl Default for Clock {
 /// ```
 /// use std::time::Duration;
 ///
-/// let (_clock, hand) = cache_core::clock::Clock::manual();
+/// let (_clock, hand) = cache_core::Clock::manual();
 /// hand.advance(Duration::from_millis(250));
 /// hand.clone().advance(Duration::from_millis(250));
 /// assert_eq!(hand.elapsed(), Duration::from_millis(500));
@@ -106,7 +106,7 @@ impl ManualClock {
     /// # Examples
     ///
     /// ```
-    /// let (_clock, hand) = cache_core::clock::Clock::manual();
+    /// let (_clock, hand) = cache_core::Clock::manual();
     /// hand.advance(std::time::Duration::from_secs(60));
     /// ```
     pub fn advance(&self, by: Duration) {
@@ -127,7 +127,7 @@ impl ManualClock {
     /// # Examples
     ///
     /// ```
-    /// let (_clock, hand) = cache_core::clock::Clock::manual();
+    /// let (_clock, hand) = cache_core::Clock::manual();
     /// assert!(hand.elapsed().is_zero());
     /// ```
     #[must_use]

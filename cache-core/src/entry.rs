@@ -15,7 +15,13 @@ use crate::{
 /// One entry of an annotated function: what `<name>_entry(..)` gives.
 ///
 /// ```
-/// # use larder_core_doc::*;
+/// async fn forget_guests(entry: cache_core::Entry<String>) -> cache_core::Result<()> {
+///     if entry.get().await?.as_deref() == Some("guest") {
+///         entry.invalidate().await?;
+///     }
+///     Ok(())
+/// }
+/// # drop(forget_guests);
 /// ```
 pub struct Entry<T: 'static>(Option<Subject<T>>);
 
