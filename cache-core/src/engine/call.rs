@@ -1,6 +1,6 @@
 //! One call that missed the memory tier: joins a flight or leads one.
 
-use std::{any::TypeId, sync::Arc, time::Duration};
+use std::{any::TypeId, ops::ControlFlow, sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, time::Instant};
 
@@ -79,42 +79,49 @@ type Flight = Leader<FlightKey, Arc<Fence>, Landed>;
 type Passenger = Waiter<Arc<Fence>, Landed>;
 type Boarding = Join<FlightKey, Arc<Fence>, Landed>;
 
-/// What a waiter does when its wait is over.
-enum Next {
-    Done(Entered),
-    Board(Boarding),
-    /// As `Board`, with a new limit: somebody has taken over from the load that took too long.
-    TakeOver(Boarding),
+/// How long one call waits for others: once for the load that it finds, and once more for whoever takes over from it.
+///
+/// Leaders that are cancelled in between do not prolong it.
+#[derive(Default)]
+struct Patience {
+    until: Option<Instant>,
+    has_ended_once: bool,
+}
+
+impl Patience {
+    fn until(&mut self, now: Instant, wait: Duration) -> Instant {
+        *self.until.get_or_insert_with(|| after(now, wait))
+    }
+
+    /// Ends; whether it did so before.
+    fn end(&mut self) -> bool {
+        self.until = None;
+        std::mem::replace(&mut self.has_ended_once, true)
+    }
 }
 
 impl Call {
     /// Joins, leads or takes over until there is a value, an error or a reason to run the body.
-    ///
-    /// Whoever leads before it is cancelled does not prolong the others' wait: the limit is for all of them together.
     pub(crate) async fn enter(self) -> Entered {
-        let (mut boarding, mut limit, mut late) = (self.join(), None, false);
+        let (mut boarding, mut patience) = (self.join(), Patience::default());
         loop {
             let mut waiter = match boarding {
                 Join::Lead(leader) => return self.lead(leader).await,
                 Join::Wait(waiter) => waiter,
             };
             self.engine.counters.count(Counter::Coalesced);
-            let until = *limit.get_or_insert_with(|| after(Instant::now(), self.patience()));
+            let until = patience.until(Instant::now(), self.longest_wait());
             let landing = waiter.wait(sleep_until(until)).await;
-            boarding = match self.landed(landing, &waiter, late) {
-                Next::Done(entered) => return entered,
-                Next::Board(boarding) => boarding,
-                Next::TakeOver(boarding) => {
-                    (limit, late) = (None, true);
-                    boarding
-                }
-            };
+            match self.landed(landing, &waiter, &mut patience) {
+                ControlFlow::Break(entered) => return entered,
+                ControlFlow::Continue(next) => boarding = next,
+            }
         }
     }
 
     /// The same for a sync function: waits on the calling thread.
     pub(crate) fn enter_sync(self) -> Entered {
-        let (mut boarding, mut limit, mut late) = (self.join(), None, false);
+        let (mut boarding, mut patience) = (self.join(), Patience::default());
         loop {
             let mut waiter = match boarding {
                 Join::Lead(leader) => return self.lead_sync(leader),
@@ -124,16 +131,12 @@ impl Call {
             };
             self.engine.counters.count(Counter::Coalesced);
             let now = Instant::from_std(std::time::Instant::now());
-            let until = *limit.get_or_insert_with(|| after(now, self.patience()));
+            let until = patience.until(now, self.longest_wait());
             let landing = waiter.wait_sync(until.into_std());
-            boarding = match self.landed(landing, &waiter, late) {
-                Next::Done(entered) => return entered,
-                Next::Board(boarding) => boarding,
-                Next::TakeOver(boarding) => {
-                    (limit, late) = (None, true);
-                    boarding
-                }
-            };
+            match self.landed(landing, &waiter, &mut patience) {
+                ControlFlow::Break(entered) => return entered,
+                ControlFlow::Continue(next) => boarding = next,
+            }
         }
     }
 
@@ -147,20 +150,29 @@ impl Call {
             .unwrap_or_else(|| Entered::Run(Box::new(Run::new(alone, None, fence, Remote::Away))))
     }
 
-    /// What a waiter makes of the way its flight ended; `late` when it has waited too long before.
-    fn landed(&self, landing: Landing<Landed>, waiter: &Passenger, late: bool) -> Next {
+    /// What a waiter makes of the way its wait ended.
+    fn landed(
+        &self,
+        landing: Landing<Landed>,
+        waiter: &Passenger,
+        patience: &mut Patience,
+    ) -> ControlFlow<Entered, Boarding> {
         match landing {
             Landing::Landed(Landed::Value(loaded)) if self.may_use(&loaded) => {
-                Next::Done(Entered::Value(loaded.value))
+                ControlFlow::Break(Entered::Value(loaded.value))
             }
             Landing::Landed(Landed::Error(error)) if self.shares_errors => {
-                Next::Done(Entered::Error(error))
+                ControlFlow::Break(Entered::Error(error))
             }
-            Landing::Landed(Landed::Value(_)) | Landing::Abandoned => Next::Board(self.join()),
-            Landing::Landed(Landed::Error(_)) | Landing::Failed => Next::Done(self.run_alone()),
-            // Two loads in a row that take too long: the third would be this call's own in any case.
-            Landing::TimedOut if late => Next::Done(self.run_alone()),
-            Landing::TimedOut => Next::TakeOver(self.take_over(waiter)),
+            Landing::Landed(Landed::Value(_)) | Landing::Abandoned => {
+                ControlFlow::Continue(self.join())
+            }
+            Landing::Landed(Landed::Error(_)) | Landing::Failed => {
+                ControlFlow::Break(self.run_alone())
+            }
+            // Two loads in a row took too long: nobody says that a third one would not.
+            Landing::TimedOut if patience.end() => ControlFlow::Break(self.run_alone()),
+            Landing::TimedOut => ControlFlow::Continue(self.take_over(waiter)),
         }
     }
 
@@ -252,7 +264,7 @@ impl Call {
 
     /// How long to wait for another caller's load: the lease's patience where there is one, for that load is
     /// guarded against a holder that died.
-    fn patience(&self) -> Duration {
+    fn longest_wait(&self) -> Duration {
         let flight_wait = self.engine.settings.flight_wait;
         self.site.lease.map_or(flight_wait, |lease| lease.wait.max(flight_wait))
     }

@@ -172,14 +172,10 @@ impl Call {
         if !self.is_current(store, &old, &candidate).await? {
             return Ok(false);
         }
-        let nonce = old.header.key_nonce;
-        let added = tags.iter().map(String::as_str).zip(claimed.tag_nonces);
-        let kept = old.tags.filter(|(name, _)| !tags.iter().any(|tag| tag == name));
-        let all: Vec<(&str, Nonce)> = kept.chain(added).collect();
-        let bytes = self.rewrite(&old, &all)?;
+        let bytes = self.rewrite(&old, tags, claimed.tag_nonces)?;
         let fill = Fill {
             key: self.key.text(),
-            nonce,
+            nonce: old.header.key_nonce,
             value: &bytes,
             life,
             token: None,
@@ -191,13 +187,15 @@ impl Call {
         store.fill(fill).await
     }
 
-    /// The same entry with other tags.
-    fn rewrite(&self, old: &Envelope<'_>, tags: &[(&str, Nonce)]) -> Result<Vec<u8>> {
+    /// The same entry with more tags.
+    fn rewrite(&self, old: &Envelope<'_>, more: &[String], nonces: Vec<Nonce>) -> Result<Vec<u8>> {
+        let added = more.iter().map(String::as_str).zip(nonces);
+        let kept = old.tags.filter(|(name, _)| !more.iter().any(|tag| tag == name));
         let header = Header { fill_id: envelope::new_fill_id(), ..old.header };
         let mut writer =
             EnvelopeWriter::begin(old.payload.len(), self.engine.settings.limits, &header);
-        for (name, nonce) in tags {
-            writer.tag(name, *nonce)?;
+        for (name, nonce) in kept.chain(added) {
+            writer.tag(name, nonce)?;
         }
         writer.finish(self.key.text(), |out| {
             out.extend_from_slice(old.payload);

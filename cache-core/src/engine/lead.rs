@@ -94,8 +94,8 @@ impl Call {
             match self.claim(store, fence, &refused, patience).await? {
                 Claimed::Load(captured) => return Ok(Answer::Load(Remote::Captured(captured))),
                 Claimed::Writing => return Ok(Answer::Load(Remote::Writing)),
-                Claimed::Valid(loaded) => return Ok(Answer::Hit(loaded)),
-                Claimed::Refused(head) => {
+                Claimed::Found(Found::Valid(loaded)) => return Ok(Answer::Hit(loaded)),
+                Claimed::Found(Found::Refused(head)) => {
                     refused = head;
                     attempts -= 1;
                 }
@@ -226,10 +226,10 @@ impl Call {
             })),
             ClaimOutcome::Writing => Ok(Claimed::Writing),
             ClaimOutcome::Held(left) => {
-                let waits = patience
+                let left = patience
                     .map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()))
                     .min(left);
-                store.lease_ended(self.key.text(), waits).await;
+                store.lease_ended(self.key.text(), left).await;
                 Ok(Claimed::LeaseEnded)
             }
             ClaimOutcome::Found { value, life } => {
@@ -242,10 +242,7 @@ impl Call {
                     tag_nonces: &nonces,
                     unconfirmed: &unconfirmed,
                 };
-                match self.judge(store, fence, candidate, Some(life), sent).await? {
-                    Found::Valid(loaded) => Ok(Claimed::Valid(loaded)),
-                    Found::Refused(head) => Ok(Claimed::Refused(head)),
-                }
+                self.judge(store, fence, candidate, Some(life), sent).await.map(Claimed::Found)
             }
         }
     }
@@ -274,8 +271,7 @@ pub(super) enum Found {
 
 enum Claimed {
     Load(Captured),
-    Valid(Loaded),
-    Refused(Vec<u8>),
+    Found(Found),
     LeaseEnded,
     Writing,
 }
