@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_value_that_expired_before_its_life_was_asked_for_is_no_value() {
-        let query = Query { key: "a", tags: &[], life: true };
+        let query = Query { key: "a", tags: &[], pattern: true, life: true };
         let pair = vec![Value::BulkString(vec![1; 20]), Value::BulkString(vec![1; 16])];
         let mut after = Replies::new(vec![Value::Int(-2)]);
         let reading = read_pair(query, &mut Replies::new(pair), &mut after).unwrap();

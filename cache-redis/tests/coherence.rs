@@ -85,7 +85,8 @@ fn is_good(entry: &[u8], k: usize, tag: Nonce, log: &[Record]) -> bool {
 async fn look_up(store: &RedisStore, world: &World, k: usize) -> Result<u64> {
     let (key, tags) = (name(k), tags(k));
     let mut refused = Vec::new();
-    let reading = store.read(Query { key: &key, tags: &tags, life: fastrand::bool() }).await?;
+    let reading =
+        store.read(Query { key: &key, tags: &tags, pattern: true, life: fastrand::bool() }).await?;
     if let (Some(value), Some(nonce)) = (reading.value, reading.key_nonce) {
         let same = |at: usize, nonce: Option<Nonce>| {
             nonce.is_some_and(|nonce| &value[at..at + 16] == nonce.as_bytes())

@@ -25,7 +25,8 @@ async fn a_filled_value_is_read_with_everything_that_says_whether_it_is_valid() 
     let nonce = nonce_of(&claimed);
     assert!(store.fill(fill("a", nonce, &stored(nonce, "body"))).await.unwrap());
 
-    let reading = store.read(Query { key: "a", tags: &tags, life: true }).await.unwrap();
+    let reading =
+        store.read(Query { key: "a", tags: &tags, pattern: true, life: true }).await.unwrap();
     assert_eq!(reading.value, Some(stored(nonce, "body")));
     assert_eq!(reading.key_nonce, Some(nonce));
     assert_eq!(reading.pattern_nonce, Some(claimed.patterns.last().unwrap().nonce));
@@ -33,7 +34,8 @@ async fn a_filled_value_is_read_with_everything_that_says_whether_it_is_valid() 
     assert_eq!(reading.tag_nonces, expected);
     let Some(Life::For(left)) = reading.life else { panic!("{:?}", reading.life) };
     assert!(left > Duration::from_secs(50) && left <= Duration::from_secs(60), "{left:?}");
-    let without = store.read(Query { key: "a", tags: &[], life: false }).await.unwrap();
+    let without =
+        store.read(Query { key: "a", tags: &[], pattern: true, life: false }).await.unwrap();
     assert_eq!(without.life, None);
 }
 
@@ -41,7 +43,8 @@ async fn a_filled_value_is_read_with_everything_that_says_whether_it_is_valid() 
 async fn a_read_of_nothing_finds_nothing_and_leaves_nothing_behind() {
     let (server, store) = start().await;
     let tags = tags(&["user"]);
-    let reading = store.read(Query { key: "a", tags: &tags, life: true }).await.unwrap();
+    let reading =
+        store.read(Query { key: "a", tags: &tags, pattern: true, life: true }).await.unwrap();
     assert_eq!((reading.value, reading.key_nonce, reading.pattern_nonce), (None, None, None));
     assert_eq!((reading.tag_nonces, reading.life), (vec![None], None));
     assert_eq!(server.ask(&["DBSIZE"]), "0");
@@ -198,7 +201,7 @@ async fn a_namespace_does_not_touch_another_one() {
     assert_eq!(get(&store, "a").await.as_deref(), Some("here"));
     assert!(
         store
-            .read(Query { key: "a", tags: &[], life: false })
+            .read(Query { key: "a", tags: &[], pattern: true, life: false })
             .await
             .unwrap()
             .pattern_nonce

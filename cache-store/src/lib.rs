@@ -26,6 +26,7 @@
 //! Users hand it to `larder::Cache::builder().shared(store)`.
 
 mod error;
+mod news;
 mod nonce;
 mod request;
 mod store;
@@ -33,6 +34,7 @@ mod store;
 pub mod testing;
 
 pub use error::{Error, ErrorKind, Result, Status};
+pub use news::{Listener, News};
 pub use nonce::Nonce;
 pub use request::{
     Begin, Begun, Claim, ClaimOutcome, Claimed, Fill, Finish, Health, Invalidation, Lease, Life,

@@ -34,7 +34,7 @@ pub enum Life {
 ///
 /// let store = MemoryStore::new();
 /// let tags = ["user".to_owned()];
-/// let reading = store.read(Query { key: "user:42", tags: &tags, life: true }).await?;
+/// let reading = store.read(Query { key: "user:42", tags: &tags, pattern: true, life: true }).await?;
 /// assert!(reading.value.is_none() && reading.key_nonce.is_none());
 /// # Ok::<(), cache_store::Error>(())
 /// # }).unwrap();
@@ -45,6 +45,8 @@ pub struct Query<'a> {
     pub key: &'a str,
     /// The tags known before the value is seen.
     pub tags: &'a [String],
+    /// Whether the pattern log's newest nonce is wanted (not by a caller that hears of changes and has a copy).
+    pub pattern: bool,
     /// Whether the remaining life is wanted (needed to keep the value in memory, not to return it).
     pub life: bool,
 }
@@ -59,7 +61,7 @@ pub struct Reading {
     pub value: Option<Vec<u8>>,
     /// The key's nonce now; without one nothing stored under the key is valid.
     pub key_nonce: Option<Nonce>,
-    /// The nonce of the newest record in the pattern log.
+    /// The nonce of the newest record in the pattern log, when [`Query::pattern`] asked for it and there is one.
     pub pattern_nonce: Option<Nonce>,
     /// The nonces of [`Query::tags`] now, in their order.
     pub tag_nonces: Vec<Option<Nonce>>,
@@ -98,7 +100,7 @@ pub struct Record {
 /// let store = MemoryStore::new();
 /// let lease = || Ok::<_, cache_store::Error>(Lease { token: Nonce::random()?, life: Duration::from_secs(30) });
 /// let claim = |lease| Claim {
-///     key: "stats", tags: &[], lease: Some(lease), refused: &[], tag_log: false,
+///     key: "stats", tags: &[], lease: Some(lease), refused: &[], known: None, tag_log: false,
 ///     dependency_life: Life::For(Duration::from_secs(120)),
 /// };
 /// assert!(matches!(store.claim(claim(lease()?)).await?.outcome, ClaimOutcome::Load(_)));
@@ -123,7 +125,7 @@ pub struct Lease {
 ///
 /// let store = MemoryStore::new();
 /// let claimed = store.claim(Claim {
-///     key: "user:42", tags: &["user".to_owned()], lease: None, refused: &[], tag_log: false,
+///     key: "user:42", tags: &["user".to_owned()], lease: None, refused: &[], known: None, tag_log: false,
 ///     dependency_life: Life::For(Duration::from_secs(600)),
 /// }).await?;
 /// assert!(matches!(claimed.outcome, ClaimOutcome::Load(_)));
@@ -142,6 +144,8 @@ pub struct Claim<'a> {
     pub lease: Option<Lease>,
     /// The head of the stored bytes that the caller just refused, so that they are not offered again.
     pub refused: &'a [u8],
+    /// The newest pattern record that the caller knows: the ones before it need not be sent again.
+    pub known: Option<Nonce>,
     /// Whether tags will be learned from the value, so that the tag log's position is needed.
     pub tag_log: bool,
     /// How long dependencies made by this claim live: at least twice the entry's life.
@@ -157,7 +161,7 @@ pub struct Claimed {
     pub outcome: ClaimOutcome,
     /// The nonces of [`Claim::tags`], made where there were none.
     pub tag_nonces: Vec<Nonce>,
-    /// The whole pattern log, oldest first; never empty.
+    /// The pattern log, oldest first; never empty. It may begin with the record that [`Claim::known`] names.
     pub patterns: Vec<Record>,
     /// The newest nonce of the tag log, when [`Claim::tag_log`] asked for it.
     pub tag_log: Option<Nonce>,
@@ -193,14 +197,14 @@ pub enum ClaimOutcome {
 /// let store = MemoryStore::new();
 /// let (life, dependency_life) = (Life::For(Duration::from_secs(60)), Life::For(Duration::from_secs(120)));
 /// let claim = Claim {
-///     key: "user:42", tags: &[], lease: None, refused: &[], tag_log: false, dependency_life,
+///     key: "user:42", tags: &[], lease: None, refused: &[], known: None, tag_log: false, dependency_life,
 /// };
 /// let ClaimOutcome::Load(nonce) = store.claim(claim).await?.outcome else { panic!("it is empty") };
 ///
 /// let value = [nonce.as_bytes().as_slice(), b"Ada"].concat();
 /// let fill = Fill { key: "user:42", nonce, value: &value, life, token: None, dependency_life };
 /// assert!(store.fill(fill).await?);
-/// let reading = store.read(Query { key: "user:42", tags: &[], life: false }).await?;
+/// let reading = store.read(Query { key: "user:42", tags: &[], pattern: true, life: false }).await?;
 /// assert_eq!(reading.value, Some(value));
 /// # Ok::<(), cache_store::Error>(())
 /// # }).unwrap();

@@ -1,8 +1,8 @@
-use std::{fmt, future::Future, pin::Pin, time::Duration};
+use std::{fmt, future::Future, pin::Pin, sync::Weak, time::Duration};
 
 use crate::{
-    Begin, Begun, Claim, Claimed, Fill, Finish, Health, Invalidation, Lease, Nonce, Query, Reading,
-    Record, Result,
+    Begin, Begun, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
+    Listener, Nonce, Query, Reading, Record, Result,
 };
 
 /// A boxed future that can move between threads.
@@ -110,7 +110,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// let store = MemoryStore::new();
     /// let dependency_life = Life::For(Duration::from_secs(600));
     /// let claimed = store.claim(Claim {
-    ///     key: "user:42", tags: &[], lease: None, refused: &[], tag_log: true, dependency_life,
+    ///     key: "user:42", tags: &[], lease: None, refused: &[], known: None, tag_log: true, dependency_life,
     /// }).await?;
     /// let captured = claimed.tag_log.expect("it was asked for");
     /// // … the load shows the tag …
@@ -175,6 +175,30 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Invalidates. Safe to repeat. An example is at [`Invalidation`].
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>>;
+
+    /// Has a listener told of every change in the tier from now on, whoever makes it, this handle included; beginning with a
+    /// [`Gap`](crate::News::Gap). A listener that is gone is told nothing.
+    ///
+    /// `false`, and no effect, for a store that cannot: then memory tiers hold what they read only for the coherence bound.
+    /// One store tells one listener; a second one takes the place of the first. An example is at [`Listener`].
+    fn listen(&self, listener: Weak<dyn Listener>) -> bool {
+        let _ = listener;
+        false
+    }
+
+    /// `Ok` when the listener has been told of every change that was made before this was called.
+    ///
+    /// This is what lets a memory tier serve for a time without asking: it knows that at the moment of the call it knew
+    /// everything. One round trip, to every server that may make changes. An example is at [`Listener`].
+    ///
+    /// # Errors
+    ///
+    /// As for every step; and always where [`listen`](Self::listen) answers `false`.
+    fn heartbeat(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async {
+            Err(Error::new(ErrorKind::Unavailable, "this store tells no news").during("heartbeat"))
+        })
+    }
 
     /// Asks the shared tier how it is. One round trip. An example is at [`Health`].
     fn health(&self) -> BoxFuture<'_, Health>;

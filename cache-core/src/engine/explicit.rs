@@ -149,6 +149,7 @@ impl Call {
             tags,
             lease: None,
             refused: &[],
+            known: None,
             tag_log: false,
             dependency_life: self.dependency_life(),
         };

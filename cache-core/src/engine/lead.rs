@@ -129,7 +129,7 @@ impl Call {
         life: bool,
     ) -> Result<(Found, Option<Life>)> {
         let (sent, unconfirmed) = (self.engine.now(), self.engine.unconfirmed());
-        let query = Query { key: self.key.text(), tags: &self.tags, life };
+        let query = Query { key: self.key.text(), tags: &self.tags, pattern: true, life };
         let reading = store.read(query).await?;
         self.engine.answered();
         let (Some(bytes), Some(nonce)) = (reading.value, reading.key_nonce) else {
@@ -208,6 +208,7 @@ impl Call {
             tags: &self.tags,
             lease,
             refused,
+            known: None,
             tag_log: self.site.learns,
             dependency_life: self.dependency_life(),
         };

@@ -41,7 +41,15 @@ pub fn config(url: &str) -> RedisConfig {
 
 /// A claim without tags or a lease.
 pub fn claim(key: &str) -> Claim<'_> {
-    Claim { key, tags: &[], lease: None, refused: &[], tag_log: false, dependency_life: DEPENDENCY }
+    Claim {
+        key,
+        tags: &[],
+        lease: None,
+        refused: &[],
+        known: None,
+        tag_log: false,
+        dependency_life: DEPENDENCY,
+    }
 }
 
 /// A fill without a lease for a minute.
@@ -69,7 +77,7 @@ pub fn nonce_of(claimed: &Claimed) -> Nonce {
 
 /// Reads without tags.
 pub async fn read(store: &RedisStore, key: &str) -> Result<Reading> {
-    store.read(Query { key, tags: &[], life: true }).await
+    store.read(Query { key, tags: &[], pattern: true, life: true }).await
 }
 
 /// Claims and fills; whether it was stored.

@@ -38,6 +38,8 @@ pub enum Operation {
     Finish,
     /// [`Store::invalidate`](crate::Store::invalidate).
     Invalidate,
+    /// [`Store::heartbeat`](crate::Store::heartbeat).
+    Heartbeat,
     /// [`Store::health`](crate::Store::health).
     Health,
 }
@@ -50,7 +52,7 @@ impl Operation {
     ///
     /// assert!(Operation::ALL.iter().all(|operation| !operation.name().is_empty()));
     /// ```
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Read,
         Self::Claim,
         Self::Patterns,
@@ -63,6 +65,7 @@ impl Operation {
         Self::Begin,
         Self::Finish,
         Self::Invalidate,
+        Self::Heartbeat,
         Self::Health,
     ];
 
@@ -86,6 +89,7 @@ impl Operation {
             Self::Begin => "begin",
             Self::Finish => "finish",
             Self::Invalidate => "invalidate",
+            Self::Heartbeat => "heartbeat",
             Self::Health => "health",
         }
     }
@@ -101,7 +105,7 @@ impl Operation {
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
 /// let store = MemoryStore::new();
 /// let before = store.calls();
-/// store.read(Query { key: "user:42", tags: &[], life: false }).await?;
+/// store.read(Query { key: "user:42", tags: &[], pattern: true, life: false }).await?;
 /// let cost = store.calls() - before;
 /// assert_eq!(cost.of(Operation::Read), 1);
 /// assert_eq!(cost.round_trips(), 1);
@@ -120,12 +124,13 @@ impl Calls {
         self.0[operation as usize]
     }
 
-    /// How many round trips all of them were; waiting for a lease to end is none.
+    /// How many round trips somebody waited for. Waiting for a lease to end is none, and nobody waits for a heartbeat.
     ///
     /// See [`Calls`] for an example.
     #[must_use]
     pub fn round_trips(&self) -> u64 {
-        self.0.iter().sum::<u64>() - self.of(Operation::LeaseEnded)
+        let uncounted = [Operation::LeaseEnded, Operation::Heartbeat];
+        uncounted.iter().fold(self.0.iter().sum(), |sum, operation| sum - self.of(*operation))
     }
 }
 
@@ -172,6 +177,6 @@ mod tests {
             counters.count(operation);
         }
         assert!(Operation::ALL.into_iter().all(|operation| counters.now().of(operation) == 1));
-        assert_eq!(counters.now().round_trips(), Operation::ALL.len() as u64 - 1);
+        assert_eq!(counters.now().round_trips(), Operation::ALL.len() as u64 - 2);
     }
 }

@@ -4,13 +4,17 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 pub use self::{fault::Fault, gate::Gate};
 use self::{gate::Barrier, plan::Plan};
 use crate::{
     Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, ErrorKind, Fill, Finish, Health,
-    Invalidation, Lease, Life, Nonce, Query, Reading, Record, Result, Store, testing::Operation,
+    Invalidation, Lease, Life, Listener, Nonce, Query, Reading, Record, Result, Store,
+    testing::Operation,
 };
 
 /// Wraps a [`Store`] and makes it misbehave on demand. Until it is told to, it passes everything on.
@@ -337,6 +341,15 @@ impl<S: Store> Store for ChaosStore<S> {
 
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> {
         self.run(Operation::Invalidate, move || self.inner.invalidate(what))
+    }
+
+    /// News passes whatever is injected; what is injected keeps the [`heartbeat`](Store::heartbeat) from proving it.
+    fn listen(&self, listener: Weak<dyn Listener>) -> bool {
+        self.inner.listen(listener)
+    }
+
+    fn heartbeat(&self) -> BoxFuture<'_, Result<()>> {
+        self.run(Operation::Heartbeat, || self.inner.heartbeat())
     }
 
     fn health(&self) -> BoxFuture<'_, Health> {

@@ -10,7 +10,15 @@ fn chaos() -> Arc<ChaosStore<MemoryStore>> {
 }
 
 fn claim(key: &str) -> Claim<'_> {
-    Claim { key, tags: &[], lease: None, refused: &[], tag_log: false, dependency_life: LIFE }
+    Claim {
+        key,
+        tags: &[],
+        lease: None,
+        refused: &[],
+        known: None,
+        tag_log: false,
+        dependency_life: LIFE,
+    }
 }
 
 async fn filled(store: &ChaosStore<MemoryStore>, payload: &[u8]) -> Vec<u8> {
@@ -104,7 +112,7 @@ async fn altered_bytes_reach_readers_and_claims_while_the_store_keeps_its_own() 
         bytes.truncate(3);
         Some(bytes)
     });
-    let query = Query { key: "key", tags: &[], life: false };
+    let query = Query { key: "key", tags: &[], pattern: true, life: false };
     assert_eq!(store.read(query).await.unwrap().value.unwrap(), bytes[..3]);
     let claimed = store.claim(claim("key")).await.unwrap();
     let ClaimOutcome::Found { value, .. } = claimed.outcome else { panic!("{claimed:?}") };

@@ -30,6 +30,7 @@ pub(super) fn plain(key: &str) -> Claim<'_> {
         tags: &[],
         lease: None,
         refused: &[],
+        known: None,
         tag_log: false,
         dependency_life: Life::For(2 * LONG),
     }
@@ -113,7 +114,7 @@ pub(super) async fn stored(store: &dyn Store, key: &str, payload: &[u8]) -> Nonc
 }
 
 pub(super) async fn read(store: &dyn Store, key: &str) -> Reading {
-    given(store.read(Query { key, tags: &[], life: true }).await)
+    given(store.read(Query { key, tags: &[], pattern: true, life: true }).await)
 }
 
 /// The payload that a reader may use: the one stored under the key's current nonce.

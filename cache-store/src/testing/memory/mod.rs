@@ -5,7 +5,8 @@ mod tests;
 mod tier;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -18,8 +19,8 @@ use tokio::{
 use self::tier::Tier;
 use super::operation::{Calls, Counters, Operation};
 use crate::{
-    Begin, Begun, BoxFuture, Claim, Claimed, Fill, Finish, Health, Invalidation, Lease, Life,
-    Nonce, Query, Reading, Record, Result, Store,
+    Begin, Begun, BoxFuture, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation,
+    Lease, Life, Listener, News, Nonce, Query, Reading, Record, Result, Store,
 };
 
 /// A shared tier inside the process, for tests: the same steps as on a server, each of them atomic.
@@ -40,7 +41,7 @@ use crate::{
 ///
 /// // One process misses and announces its load.
 /// let claimed = one.claim(Claim {
-///     key: "user:42", tags: &[], lease: None, refused: &[], tag_log: false, dependency_life: life,
+///     key: "user:42", tags: &[], lease: None, refused: &[], known: None, tag_log: false, dependency_life: life,
 /// }).await?;
 /// let ClaimOutcome::Load(nonce) = claimed.outcome else { panic!("the tier was empty") };
 ///
@@ -56,7 +57,14 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
     shared: Arc<Shared>,
-    counters: Arc<Counters>,
+    own: Arc<Own>,
+}
+
+/// What one handle has for itself.
+#[derive(Default)]
+struct Own {
+    counters: Counters,
+    ears: Mutex<Option<Weak<dyn Listener>>>,
 }
 
 #[derive(Debug)]
@@ -64,6 +72,21 @@ struct Shared {
     tier: Mutex<Tier>,
     changed: Notify,
     limits: (usize, usize),
+    /// Everybody who may listen.
+    handles: Mutex<Vec<Weak<Own>>>,
+}
+
+impl Own {
+    fn tell(&self, news: News<'_>) -> bool {
+        let listener = lock(&self.ears).as_ref().and_then(Weak::upgrade);
+        listener.as_ref().inspect(|listener| listener.hear(news)).is_some()
+    }
+}
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Own").field("counters", &self.counters).finish_non_exhaustive()
+    }
 }
 
 impl Default for MemoryStore {
@@ -119,8 +142,9 @@ impl MemoryStore {
             tier: Mutex::new(Tier::new(patterns, tag_log)),
             changed: Notify::new(),
             limits: (patterns, tag_log),
+            handles: Mutex::default(),
         };
-        Self { shared: Arc::new(shared), counters: Arc::default() }
+        Self::of(Arc::new(shared))
     }
 
     /// A handle on the same tier with counters of its own, as another process has one.
@@ -138,7 +162,13 @@ impl MemoryStore {
     /// ```
     #[must_use]
     pub fn connect(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), counters: Arc::default() }
+        Self::of(Arc::clone(&self.shared))
+    }
+
+    fn of(shared: Arc<Shared>) -> Self {
+        let own = Arc::default();
+        lock(&shared.handles).push(Arc::downgrade(&own));
+        Self { shared, own }
     }
 
     /// What was asked through this handle and its clones so far.
@@ -146,7 +176,7 @@ impl MemoryStore {
     /// See [`Calls`] for an example.
     #[must_use]
     pub fn calls(&self) -> Calls {
-        self.counters.now()
+        self.own.counters.now()
     }
 
     /// Loses everything at once, as `FLUSHALL` or a restart without data does.
@@ -164,7 +194,11 @@ impl MemoryStore {
     /// ```
     pub fn flush(&self) {
         let (patterns, tag_log) = self.shared.limits;
-        self.step(|tier, _| *tier = Tier::new(patterns, tag_log));
+        let mut tier = lock(&self.shared.tier);
+        *tier = Tier::new(patterns, tag_log);
+        self.tell(News::Gap);
+        drop(tier);
+        self.shared.changed.notify_waiters();
     }
 
     /// Loses one key's value but not its dependency, as an eviction may.
@@ -175,7 +209,7 @@ impl MemoryStore {
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
     /// let store = MemoryStore::new();
     /// store.evict("user:42");
-    /// let query = Query { key: "user:42", tags: &[], life: false };
+    /// let query = Query { key: "user:42", tags: &[], pattern: true, life: false };
     /// assert!(store.read(query).await?.value.is_none());
     /// # Ok::<(), cache_store::Error>(())
     /// # }).unwrap();
@@ -202,12 +236,20 @@ impl MemoryStore {
     }
 
     fn step<T>(&self, step: impl FnOnce(&mut Tier, Instant) -> T) -> T {
-        // A step that panicked left whole entries behind, so a poisoned tier is as good as any other.
-        let mut tier = self.shared.tier.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tier = lock(&self.shared.tier);
         let out = step(&mut tier, Instant::now());
+        // Before anybody else takes a step, so that news comes in the order of the changes.
+        tier.take_news().iter().for_each(|change| self.tell(change.news()));
         drop(tier);
         self.shared.changed.notify_waiters();
         out
+    }
+
+    fn tell(&self, news: News<'_>) {
+        lock(&self.shared.handles).retain(|handle| {
+            let handle = handle.upgrade();
+            handle.inspect(|handle| drop(handle.tell(news))).is_some()
+        });
     }
 
     fn round_trip<'a, T: Send + 'a>(
@@ -216,7 +258,7 @@ impl MemoryStore {
         step: impl FnOnce(&mut Tier, Instant) -> T + Send + 'a,
     ) -> BoxFuture<'a, T> {
         Box::pin(async move {
-            self.counters.count(operation);
+            self.own.counters.count(operation);
             yield_now().await;
             let out = self.step(step);
             yield_now().await;
@@ -225,7 +267,7 @@ impl MemoryStore {
     }
 
     fn leased_until(&self, key: &str) -> Option<Option<Instant>> {
-        let tier = self.shared.tier.lock().unwrap_or_else(PoisonError::into_inner);
+        let tier = lock(&self.shared.tier);
         tier.lease_until(key, Instant::now()).map(|until| until.instant())
     }
 }
@@ -285,7 +327,7 @@ impl Store for MemoryStore {
 
     fn lease_ended<'a>(&'a self, key: &'a str, at_most: Duration) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            self.counters.count(Operation::LeaseEnded);
+            self.own.counters.count(Operation::LeaseEnded);
             let give_up = Instant::now().checked_add(at_most);
             loop {
                 // Listens before it looks, so that an end in between is heard.
@@ -314,9 +356,29 @@ impl Store for MemoryStore {
         self.round_trip(Operation::Invalidate, |tier, _| tier.invalidate(what))
     }
 
+    fn listen(&self, listener: Weak<dyn Listener>) -> bool {
+        let tier = lock(&self.shared.tier);
+        *lock(&self.own.ears) = Some(listener);
+        self.own.tell(News::Gap);
+        drop(tier);
+        true
+    }
+
+    fn heartbeat(&self) -> BoxFuture<'_, Result<()>> {
+        self.round_trip(Operation::Heartbeat, |_, _| match *lock(&self.own.ears) {
+            Some(_) => Ok(()),
+            None => Err(Error::new(ErrorKind::Unavailable, "nobody listens").during("heartbeat")),
+        })
+    }
+
     fn health(&self) -> BoxFuture<'_, Health> {
         self.round_trip(Operation::Health, |_, _| Health::up(Duration::ZERO))
     }
+}
+
+/// What panicked under one of these locks left whole things behind, so a poisoned one is as good as any other.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {

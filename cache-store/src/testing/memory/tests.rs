@@ -4,7 +4,15 @@ use crate::ClaimOutcome;
 const LIFE: Life = Life::For(Duration::from_secs(60));
 
 fn claim(key: &str, lease: Option<Lease>) -> Claim<'_> {
-    Claim { key, tags: &[], lease, refused: &[], tag_log: false, dependency_life: LIFE }
+    Claim {
+        key,
+        tags: &[],
+        lease,
+        refused: &[],
+        known: None,
+        tag_log: false,
+        dependency_life: LIFE,
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,7 +69,7 @@ async fn handles_share_the_tier_but_connections_count_for_themselves() {
     same.claim(claim("key", None)).await.unwrap();
     assert_eq!(one.calls().of(Operation::Claim), 2);
     assert_eq!(other.calls(), Calls::default());
-    let query = Query { key: "key", tags: &[], life: false };
+    let query = Query { key: "key", tags: &[], pattern: true, life: false };
     assert!(other.read(query).await.unwrap().key_nonce.is_some());
 }
 
@@ -105,6 +113,7 @@ async fn an_eviction_takes_the_value_and_leaves_the_dependency() {
     let fill = Fill { key: "key", nonce, value, life: LIFE, token: None, dependency_life: LIFE };
     assert!(store.fill(fill).await.unwrap());
     store.evict("key");
-    let reading = store.read(Query { key: "key", tags: &[], life: true }).await.unwrap();
+    let reading =
+        store.read(Query { key: "key", tags: &[], pattern: true, life: true }).await.unwrap();
     assert_eq!((reading.value, reading.key_nonce, reading.life), (None, Some(nonce), None));
 }

@@ -7,8 +7,8 @@ use super::{
     shelf::{Deadline, Shelf},
 };
 use crate::{
-    Begin, Begun, Claim, ClaimOutcome, Claimed, Fill, Finish, Invalidation, Lease, Life, Nonce,
-    Query, Reading, Record, Result,
+    Begin, Begun, Claim, ClaimOutcome, Claimed, Fill, Finish, Invalidation, Lease, Life, News,
+    Nonce, Query, Reading, Record, Result,
 };
 
 /// What the shared tier holds, and its steps: each is what one script does, whole or not at all.
@@ -21,6 +21,26 @@ pub(super) struct Tier {
     tags: Shelf<Nonce>,
     patterns: Log,
     tag_log: Log,
+    news: Vec<Change>,
+}
+
+/// What there is to tell of a step.
+#[derive(Debug)]
+pub(super) enum Change {
+    Key(String),
+    Tag(String),
+    Patterns,
+}
+
+impl Change {
+    /// As it is told.
+    pub(super) fn news(&self) -> News<'_> {
+        match self {
+            Self::Key(key) => News::Key(key),
+            Self::Tag(tag) => News::Tag(tag),
+            Self::Patterns => News::Patterns,
+        }
+    }
 }
 
 /// Who holds a lease. Under another key nonce than the current one it is void.
@@ -48,7 +68,13 @@ impl Tier {
             tags: Shelf::default(),
             patterns: Log::new(patterns),
             tag_log: Log::new(tag_log),
+            news: Vec::new(),
         }
+    }
+
+    /// What changed since the last call.
+    pub(super) fn take_news(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.news)
     }
 
     pub(super) fn read(&self, query: Query<'_>, now: Instant) -> Reading {
@@ -56,7 +82,7 @@ impl Tier {
         Reading {
             value: value.map(|(bytes, _)| bytes.clone()),
             key_nonce: self.dependencies.get(query.key, now).copied(),
-            pattern_nonce: self.patterns.newest(),
+            pattern_nonce: self.patterns.newest().filter(|_| query.pattern),
             tag_nonces: self.tag_nonces(query.tags, now),
             life: value.filter(|_| query.life).map(|(_, until)| until.remaining(now)),
         }
@@ -66,7 +92,7 @@ impl Tier {
         Ok(Claimed {
             outcome: self.claim_key(&claim, now)?,
             tag_nonces: self.open_tags(claim.tags, claim.dependency_life, now)?,
-            patterns: self.open_patterns()?,
+            patterns: self.patterns_from(claim.known)?,
             tag_log: claim.tag_log.then(|| self.tag_log.open()).transpose()?,
         })
     }
@@ -144,11 +170,11 @@ impl Tier {
             nonce,
             alone: !self.is_written(begin.key, now),
             tag_nonces: self.open_tags(begin.tags, begin.dependency_life, now)?,
-            pattern_nonce: self.patterns.open()?,
+            pattern_nonce: self.open_pattern_log()?,
             tag_log: begin.tag_log.then(|| self.tag_log.open()).transpose()?,
         };
         let until = Deadline::after(begin.dependency_life, now);
-        self.dependencies.put(begin.key, nonce, until);
+        self.put_dependency(begin.key, nonce, until);
         let until = Deadline::after(Life::For(begin.at_most), now);
         self.writers.entry(begin.key.to_owned()).or_default().push(Mark { token, until });
         Ok(begun)
@@ -159,34 +185,54 @@ impl Tier {
         let mine = self.unmark(finish.key, finish.begun.token, now);
         let current = self.dependencies.get(finish.key, now) == Some(&finish.begun.nonce);
         let Some(value) = finish.value.filter(|_| mine && finish.begun.alone && current) else {
-            self.dependencies.remove(finish.key);
+            self.remove_dependency(finish.key);
             return Ok(false);
         };
         let bytes = [nonce.as_bytes(), value].concat();
         let until = Deadline::after(finish.dependency_life, now);
-        self.dependencies.put(finish.key, nonce, until);
+        self.put_dependency(finish.key, nonce, until);
         self.values.put(finish.key, bytes, Deadline::after(finish.life, now));
         Ok(true)
     }
 
     pub(super) fn invalidate(&mut self, what: &Invalidation) -> Result<()> {
         match what {
-            Invalidation::Keys(keys) => keys.iter().for_each(|key| self.dependencies.remove(key)),
+            Invalidation::Keys(keys) => keys.iter().for_each(|key| self.remove_dependency(key)),
             Invalidation::Tags(tags) => {
                 for tag in tags {
                     self.tag_log.append(tag)?;
                     self.tags.remove(tag);
+                    self.news.push(Change::Tag(tag.clone()));
                 }
             }
-            Invalidation::Pattern(pattern) => drop(self.patterns.append(pattern)?),
-            Invalidation::All => self.patterns.clear(),
+            Invalidation::Pattern(pattern) => {
+                self.patterns.append(pattern)?;
+                self.news.push(Change::Patterns);
+            }
+            Invalidation::All => {
+                self.patterns.clear();
+                self.news.push(Change::Patterns);
+            }
         }
         Ok(())
     }
 
     pub(super) fn open_patterns(&mut self) -> Result<Vec<Record>> {
-        self.patterns.open()?;
+        self.open_pattern_log()?;
         Ok(self.patterns.records())
+    }
+
+    fn open_pattern_log(&mut self) -> Result<Nonce> {
+        if self.patterns.newest().is_none() {
+            self.news.push(Change::Patterns);
+        }
+        self.patterns.open()
+    }
+
+    fn patterns_from(&mut self, known: Option<Nonce>) -> Result<Vec<Record>> {
+        let mut records = self.open_patterns()?;
+        let at = records.iter().position(|record| Some(record.nonce) == known);
+        Ok(records.split_off(at.unwrap_or_default()))
     }
 
     pub(super) fn tag_nonces(&self, tags: &[String], now: Instant) -> Vec<Option<Nonce>> {
@@ -219,6 +265,7 @@ impl Tier {
     pub(super) fn lose_logs(&mut self) {
         self.patterns.clear();
         self.tag_log.clear();
+        self.news.push(Change::Patterns);
     }
 
     fn is_written(&self, key: &str, now: Instant) -> bool {
@@ -239,8 +286,18 @@ impl Tier {
             return Ok(*nonce);
         }
         let nonce = Nonce::random()?;
-        self.dependencies.put(key, nonce, Deadline::after(life, now));
+        self.put_dependency(key, nonce, Deadline::after(life, now));
         Ok(nonce)
+    }
+
+    fn put_dependency(&mut self, key: &str, nonce: Nonce, until: Deadline) {
+        self.dependencies.put(key, nonce, until);
+        self.news.push(Change::Key(key.to_owned()));
+    }
+
+    fn remove_dependency(&mut self, key: &str) {
+        self.dependencies.remove(key);
+        self.news.push(Change::Key(key.to_owned()));
     }
 
     fn keep_dependency(&mut self, key: &str, value: Deadline, life: Life, now: Instant) {
@@ -248,6 +305,7 @@ impl Tier {
             && until.before(value)
         {
             self.dependencies.keep_until(key, Deadline::after(life, now));
+            self.news.push(Change::Key(key.to_owned()));
         }
     }
 
@@ -260,6 +318,7 @@ impl Tier {
         let Some((nonce, until)) = self.tags.entry(tag, now) else {
             let nonce = Nonce::random()?;
             self.tags.put(tag, nonce, Deadline::after(life, now));
+            self.news.push(Change::Tag(tag.to_owned()));
             return Ok(nonce);
         };
         let nonce = *nonce;
@@ -269,6 +328,7 @@ impl Tier {
         };
         if until.before(Deadline::after(needed, now)) {
             self.tags.keep_until(tag, Deadline::after(life, now));
+            self.news.push(Change::Tag(tag.to_owned()));
         }
         Ok(nonce)
     }

@@ -7,7 +7,8 @@ use crate::{Claim, ClaimOutcome, Life, Nonce, Query};
 
 pub async fn a_read_of_nothing_finds_nothing(store: AnyStore) {
     let tags = names(["a", "b"]);
-    let reading = given(store.read(Query { key: "key", tags: &tags, life: true }).await);
+    let reading =
+        given(store.read(Query { key: "key", tags: &tags, pattern: true, life: true }).await);
     assert_eq!((reading.value, reading.key_nonce, reading.life), (None, None, None));
     assert_eq!(reading.tag_nonces, [None, None]);
 }

@@ -42,7 +42,8 @@ pub async fn tags_are_answered_in_their_order(store: AnyStore) {
     let tags = names(["b", "never was", "a", "b"]);
     let expected = [Some(b), None, Some(a), Some(b)];
     assert_eq!(tag_nonces(&*store, &tags).await, expected);
-    let reading = given(store.read(Query { key: "key", tags: &tags, life: false }).await);
+    let reading =
+        given(store.read(Query { key: "key", tags: &tags, pattern: true, life: false }).await);
     assert_eq!(reading.tag_nonces, expected);
     let again = claimed(&*store, "key", &names(["b", "a", "b"])).await;
     assert_eq!(again, [b, a, b]);
