@@ -17,6 +17,10 @@ pub enum News<'a> {
     /// Changes may have been made that were not told and never will be: the connection that news comes by is new or
     /// was lost, a server changed its part, or everything was deleted.
     Gap,
+    /// A [`Gap`](Self::Gap), and the tier may have gone back to an earlier state: another server answers than before, a
+    /// promoted replica or one that restarted from a snapshot. Invalidations that were confirmed shortly before may be
+    /// undone, so whoever made them repeats them.
+    Rewound,
 }
 
 /// Hears the [`News`] of one store; see [`Store::listen`](crate::Store::listen).
