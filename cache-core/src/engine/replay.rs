@@ -13,7 +13,7 @@ use cache_store::Invalidation;
 use cache_template::Glob;
 
 use super::Engine;
-use crate::{events::Event, runtime, stats::Counter};
+use crate::{events::Event, stats::Counter};
 
 /// More than this many and they are replaced by one that covers them all.
 const MOST: usize = 1024;
@@ -106,7 +106,7 @@ impl Engine {
             self.invalidate_here(&Invalidation::All);
         }
         if !self.replay.with(|queue| std::mem::replace(&mut queue.running, true)) {
-            match runtime::handle() {
+            match self.runtime() {
                 Ok(runtime) => drop(runtime.spawn(repeat(Arc::downgrade(self)))),
                 Err(_) => self.replay.with(|queue| queue.running = false),
             }
@@ -139,6 +139,7 @@ impl Engine {
         // Whatever was promoted from the shared tier before it confirmed may be old: it goes before the queue says that
         // nothing waits.
         self.invalidate_here(what);
+        self.session.recent.remember(Invalidation::clone(what), self.now());
         let done = self.replay.with(|queue| queue.sent.take());
         self.counters.count(Counter::ReplayDone);
         let waited = done.map_or(Duration::ZERO, |done| done.since.elapsed());

@@ -7,7 +7,13 @@ use cache_store::{
 };
 
 use super::{Call, fill::dependency_life};
-use crate::{clock::Moment, fence::Fence, memory::drops, runtime, stats::Counter, value::Stored};
+use crate::{
+    clock::Moment,
+    fence::Fence,
+    memory::{Proof, drops},
+    stats::Counter,
+    value::Stored,
+};
 
 /// How long readers keep out of the way of a writer that never comes back.
 const WRITE_TTL: Duration = Duration::from_secs(30);
@@ -18,6 +24,8 @@ pub(crate) struct Writing {
     local: LocalWrite,
     /// When the shared tier was told.
     asked: Moment,
+    /// What is heard since then is compared with this.
+    heard: Option<Fence>,
     begun: Option<Begun>,
     finished: bool,
 }
@@ -37,7 +45,7 @@ impl Writing {
             at_most: WRITE_TTL,
             dependency_life: call.dependency_life(),
         };
-        let asked = call.engine.now();
+        let (asked, heard) = (call.engine.now(), call.hearing());
         let begun = match call.engine.shared_for(call.site) {
             Some(store) => {
                 store.begin(begin).await.map_err(|error| call.engine.count_error(&error)).ok()
@@ -45,13 +53,13 @@ impl Writing {
             None => None,
         };
         let local = LocalWrite::begin(&call);
-        Self { call, local, asked, begun, finished: false }
+        Self { call, local, asked, heard, begun, finished: false }
     }
 
     /// The same without a shared tier to tell.
     pub(crate) fn begin_in_memory(call: Call) -> Self {
         let (local, asked) = (LocalWrite::begin(&call), call.engine.now());
-        Self { call, local, asked, begun: None, finished: false }
+        Self { call, local, asked, heard: None, begun: None, finished: false }
     }
 
     pub(crate) fn is_shared(&self) -> bool {
@@ -98,8 +106,14 @@ impl Writing {
             life: life.map_or(Life::Forever, Life::For),
             dependency_life: dependency_life(life),
         };
+        let heard = self.heard_of(value);
         match store.finish(finish).await {
-            Ok(true) => Shared::Stored { bytes: bytes.map_or(0, |bytes| bytes.len()) },
+            Ok(true) => {
+                let (engine, key) = (&self.call.engine, self.call.key.text().to_owned());
+                // Should the shared tier go back to before the write, what it has then is no longer true.
+                engine.session.recent.remember(Invalidation::Keys(vec![key]), engine.now());
+                Shared::Stored { bytes: bytes.map_or(0, |bytes| bytes.len()), heard }
+            }
             Ok(false) => unfit.map_or(Shared::Refused, Shared::Failed),
             Err(error) => {
                 self.call.engine.count_error(&error);
@@ -107,6 +121,14 @@ impl Writing {
                 Shared::Failed(error)
             }
         }
+    }
+
+    /// The fence against what is heard of a value whose key is about to be confirmed.
+    fn heard_of(&self, value: &Option<Written>) -> Option<Fence> {
+        let session = &self.call.engine.session;
+        let learned = value.as_ref().map(|written| written.learned.as_slice()).unwrap_or_default();
+        let heard = self.heard.clone().map(|heard| session.with_tags(heard, learned));
+        heard.map(|heard| session.confirming(heard))
     }
 
     /// The bytes to store; `None` when one of the value's tags was invalidated meanwhile, an error when it has none.
@@ -143,12 +165,11 @@ impl Writing {
             return Ended::Fenced;
         };
         let expires = written.life.map(|life| engine.now().plus(life));
-        let (expires, encoded) = match shared {
-            Shared::None => (expires, None),
-            Shared::Stored { bytes } => {
-                // From before the body, as for a load: FINISH confirms the key, not the tags and patterns.
-                let bounded = self.asked.plus(engine.settings.coherence_bound);
-                (Some(expires.map_or(bounded, |end| end.min(bounded))), Some(bytes))
+        let (proof, encoded) = match shared {
+            Shared::None => (None, None),
+            // From before the body, as for a load: FINISH confirms the key, not the tags and patterns.
+            Shared::Stored { bytes, heard } => {
+                (Some(self.call.proof(self.asked, heard)), Some(bytes))
             }
             Shared::Refused => {
                 engine.counters.count(Counter::FillsFenced);
@@ -160,7 +181,7 @@ impl Writing {
                 return Ended::Failed(error);
             }
         };
-        self.local.store(&self.call, written, expires, encoded)
+        self.local.store(&self.call, written, expires, proof, encoded)
     }
 
     fn repeat_invalidation(&self) {
@@ -178,7 +199,7 @@ impl Drop for Writing {
         let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else { return };
         let Some(begun) = self.begun.take() else { return self.repeat_invalidation() };
         let call = self.call.clone();
-        let Ok(runtime) = runtime::handle() else { return self.repeat_invalidation() };
+        let Ok(runtime) = self.call.engine.runtime() else { return self.repeat_invalidation() };
         runtime.spawn(async move {
             let finish = Finish {
                 key: call.key.text(),
@@ -210,15 +231,17 @@ impl LocalWrite {
         call: &Call,
         written: Written,
         expires: Option<Moment>,
+        proof: Option<Proof>,
         encoded: Option<usize>,
     ) -> Ended {
         let Call { engine, key, site, .. } = call;
         let fence = self.fence.clone().with_tags(&engine.fences, &written.learned);
-        let entry = Arc::new(call.memory_entry(&written.value, &fence, expires, encoded));
+        let entry = Arc::new(call.memory_entry(&written.value, &fence, expires, proof, encoded));
         let stored = drops::after(|| {
             engine.fences.replace(key.hash(), key.text(), &fence, || {
                 if site.layer.memory() {
-                    engine.memory.insert(key.clone(), entry);
+                    // Heard or not, the write itself went through.
+                    engine.insert_unless_heard(key, &entry);
                 }
             })
         });
@@ -255,6 +278,8 @@ enum Shared {
     None,
     Stored {
         bytes: usize,
+        /// What is heard since is compared with this.
+        heard: Option<Fence>,
     },
     Refused,
     Failed(Error),
