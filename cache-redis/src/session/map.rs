@@ -58,6 +58,16 @@ impl View {
         Ok(Self { epoch, myself, masters })
     }
 
+    /// The greatest epoch that the node has heard of.
+    pub(crate) const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Whether a master has claimed the greatest epoch; otherwise it is, or was, an election's.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.masters.iter().any(|master| master.epoch >= self.epoch)
+    }
+
     /// All the masters, those without slots too.
     pub(crate) fn masters(&self) -> &[Master] {
         &self.masters
@@ -230,6 +240,7 @@ mod tests {
         assert!(raised != before && raised.agrees_with(&before));
         let claimed = view(&NODES.replace("1700 3 connected", "1700 7 connected")).unwrap();
         assert!(claimed != before && claimed.agrees_with(&before));
+        assert!(claimed.is_settled() && !before.is_settled(), "3 is the greatest claim, of 6");
     }
 
     #[test]

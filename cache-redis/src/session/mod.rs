@@ -7,7 +7,11 @@
 #[cfg(feature = "cluster")]
 mod cluster;
 #[cfg(feature = "cluster")]
+mod draw;
+#[cfg(feature = "cluster")]
 mod map;
+#[cfg(feature = "cluster")]
+mod masters;
 mod teller;
 mod track;
 
@@ -44,7 +48,7 @@ enum Way {
     /// By a connection to the one server, or to the one that Sentinel names.
     Server(Arc<Link>, Tracker),
     #[cfg(feature = "cluster")]
-    Cluster(Arc<ClusterSession>),
+    Cluster(Box<ClusterSession>),
 }
 
 impl Session {
@@ -67,7 +71,8 @@ impl Session {
             }
             #[cfg(feature = "cluster")]
             Target::Cluster(_) => {
-                Way::Cluster(ClusterSession::new(dialer, deadline, runtime, Arc::clone(&teller)))
+                let told = Arc::clone(&teller);
+                Way::Cluster(Box::new(ClusterSession::new(dialer, deadline, runtime, told)))
             }
             #[cfg(not(feature = "cluster"))]
             Target::Cluster(_) => Way::None,
