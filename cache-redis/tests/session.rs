@@ -14,9 +14,13 @@ use std::{
 
 use cache_redis::{RedisConfig, RedisStore};
 use cache_store::{Claim, ErrorKind, Fill, Invalidation, Life, Store};
-use common::{server::wait_until, *};
+use common::{
+    fake::{read_command, usual_reply},
+    server::wait_until,
+    *,
+};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     time::{sleep, timeout},
 };
@@ -419,7 +423,8 @@ impl LateServer {
         let mut stream = BufReader::new(stream);
         let mut owed = false;
         loop {
-            let command = match timeout(Duration::from_millis(500), read(&mut stream)).await {
+            let command = match timeout(Duration::from_millis(500), read_command(&mut stream)).await
+            {
                 Ok(Some(command)) => Some(command),
                 Ok(None) => return,
                 Err(_) => None,
@@ -430,38 +435,11 @@ impl LateServer {
             }
             if let Some(command) = command {
                 owed = self.changed.swap(false, Ordering::SeqCst);
-                stream.write_all(reply(&command).as_bytes()).await.unwrap();
+                let words: Vec<&str> = command.iter().map(String::as_str).collect();
+                stream.write_all(usual_reply(&words).as_bytes()).await.unwrap();
             }
         }
     }
-}
-
-async fn read(stream: &mut BufReader<TcpStream>) -> Option<Vec<String>> {
-    let number = async |stream: &mut BufReader<TcpStream>| -> Option<usize> {
-        let mut line = String::new();
-        stream.read_line(&mut line).await.ok()?;
-        line.get(1..)?.trim().parse().ok()
-    };
-    let mut command = Vec::new();
-    for _ in 0..number(stream).await? {
-        let mut word = vec![0; number(stream).await? + 2];
-        stream.read_exact(&mut word).await.ok()?;
-        word.truncate(word.len() - 2);
-        command.push(String::from_utf8(word).ok()?);
-    }
-    Some(command)
-}
-
-fn reply(command: &[String]) -> String {
-    let words: Vec<&str> = command.iter().map(String::as_str).collect();
-    let text = match words[..] {
-        ["HELLO", ..] => return "%1\r\n$6\r\nserver\r\n$5\r\nredis\r\n".to_owned(),
-        ["INFO", "server"] => "run_id:1\r\n",
-        ["INFO", "replication"] => "role:master\r\nmaster_replid:1\r\n",
-        ["TOUCH", ..] => return ":0\r\n".to_owned(),
-        _ => return "+OK\r\n".to_owned(),
-    };
-    format!("${}\r\n{text}\r\n", text.len())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
