@@ -20,6 +20,7 @@ async fn lag(test: &Test, worker: &mut Worker, round: u64) -> Duration {
     let (old, new) = (2 * round + 1, 2 * round + 2);
     test.world.commit("a", old);
     test.here(async { read_entry("a").invalidate().await.unwrap() }).await;
+    worker.tell(&format!("last-old a {old}")).await;
     assert_eq!(worker.tell("warm a").await, old.to_string());
     let last_old = worker.order(&format!("last-old a {new}")).await;
     test.world.commit("a", new);
@@ -72,6 +73,7 @@ async fn a_process_on_a_frozen_line_is_no_more_than_the_bound_behind_and_recover
         let (old, new) = (2 * round + 1, 2 * round + 2);
         test.world.commit("a", old);
         test.here(async { read_entry("a").invalidate().await.unwrap() }).await;
+        worker.tell(&format!("last-old a {old}")).await;
         assert_eq!(worker.tell("warm a").await, old.to_string());
         sleep(BOUND * 2).await;
         assert_eq!(worker.tell("warm a").await, old.to_string());
