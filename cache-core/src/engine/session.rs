@@ -46,6 +46,8 @@ use crate::{
 
 /// So many heartbeats in one coherence bound: three may fail before hits have to ask.
 const BEATS: u32 = 4;
+/// However small the bound, the shared tier is not asked all the time.
+const LEAST_PAUSE: Duration = Duration::from_millis(1);
 
 /// What one cache hears.
 pub(crate) struct Session {
@@ -317,7 +319,8 @@ async fn attend(engine: Weak<Engine>, wake: Arc<Notify>) {
             engine.repeat_recent();
             engine.follow_patterns(&store).await;
             if next_beat <= Instant::now() || engine.session.live_until() <= engine.now() {
-                next_beat = Instant::now() + engine.settings.coherence_bound / BEATS;
+                let pause = engine.settings.coherence_bound / BEATS;
+                next_beat = Instant::now() + pause.max(LEAST_PAUSE);
                 engine.beat(&store).await;
             }
         }
