@@ -9,7 +9,7 @@ use crate::{
     builder::CacheBuilder,
     config::CacheConfig,
     engine::{Engine, Order},
-    events::Events,
+    events::{Events, Origin},
     explicit::{GetOrSet, Invalidate, Set, by_hand},
     key::{KeyBuffer, raw_key},
     private::Subject,
@@ -348,7 +348,7 @@ impl Cache {
     fn invalidation(&self, what: Result<Invalidation>) -> Invalidate {
         let engine = Arc::clone(&self.0);
         Invalidate::of(
-            what.map(|what| Order { engine, what, shared: true })
+            what.map(|what| Order { engine, what, shared: true, origin: Origin::Here })
                 .map_err(|error| error.during("invalidate")),
         )
     }

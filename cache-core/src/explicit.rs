@@ -86,7 +86,7 @@ impl Invalidate {
     pub(crate) fn run_sync(self) -> Result<()> {
         let order = self.order?;
         if order.is_local() {
-            order.engine.invalidate_here(&order.what);
+            order.engine.invalidate_here(&order.what, order.origin);
             return Ok(());
         }
         // Where waiting is not possible, it is dropped and so happens later.

@@ -46,7 +46,7 @@ pub use crate::{
     codec::Codec,
     config::{Backend, CacheConfig},
     entry::{Entry, FnCache},
-    events::{Event, Events},
+    events::{Event, Events, Origin},
     explicit::{GetOrSet, IntoTtl, Invalidate, Set},
     key::{KeyPart, KeyTemplate, KeyWriter},
     scope::{

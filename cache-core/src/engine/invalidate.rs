@@ -7,7 +7,7 @@ use cache_template::Glob;
 
 use super::Engine;
 use crate::{
-    events::Event,
+    events::{Event, Origin},
     key::{KeyBuffer, KeyRef, raw_key},
     memory::drops,
     stats::Counter,
@@ -20,6 +20,7 @@ pub(crate) struct Order {
     pub(crate) what: Invalidation,
     /// Whether there may be something to invalidate in the shared tier.
     pub(crate) shared: bool,
+    pub(crate) origin: Origin,
 }
 
 impl Order {
@@ -33,10 +34,17 @@ impl Order {
 pub(crate) struct Invalidating(Option<Order>);
 
 impl Engine {
-    /// Invalidates in this process.
+    /// Invalidates in this process, and tells it.
     ///
     /// After the shared tier has, never before: a value that is read there in between would be kept as current.
-    pub(crate) fn invalidate_here(&self, what: &Invalidation) {
+    pub(crate) fn invalidate_here(&self, what: &Invalidation, origin: Origin) {
+        self.mark(what);
+        self.counters.count(Counter::Invalidations);
+        self.events.tell(|| Event::Invalidated { what: Arc::new(what.clone()), origin });
+    }
+
+    /// Invalidates in this process, untold and uncounted.
+    pub(super) fn mark(&self, what: &Invalidation) {
         match what {
             Invalidation::Keys(keys) => keys.iter().for_each(|key| self.forget_text(key)),
             Invalidation::Tags(tags) => tags.iter().for_each(|tag| self.fences.invalidate_tag(tag)),
@@ -47,8 +55,6 @@ impl Engine {
             },
             Invalidation::All => self.forget_all(),
         }
-        self.counters.count(Counter::Invalidations);
-        self.events.tell(|| Event::Invalidated { what: Arc::new(what.clone()) });
     }
 
     /// Invalidates a key in this process, untold and uncounted.
@@ -65,10 +71,10 @@ impl Engine {
     }
 
     /// Invalidates here, and in the shared tier as soon as that is possible.
-    fn invalidate_later(self: &Arc<Self>, what: Invalidation) {
+    fn invalidate_later(self: &Arc<Self>, what: Invalidation, origin: Origin) {
         // Queued first: from then on reads refuse what the shared tier still has.
         self.replay(what.clone());
-        self.invalidate_here(&what);
+        self.invalidate_here(&what, origin);
     }
 
     fn forget_all(&self) {
@@ -91,15 +97,15 @@ impl Invalidating {
             }
             None => Ok(()),
         };
-        let Some(Order { engine, what, .. }) = self.0.take() else { return Ok(()) };
+        let Some(Order { engine, what, origin, .. }) = self.0.take() else { return Ok(()) };
         match answer {
             Ok(()) => {
-                engine.invalidate_here(&what);
+                engine.invalidate_here(&what, origin);
                 Ok(())
             }
             Err(error) => {
                 engine.count_error(&error);
-                engine.invalidate_later(what);
+                engine.invalidate_later(what, origin);
                 Err(unconfirmed(&error))
             }
         }
@@ -115,9 +121,9 @@ impl Drop for Invalidating {
     fn drop(&mut self) {
         let Some(order) = self.0.take() else { return };
         if order.is_local() {
-            order.engine.invalidate_here(&order.what);
+            order.engine.invalidate_here(&order.what, order.origin);
         } else {
-            order.engine.invalidate_later(order.what);
+            order.engine.invalidate_later(order.what, order.origin);
         }
     }
 }

@@ -13,7 +13,11 @@ use cache_store::Invalidation;
 use cache_template::Glob;
 
 use super::Engine;
-use crate::{events::Event, runtime, stats::Counter};
+use crate::{
+    events::{Event, Origin},
+    runtime,
+    stats::Counter,
+};
 
 /// More than this many and they are replaced by one that covers them all.
 const MOST: usize = 1024;
@@ -90,20 +94,20 @@ impl Replay {
 impl Engine {
     /// Queues an invalidation that the shared tier did not confirm.
     pub(super) fn replay(self: &Arc<Self>, what: Invalidation) {
-        let all = self.replay.with(|queue| {
+        let dropped: Vec<_> = self.replay.with(|queue| {
             if queue.waiting.len() < MOST {
                 if queue.push(Waiting::new(what)) {
                     self.counters.count(Counter::ReplayQueued);
                 }
-                return false;
+                return Vec::new();
             }
+            let dropped = queue.waiting.drain(..).map(|waiting| waiting.what).collect();
             // Clearing everything is coarser than what was asked for, and never wrong.
-            self.counters.add(Counter::ReplayDropped, queue.waiting.len() as u64);
-            queue.waiting.clear();
-            queue.push(Waiting::new(Invalidation::All))
+            queue.push(Waiting::new(Invalidation::All));
+            dropped
         });
-        if all {
-            self.invalidate_here(&Invalidation::All);
+        if !dropped.is_empty() {
+            self.tell_dropped(dropped);
         }
         if !self.replay.with(|queue| std::mem::replace(&mut queue.running, true)) {
             match runtime::handle() {
@@ -111,6 +115,13 @@ impl Engine {
                 Err(_) => self.replay.with(|queue| queue.running = false),
             }
         }
+    }
+
+    fn tell_dropped(&self, dropped: Vec<Arc<Invalidation>>) {
+        self.counters.add(Counter::ReplayDropped, dropped.len() as u64);
+        let instead = || Arc::new(Invalidation::All);
+        self.events.tell(|| Event::ReplayDropped { what: dropped.into(), instead: instead() });
+        self.invalidate_here(&Invalidation::All, Origin::Replay);
     }
 
     /// How many invalidations wait for the shared tier.
@@ -137,8 +148,8 @@ impl Engine {
 
     fn confirmed(&self, what: &Arc<Invalidation>) {
         // Whatever was promoted from the shared tier before it confirmed may be old: it goes before the queue says that
-        // nothing waits.
-        self.invalidate_here(what);
+        // nothing waits. Untold: it was told when it was asked for.
+        self.mark(what);
         let done = self.replay.with(|queue| queue.sent.take());
         self.counters.count(Counter::ReplayDone);
         let waited = done.map_or(Duration::ZERO, |done| done.since.elapsed());

@@ -7,7 +7,15 @@ use cache_store::{
 };
 
 use super::{Call, fill::dependency_life};
-use crate::{clock::Moment, fence::Fence, memory::drops, runtime, stats::Counter, value::Stored};
+use crate::{
+    clock::Moment,
+    events::{Event, Origin},
+    fence::Fence,
+    memory::drops,
+    runtime,
+    stats::Counter,
+    value::Stored,
+};
 
 /// How long readers keep out of the way of a writer that never comes back.
 const WRITE_TTL: Duration = Duration::from_secs(30);
@@ -19,6 +27,7 @@ pub(crate) struct Writing {
     /// When the shared tier was told.
     asked: Moment,
     begun: Option<Begun>,
+    origin: Origin,
     finished: bool,
 }
 
@@ -29,7 +38,7 @@ pub(crate) struct LocalWrite {
 
 impl Writing {
     /// Announces the write: until it ends, no load that began before it stores anything under the key.
-    pub(crate) async fn begin(call: Call) -> Self {
+    pub(crate) async fn begin(call: Call, origin: Origin) -> Self {
         let begin = Begin {
             key: call.key.text(),
             tags: &call.tags,
@@ -40,33 +49,49 @@ impl Writing {
         let asked = call.engine.now();
         let begun = match call.engine.shared_for(call.site) {
             Some(store) => {
-                store.begin(begin).await.map_err(|error| call.engine.count_error(&error)).ok()
+                let begun = store.begin(begin).await.inspect(|_| call.engine.answered());
+                begun.map_err(|error| call.engine.count_error(&error)).ok()
             }
             None => None,
         };
         let local = LocalWrite::begin(&call);
-        Self { call, local, asked, begun, finished: false }
+        Self { call, local, asked, begun, origin, finished: false }
     }
 
     /// The same without a shared tier to tell.
-    pub(crate) fn begin_in_memory(call: Call) -> Self {
+    pub(crate) fn begin_in_memory(call: Call, origin: Origin) -> Self {
         let (local, asked) = (LocalWrite::begin(&call), call.engine.now());
-        Self { call, local, asked, begun: None, finished: false }
+        Self { call, local, asked, begun: None, origin, finished: false }
     }
 
     pub(crate) fn is_shared(&self) -> bool {
         self.call.engine.shared_for(self.call.site).is_some()
     }
 
-    /// Ends the write: stores the value, or invalidates the key when there is none or something came between.
-    pub(crate) async fn finish(mut self, value: Option<Written>) -> Ended {
+    /// Ends the write, and tells how: stores the value, or invalidates the key when there is none or something came
+    /// between.
+    pub(crate) async fn finish(self, value: Option<Written>) {
+        let (call, origin) = (self.call.clone(), self.origin);
+        let ended = self.attempt(value).await;
+        call.tell_ended(&ended, origin);
+    }
+
+    /// The same without a shared tier to tell.
+    pub(crate) fn finish_in_memory(self, value: Option<Written>) {
+        let (call, origin) = (self.call.clone(), self.origin);
+        let ended = self.attempt_in_memory(value);
+        call.tell_ended(&ended, origin);
+    }
+
+    /// Ends the write as [`finish`](Self::finish) does, untold: for one that may be repeated.
+    pub(crate) async fn attempt(mut self, value: Option<Written>) -> Ended {
         let shared = self.finish_shared(&value).await;
         self.finished = true;
         self.finish_here(value, shared)
     }
 
     /// The same without a shared tier to tell.
-    pub(crate) fn finish_in_memory(mut self, value: Option<Written>) -> Ended {
+    pub(crate) fn attempt_in_memory(mut self, value: Option<Written>) -> Ended {
         self.finished = true;
         self.finish_here(value, Shared::None)
     }
@@ -98,7 +123,8 @@ impl Writing {
             life: life.map_or(Life::Forever, Life::For),
             dependency_life: dependency_life(life),
         };
-        match store.finish(finish).await {
+        let finished = store.finish(finish).await.inspect(|_| self.call.engine.answered());
+        match finished {
             Ok(true) => Shared::Stored { bytes: bytes.map_or(0, |bytes| bytes.len()) },
             Ok(false) => unfit.map_or(Shared::Refused, Shared::Failed),
             Err(error) => {
@@ -175,6 +201,7 @@ impl Drop for Writing {
         }
         // The body may or may not have written: nothing that is stored can be trusted.
         self.call.engine.forget(self.call.key.as_ref());
+        self.call.tell_ended(&Ended::Fenced, self.origin);
         let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else { return };
         let Some(begun) = self.begun.take() else { return self.repeat_invalidation() };
         let call = self.call.clone();
@@ -191,6 +218,19 @@ impl Drop for Writing {
                 // Again, after the shared tier: a value that was read there in between may be old.
                 Ok(_) => call.engine.forget(call.key.as_ref()),
                 Err(_) => call.engine.replay(Invalidation::Keys(vec![call.key.text().to_owned()])),
+            }
+        });
+    }
+}
+
+impl Call {
+    /// Tells how a write of this key ended.
+    pub(super) fn tell_ended(&self, ended: &Ended, origin: Origin) {
+        let key = self.key.text();
+        self.engine.events.tell(|| match ended {
+            Ended::Stored => Event::Written { key: key.into(), origin },
+            Ended::Fenced | Ended::Failed(_) => {
+                Event::Invalidated { what: Arc::new(Invalidation::Keys(vec![key.into()])), origin }
             }
         });
     }
