@@ -11,6 +11,7 @@ use crate::{
     config::{Backend, CacheConfig},
     engine::{Engine, Settings},
     explicit::IntoTtl,
+    rules::InvalidationRules,
 };
 
 /// Builds a [`Cache`]; what is not said has the defaults of [`CacheConfig`].
@@ -36,6 +37,7 @@ pub struct CacheBuilder {
     max_bytes: Option<u64>,
     clock: Clock,
     store: Option<Arc<dyn Store>>,
+    rules: InvalidationRules,
 }
 
 impl Default for CacheBuilder {
@@ -46,6 +48,7 @@ impl Default for CacheBuilder {
             max_bytes: None,
             clock: Clock::system(),
             store: None,
+            rules: InvalidationRules::new(),
         }
     }
 }
@@ -227,6 +230,25 @@ impl CacheBuilder {
         self
     }
 
+    /// What the application's own events invalidate when they are [published](Cache::publish). Adds to rules that were
+    /// given before.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// use larder::{Cache, InvalidationRules, Invalidations};
+    ///
+    /// struct PricesChanged;
+    ///
+    /// let rules = InvalidationRules::new().on::<PricesChanged>(|_| Invalidations::new().tag("price"));
+    /// let cache = Cache::builder().rules(rules).build().await?;
+    /// cache.publish(PricesChanged).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn rules(mut self, rules: InvalidationRules) -> Self {
+        self.rules = self.rules.and(rules);
+        self
+    }
+
     /// The shared tier at this URL: `redis://`, `rediss://`, `unix://`, `redis-sentinel://`, `redis-cluster://`. Feature
     /// `redis`; see the guide on Redis (`larder::docs::redis`).
     ///
@@ -323,6 +345,7 @@ impl CacheBuilder {
             limits: config.limits(),
             codec: config.codec,
             clock: self.clock.clone(),
+            rules: self.rules.clone(),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What to invalidate, and where.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Order {
     pub(crate) engine: Arc<Engine>,
     pub(crate) what: Invalidation,
@@ -88,8 +88,13 @@ impl Invalidating {
         Self(Some(order))
     }
 
-    /// Invalidates everywhere. `Ok` only when the shared tier has confirmed.
-    pub(crate) async fn run(mut self) -> Result<()> {
+    /// Invalidates everywhere. `Ok` only when the shared tier has confirmed; the error says what holds nevertheless.
+    pub(crate) async fn run(self) -> Result<()> {
+        self.confirm().await.map_err(|error| unconfirmed(&error))
+    }
+
+    /// The same with the error of the shared tier.
+    pub(super) async fn confirm(mut self) -> Result<()> {
         let Some(order) = &self.0 else { return Ok(()) };
         let answer = match order.engine.shared.as_ref().filter(|_| order.shared) {
             Some(store) => {
@@ -106,7 +111,7 @@ impl Invalidating {
             Err(error) => {
                 engine.count_error(&error);
                 engine.invalidate_later(what, origin);
-                Err(unconfirmed(&error))
+                Err(error)
             }
         }
     }

@@ -8,6 +8,7 @@ mod explicit;
 mod fill;
 mod invalidate;
 mod lead;
+mod orders;
 mod replay;
 mod validity;
 mod write;
@@ -28,6 +29,7 @@ pub(crate) use self::{
     call::{Call, Entered, Landed, Loaded},
     fill::{Keep, Run},
     invalidate::{Invalidating, Order},
+    orders::invalidate_all,
     write::{Writing, Written},
 };
 use crate::{
@@ -40,6 +42,7 @@ use crate::{
     key::{Key, KeyRef},
     memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
     private::{BY_HAND, Site},
+    rules::InvalidationRules,
     stats::{Counter, Counters, Stats},
     value::Stored,
 };
@@ -55,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) codec: Codec,
     pub(crate) clock: Clock,
+    /// What an application's own events invalidate.
+    pub(crate) rules: InvalidationRules,
 }
 
 /// One cache: its tiers, and what it knows about loads and invalidations.

@@ -8,7 +8,7 @@ use cache_template::Glob;
 use super::{Given, Outcome, Shape, Subject};
 use crate::{
     blocking,
-    engine::{Engine, Invalidating, Order, Writing, Written},
+    engine::{Engine, Invalidating, Order, Writing, Written, invalidate_all},
     entry::{Entry, FnCache},
     events::Origin,
     key::{KeyBuffer, KeyPart, render_key},
@@ -54,6 +54,12 @@ pub trait IntoTarget {
 /// What to invalidate, and where.
 #[derive(Debug)]
 pub struct Target(Option<Order>);
+
+impl Target {
+    pub(crate) fn into_order(self) -> Option<Order> {
+        self.0
+    }
+}
 
 impl<T> IntoTarget for Entry<T> {
     fn into_target(self) -> Target {
@@ -284,7 +290,7 @@ impl<V> After<V> {
 
     /// Invalidates a reader's entry, or all of a reader.
     pub fn target(&mut self, target: impl IntoTarget) {
-        self.owed.orders.extend(target.into_target().0.map(of_a_writer));
+        self.owed.orders.extend(target.into_target().into_order().map(of_a_writer));
     }
 
     /// Invalidates a key.
@@ -348,41 +354,17 @@ impl Owed {
         self.orders.clear();
     }
 
-    /// Keys and tags of one cache go in one round trip each.
-    fn merge(&mut self) {
-        let mut merged: Vec<Order> = Vec::new();
-        for order in self.orders.drain(..) {
-            let same = |other: &&mut Order| {
-                Arc::ptr_eq(&other.engine, &order.engine) && other.shared == order.shared
-            };
-            let joined = merged.iter_mut().filter(same).find_map(|other| {
-                match (&mut other.what, &order.what) {
-                    (Invalidation::Keys(into), Invalidation::Keys(more))
-                    | (Invalidation::Tags(into), Invalidation::Tags(more)) => Some((into, more)),
-                    _ => None,
-                }
-            });
-            match joined {
-                Some((into, more)) => into.extend(more.iter().cloned()),
-                None => merged.push(order),
-            }
-        }
-        self.orders = merged;
-    }
-
     /// Failures are counted and repeated by the engine: they are not the caller's problem.
     async fn pay(mut self) {
-        self.merge();
-        while let Some(order) = self.orders.pop() {
-            let _ = Invalidating::new(order).run().await;
-        }
+        invalidate_all(Order::merge(self.orders.drain(..))).await;
     }
 }
 
 impl Drop for Owed {
     fn drop(&mut self) {
         if self.stands {
-            self.orders.drain(..).for_each(|order| drop(Invalidating::new(order)));
+            let orders = Order::merge(self.orders.drain(..));
+            orders.into_iter().for_each(|order| drop(Invalidating::new(order)));
         }
     }
 }
