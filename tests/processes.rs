@@ -9,6 +9,8 @@ mod server;
 
 #[path = "processes/coherence.rs"]
 mod coherence;
+#[path = "processes/publications.rs"]
+mod publications;
 #[path = "processes/stampede.rs"]
 mod stampede;
 #[path = "processes/worker.rs"]
@@ -79,6 +81,7 @@ async fn cache(url: &str, prefix: &str) -> Cache {
         .redis(url)
         .prefix(prefix)
         .coherence_bound(BOUND)
+        .rules(publications::rules())
         // A busy machine answers late; none of these tests is about that.
         .shared_deadline(Duration::from_secs(20))
         .build()
