@@ -69,7 +69,7 @@ impl Call {
             }
             self.tell_ended(&ended, Origin::Here);
             return match ended {
-                Ended::Failed(error) => Err(not_stored(&error)),
+                Ended::Failed(error, _) => Err(not_stored(&error)),
                 Ended::Stored | Ended::Fenced => Ok(()),
             };
         }

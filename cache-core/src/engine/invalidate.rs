@@ -7,7 +7,7 @@ use cache_template::Glob;
 
 use super::Engine;
 use crate::{
-    events::{Event, Origin},
+    events::{Announcement, Event, Origin},
     key::{KeyBuffer, KeyRef, raw_key},
     memory::drops,
     stats::Counter,
@@ -73,8 +73,11 @@ impl Engine {
     /// Invalidates here, and in the shared tier as soon as that is possible.
     fn invalidate_later(self: &Arc<Self>, what: Invalidation, origin: Origin) {
         // Queued first: from then on reads refuse what the shared tier still has.
-        self.replay(what.clone());
-        self.invalidate_here(&what, origin);
+        let announcement = Announcement::new(origin);
+        self.replay(what.clone(), Arc::clone(&announcement));
+        self.mark(&what);
+        self.counters.count(Counter::Invalidations);
+        self.events.announce(&announcement, &what);
     }
 
     fn forget_all(&self) {

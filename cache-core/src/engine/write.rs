@@ -9,7 +9,7 @@ use cache_store::{
 use super::{Call, fill::dependency_life};
 use crate::{
     clock::Moment,
-    events::{Event, Origin},
+    events::{Announcement, Event, Origin},
     fence::Fence,
     memory::drops,
     runtime,
@@ -101,11 +101,8 @@ impl Writing {
             return Shared::None;
         };
         let Some(begun) = &self.begun else {
-            self.repeat_invalidation();
-            return Shared::Failed(Error::new(
-                ErrorKind::Unavailable,
-                "the write was not announced",
-            ));
+            let error = Error::new(ErrorKind::Unavailable, "the write was not announced");
+            return Shared::Failed(error, self.repeat_invalidation());
         };
         let encoded = match value {
             Some(written) => self.encode(&store, begun, written).await,
@@ -126,11 +123,12 @@ impl Writing {
         let finished = store.finish(finish).await.inspect(|_| self.call.engine.answered());
         match finished {
             Ok(true) => Shared::Stored { bytes: bytes.map_or(0, |bytes| bytes.len()) },
-            Ok(false) => unfit.map_or(Shared::Refused, Shared::Failed),
+            Ok(false) => unfit.map_or(Shared::Refused, |error| {
+                Shared::Failed(error, Announcement::new(self.origin))
+            }),
             Err(error) => {
                 self.call.engine.count_error(&error);
-                self.repeat_invalidation();
-                Shared::Failed(error)
+                Shared::Failed(error, self.repeat_invalidation())
             }
         }
     }
@@ -181,16 +179,19 @@ impl Writing {
                 self.call.engine.forget(self.call.key.as_ref());
                 return Ended::Fenced;
             }
-            Shared::Failed(error) => {
+            Shared::Failed(error, announcement) => {
                 self.call.engine.forget(self.call.key.as_ref());
-                return Ended::Failed(error);
+                return Ended::Failed(error, announcement);
             }
         };
         self.local.store(&self.call, written, expires, encoded)
     }
 
-    fn repeat_invalidation(&self) {
-        self.call.engine.replay(Invalidation::Keys(vec![self.call.key.text().to_owned()]));
+    /// Queues the invalidation, which has still to be told.
+    fn repeat_invalidation(&self) -> Arc<Announcement> {
+        let announcement = Announcement::new(self.origin);
+        self.call.engine.replay(self.call.invalidation(), Arc::clone(&announcement));
+        announcement
     }
 }
 
@@ -203,9 +204,10 @@ impl Drop for Writing {
         self.call.engine.forget(self.call.key.as_ref());
         self.call.tell_ended(&Ended::Fenced, self.origin);
         let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else { return };
-        let Some(begun) = self.begun.take() else { return self.repeat_invalidation() };
-        let call = self.call.clone();
-        let Ok(runtime) = runtime::handle() else { return self.repeat_invalidation() };
+        let (call, told) = (self.call.clone(), Announcement::made(self.origin));
+        let (Some(begun), Ok(runtime)) = (self.begun.take(), runtime::handle()) else {
+            return call.engine.replay(call.invalidation(), told);
+        };
         runtime.spawn(async move {
             let finish = Finish {
                 key: call.key.text(),
@@ -217,7 +219,7 @@ impl Drop for Writing {
             match store.finish(finish).await {
                 // Again, after the shared tier: a value that was read there in between may be old.
                 Ok(_) => call.engine.forget(call.key.as_ref()),
-                Err(_) => call.engine.replay(Invalidation::Keys(vec![call.key.text().to_owned()])),
+                Err(_) => call.engine.replay(call.invalidation(), told),
             }
         });
     }
@@ -226,13 +228,18 @@ impl Drop for Writing {
 impl Call {
     /// Tells how a write of this key ended.
     pub(super) fn tell_ended(&self, ended: &Ended, origin: Origin) {
-        let key = self.key.text();
-        self.engine.events.tell(|| match ended {
-            Ended::Stored => Event::Written { key: key.into(), origin },
-            Ended::Fenced | Ended::Failed(_) => {
-                Event::Invalidated { what: Arc::new(Invalidation::Keys(vec![key.into()])), origin }
+        let events = &self.engine.events;
+        match ended {
+            Ended::Stored => events.tell(|| Event::Written { key: self.key.text().into(), origin }),
+            Ended::Fenced => {
+                events.tell(|| Event::Invalidated { what: Arc::new(self.invalidation()), origin });
             }
-        });
+            Ended::Failed(_, announcement) => events.announce(announcement, &self.invalidation()),
+        }
+    }
+
+    fn invalidation(&self) -> Invalidation {
+        Invalidation::Keys(vec![self.key.text().to_owned()])
     }
 }
 
@@ -287,7 +294,7 @@ pub(crate) enum Ended {
     /// Something came between, or there was nothing to store: the key is invalidated.
     Fenced,
     /// The shared tier did not answer, or the value does not encode: the key is invalidated here, and is or will be there.
-    Failed(Error),
+    Failed(Error, Arc<Announcement>),
 }
 
 enum Shared {
@@ -297,5 +304,6 @@ enum Shared {
         bytes: usize,
     },
     Refused,
-    Failed(Error),
+    /// It did not answer, or the value does not encode. The invalidation has still to be told.
+    Failed(Error, Arc<Announcement>),
 }

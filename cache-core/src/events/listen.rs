@@ -4,10 +4,11 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::OnceLock,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     task::{Context, Poll, Waker},
 };
 
+use cache_store::Invalidation;
 use futures_core::Stream;
 use tokio::{
     sync::broadcast::{
@@ -17,7 +18,7 @@ use tokio::{
     task::coop::unconstrained,
 };
 
-use super::Event;
+use super::{Event, Origin};
 
 /// Events that wait for a slow listener before it misses the oldest.
 pub(super) const CAPACITY: usize = 256;
@@ -140,6 +141,26 @@ impl fmt::Debug for Events {
     }
 }
 
+/// That an invalidation which waits for the shared tier has to be told: by whoever asked for it, or by whoever confirms
+/// it if that is earlier.
+#[derive(Debug)]
+pub(crate) struct Announcement {
+    origin: Origin,
+    made: Mutex<bool>,
+}
+
+impl Announcement {
+    /// One that has still to be made.
+    pub(crate) fn new(origin: Origin) -> Arc<Self> {
+        Arc::new(Self { origin, made: Mutex::new(false) })
+    }
+
+    /// One that was made.
+    pub(crate) fn made(origin: Origin) -> Arc<Self> {
+        Arc::new(Self { origin, made: Mutex::new(true) })
+    }
+}
+
 /// Where a cache tells its events. Costs one load while nobody ever listened.
 #[derive(Debug, Default)]
 pub(crate) struct EventSink(OnceLock<broadcast::Sender<Event>>);
@@ -157,6 +178,16 @@ impl EventSink {
         if let Some(sender) = self.listened() {
             // An error means that the last listener left just now.
             let _ = sender.send(event());
+        }
+    }
+
+    /// Tells an invalidation, unless that was done already.
+    pub(crate) fn announce(&self, announcement: &Announcement, what: &Invalidation) {
+        // Nothing can go wrong with a flag. Told under the lock, so that who finds it told tells what follows afterwards.
+        let mut made = announcement.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::replace(&mut *made, true) {
+            let origin = announcement.origin;
+            self.tell(|| Event::Invalidated { what: Arc::new(what.clone()), origin });
         }
     }
 

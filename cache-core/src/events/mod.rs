@@ -8,8 +8,8 @@ use std::{sync::Arc, time::Duration};
 
 use cache_store::{Error, Invalidation};
 
-pub(crate) use self::listen::EventSink;
 pub use self::listen::Events;
+pub(crate) use self::listen::{Announcement, EventSink};
 
 /// Something that happened in a cache; [`Cache::events`](crate::Cache::events) tells it.
 ///
@@ -20,7 +20,7 @@ pub use self::listen::Events;
 /// | what happens | events, in this order |
 /// |---|---|
 /// | `invalidate(..)`, `publish(..)` | [`Invalidated`](Self::Invalidated) for each round trip |
-/// | the same while the shared tier is away | [`SharedDown`](Self::SharedDown) (the first time), `Invalidated`; later [`SharedUp`](Self::SharedUp), [`Replayed`](Self::Replayed) |
+/// | the same while the shared tier is away | [`SharedDown`](Self::SharedDown) the first time, `Invalidated`, and once it went through [`Replayed`](Self::Replayed) |
 /// | a writer that renews its entry | [`Written`](Self::Written), then `Invalidated` for what else it invalidates |
 /// | a writer whose value is not stored: its body failed, it was dropped, something came between | `Invalidated` for its entry, then for what else it invalidates (nothing else when the body said that it failed) |
 /// | `set(..)` | `Written`, or `Invalidated` when nothing could be stored |

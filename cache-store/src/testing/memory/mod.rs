@@ -247,8 +247,8 @@ impl MemoryStore {
 
     fn tell(&self, news: News<'_>) {
         lock(&self.shared.handles).retain(|handle| {
-            let handle = handle.upgrade();
-            handle.inspect(|handle| drop(handle.tell(news))).is_some()
+            let told = handle.upgrade().map(|handle| handle.tell(news));
+            told.is_some()
         });
     }
 
