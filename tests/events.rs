@@ -5,7 +5,7 @@
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
-use cache_store::testing::{ChaosStore, Fault, MemoryStore, Operation};
+use larder::testing::{ChaosStore, Fault, MemoryStore, Operation};
 use larder::{
     Cache, Clock, ErrorKind, Event, Events, Invalidation, cache_aside, cache_invalidate, memoize,
     write_through,

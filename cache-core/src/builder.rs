@@ -264,13 +264,13 @@ impl CacheBuilder {
         self
     }
 
-    /// A shared tier of your own: a [`Store`], which should pass `cache_store::conformance_tests!` (crate
-    /// `larder-store`). It takes precedence over a URL.
+    /// A shared tier of your own: a [`Store`], which should pass `larder::testing::conformance_tests!` (feature
+    /// `test-util`). It takes precedence over a URL.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
     /// use std::sync::Arc;
-    /// use cache_store::testing::MemoryStore;
+    /// use larder::testing::MemoryStore; // feature `test-util`
     ///
     /// let cache = larder::Cache::builder().shared(Arc::new(MemoryStore::new())).build().await?;
     /// assert!(cache.health().await.shared.is_some());
