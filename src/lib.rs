@@ -24,16 +24,17 @@
 //! | to | see |
 //! |---|---|
 //! | cache a function | [`macro@cache_aside`], [`macro@memoize`] (memory only), [`macro@stampede_protect`] (one process computes) |
-//! | keep entries right when data change | [`macro@write_through`], [`macro@cache_invalidate`], [`invalidate`], [`invalidate_tags`], [`invalidate_pattern`] |
+//! | keep entries right when data change | [`macro@write_through`], [`macro@cache_invalidate`], [`invalidate`], [`invalidate_tags`], [`invalidate_pattern`]; [`publish`], which applies [`InvalidationRules`] |
 //! | reach an entry | the companions: `<name>_entry(..)` gives an [`Entry`], `<name>_cache()` an [`FnCache`], `<name>_uncached(..)` runs the body; those of sync functions are in [`blocking`] |
 //! | cache without an attribute | [`Cache::get_or_set`], [`Cache::set`], [`Cache::get`] |
 //! | configure | [`init`], [`Cache::builder`], [`CacheConfig`], the [environment](CacheConfig::from_env) |
 //! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`] |
-//! | test | [`scoped`], [`ManualClock`] |
+//! | test | [`scoped`], [`ManualClock`], the feature `test-util` |
+//! | write a shared tier | [`store`] |
 //! | put a type of your own in keys | [`derive@KeyPart`], [`trait@KeyPart`] |
 //!
-//! The guides: [attributes](docs::attributes), [keys](docs::keys), [guarantees](docs::guarantees), [Redis](docs::redis),
-//! [testing](docs::testing).
+//! The guides: [attributes](docs::attributes), [keys](docs::keys), [guarantees](docs::guarantees),
+//! [events](docs::events), [Redis](docs::redis), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -144,6 +145,8 @@ pub mod testing {
 pub mod docs {
     #[doc = include_str!("docs/attributes.md")]
     pub mod attributes {}
+    #[doc = include_str!("docs/events.md")]
+    pub mod events {}
     #[doc = include_str!("docs/guarantees.md")]
     pub mod guarantees {}
     #[doc = include_str!("docs/keys.md")]
