@@ -51,7 +51,7 @@ fn rules() -> InvalidationRules {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let builder = CacheBuilder::from_config(CacheConfig::from_env()?)?;
-    let cache = builder.rules(rules()).build().await?;
+    let cache = builder.prefix("domain-events:").rules(rules()).build().await?;
     larder::init(cache.clone())?;
     larder::clear().await?;
     let mut events = cache.events();

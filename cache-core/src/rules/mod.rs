@@ -239,7 +239,8 @@ impl InvalidationRules {
     }
 
     fn unknown(&self, name: &'static str) -> Error {
-        let short = name.rsplit("::").next().unwrap_or(name);
+        // As it is written where it is imported; of a generic type the path ends somewhere inside.
+        let short = name.rsplit("::").next().filter(|_| !name.contains('<')).unwrap_or(name);
         let mut known: Vec<_> = self.0.values().map(|of_type| of_type.name).collect();
         known.sort_unstable();
         let known = match known.as_slice() {
