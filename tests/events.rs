@@ -420,6 +420,7 @@ async fn when_too_many_wait_it_is_told_what_is_given_up_and_what_stands_for_it()
     assert_eq!(cache.health().await.waiting_invalidations, MOST + 1);
     drop_after_first_poll(&cache, "last");
     assert_eq!(told(&mut events), ["dropped 1024 for all", "Replay: all", "Here: keys last"]);
+    assert_eq!(cache.get::<u8>("bystander").await.unwrap(), None, "gone here as well");
     assert_eq!(cache.stats().replay_dropped, MOST as u64);
     assert_eq!(cache.health().await.waiting_invalidations, 2, "the first one and the one for all");
 
@@ -495,6 +496,21 @@ async fn a_shared_tier_that_answers_a_writer_is_told_as_up() {
     chaos.down(ErrorKind::Unavailable);
     assert!(cache.get::<u8>("k").await.is_err());
     chaos.up();
-    cache.set("k", &1_u8).await.unwrap();
-    assert_eq!(told(&mut events), ["down: Unavailable", "up", "Here: wrote k"]);
+    let slow = Slow::default();
+    larder::scoped(cache, async {
+        let (_, ()) = tokio::join!(update_slowly(1, &slow), async {
+            slow.began.notified().await;
+            assert_eq!(told(&mut events), ["down: Unavailable", "up"], "when it begins");
+            chaos.down(ErrorKind::Timeout);
+            assert!(larder::current().unwrap().get::<u8>("k").await.is_err());
+            chaos.up();
+            let gate = chaos.hold(Operation::Invalidate);
+            slow.end.notify_one();
+            gate.arrived(1).await;
+            let expected = ["down: Timeout", "up", "Writer: wrote user:1"];
+            assert_eq!(told(&mut events), expected, "when it ends");
+        });
+    })
+    .await;
+    assert_eq!(told(&mut events), ["Writer: tags report"]);
 }

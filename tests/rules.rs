@@ -3,7 +3,11 @@
 #![deny(warnings)]
 #![allow(clippy::unwrap_used)]
 
-use std::{future::IntoFuture, sync::Arc, time::Duration};
+use std::{
+    future::IntoFuture,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use larder::testing::{ChaosStore, Fault, MemoryStore, Operation};
 use larder::{
@@ -310,32 +314,33 @@ async fn an_event_of_one_process_reaches_the_memory_of_another_within_the_bound(
 
 #[tokio::test]
 async fn an_entry_of_another_cache_is_invalidated_in_that_cache() {
-    static PRICES: std::sync::OnceLock<Cache> = std::sync::OnceLock::new();
-    let store = MemoryStore::new();
-    let prices = PRICES.get_or_init(Cache::memory);
-    let (cache, chaos) = process(&store, of_tests()).await;
-    cache.set("price:1", &1_u64).await.unwrap();
-    price(prices, 1).await;
-    prices.set("key", &1_u64).await.unwrap();
-    cache.set("key", &1_u64).await.unwrap();
+    static PRICES: OnceLock<Cache> = OnceLock::new();
+    let entry = || price_entry(PRICES.get().unwrap(), 1);
+    let (prices, far) = process(&MemoryStore::new(), InvalidationRules::new()).await;
+    PRICES.set(prices.clone()).unwrap();
+    let (cache, near) = process(&MemoryStore::new(), of_tests()).await;
+    set(&cache, &["price:1", "key"]).await;
+    set(&prices, &["key"]).await;
+    price(&prices, 1).await;
 
     let (mut here, mut there) = (cache.events(), prices.events());
-    let before = chaos.inner().calls();
-    cache
-        .publish(Do(|| list().entry(price_entry(PRICES.get().unwrap(), 1)).key("key")))
-        .await
-        .unwrap();
-    assert_eq!((chaos.inner().calls() - before).round_trips(), 1, "for the key");
+    let before = (near.inner().calls(), far.inner().calls());
+    let what = || list().entry(price_entry(PRICES.get().unwrap(), 1)).key("key");
+    cache.publish(Do(what)).await.unwrap();
+    assert_eq!((near.inner().calls() - before.0).round_trips(), 1, "for the key");
+    assert_eq!((far.inner().calls() - before.1).round_trips(), 1, "for the entry");
     assert_eq!(invalidations(&mut here), [r#"Keys(["key"])"#]);
     assert_eq!(invalidations(&mut there), [r#"Keys(["price:1"])"#]);
     assert_eq!(left(&cache, &["price:1", "key"]).await, ["price:1"]);
-    assert_eq!(left(prices, &["key"]).await, ["key"]);
+    assert_eq!(left(&prices, &["price:1", "key"]).await, ["key"]);
 
     // Everything of the one is nothing of the other.
-    price(prices, 1).await;
-    cache.publish(Do(|| list().entry(price_entry(PRICES.get().unwrap(), 1)).all())).await.unwrap();
-    assert!(!price_entry(prices, 1).exists().await.unwrap());
-    assert_eq!(left(prices, &["key"]).await, ["key"]);
+    price(&prices, 1).await;
+    let what = || list().entry(price_entry(PRICES.get().unwrap(), 1)).all();
+    cache.publish(Do(what)).await.unwrap();
+    assert!(!entry().exists().await.unwrap());
+    assert_eq!(left(&prices, &["key"]).await, ["key"]);
+    assert!(left(&cache, &["price:1"]).await.is_empty());
 }
 
 #[tokio::test]
