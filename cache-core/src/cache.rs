@@ -9,7 +9,7 @@ use crate::{
     builder::CacheBuilder,
     config::CacheConfig,
     engine::{Engine, Order},
-    events::Events,
+    events::{Events, Origin},
     explicit::{GetOrSet, Invalidate, Set, by_hand},
     key::{KeyBuffer, raw_key},
     private::Subject,
@@ -269,9 +269,7 @@ impl Cache {
     /// # Ok(()) }
     /// ```
     pub fn invalidate_keys<K: AsRef<str>>(&self, keys: impl IntoIterator<Item = K>) -> Invalidate {
-        let keys = keys.into_iter().map(|key| {
-            raw_key(key.as_ref(), &mut KeyBuffer::new()).map(|key| key.text().to_owned())
-        });
+        let keys = keys.into_iter().map(|key| parse_key(key.as_ref()));
         self.invalidation(keys.collect::<Result<_>>().map(Invalidation::Keys))
     }
 
@@ -348,7 +346,7 @@ impl Cache {
     fn invalidation(&self, what: Result<Invalidation>) -> Invalidate {
         let engine = Arc::clone(&self.0);
         Invalidate::of(
-            what.map(|what| Order { engine, what, shared: true })
+            what.map(|what| Order { engine, what, shared: true, origin: Origin::Here })
                 .map_err(|error| error.during("invalidate")),
         )
     }
@@ -463,7 +461,11 @@ impl fmt::Debug for Cache {
     }
 }
 
-fn parse_pattern(pattern: &str) -> Result<String> {
+pub(crate) fn parse_key(key: &str) -> Result<String> {
+    raw_key(key, &mut KeyBuffer::new()).map(|key| key.text().to_owned())
+}
+
+pub(crate) fn parse_pattern(pattern: &str) -> Result<String> {
     match Glob::parse(pattern) {
         Ok(glob) => Ok(glob.as_str().to_owned()),
         Err(error) => Err(Error::new(

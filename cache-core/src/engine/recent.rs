@@ -12,7 +12,10 @@ use std::{
 use cache_store::Invalidation;
 
 use super::Engine;
-use crate::clock::Moment;
+use crate::{
+    clock::Moment,
+    events::{Announcement, Origin},
+};
 
 /// How far back a snapshot or a replica may be for this to mend it.
 const MEMORY: Duration = Duration::from_secs(60);
@@ -42,6 +45,13 @@ impl Recent {
         confirmed.push_back((now, Arc::new(what)));
     }
 
+    /// Whether this very invalidation was confirmed lately: news of it is an echo.
+    pub(super) fn has(&self, what: &Invalidation, since: Moment) -> bool {
+        let confirmed = self.lock();
+        let young = confirmed.iter().rev().take_while(|(when, _)| *when >= since);
+        young.into_iter().any(|(_, one)| **one == *what)
+    }
+
     /// The shared tier went back: what it confirmed may be undone.
     pub(super) fn rewind(&self) {
         self.rewound.store(true, Ordering::Release);
@@ -65,7 +75,7 @@ impl Engine {
     /// Queues what the shared tier may have forgotten.
     pub(super) fn repeat_recent(self: &Arc<Self>) {
         for what in self.session.recent.take_rewound(self.now()) {
-            self.replay(Invalidation::clone(&what));
+            self.replay(Invalidation::clone(&what), Announcement::new(Origin::Replay));
         }
     }
 }

@@ -1,3 +1,4 @@
+mod damage;
 mod ears;
 mod fault;
 mod gate;
@@ -10,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use self::{ears::Ears, gate::Barrier, plan::Plan};
+use self::{damage::Damage, ears::Ears, fault::Effect, gate::Barrier, plan::Plan};
 pub use self::{fault::Fault, gate::Gate};
 use crate::{
     Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, Error, ErrorKind, Fill, Finish, Health,
@@ -197,6 +198,23 @@ impl<S: Store> ChaosStore<S> {
         self.plan.set_alteration(Some(Arc::new(alter)));
     }
 
+    /// Damages this share of the stored bytes that are handed out, 0 for none and 1 for all, in the place of
+    /// [`alter_values`](Self::alter_values): a bit is flipped, bytes are overwritten, cut off, lost in the middle or
+    /// added. What is damaged is never what was stored. The same seed and the same sequence of operations give the same
+    /// damage.
+    ///
+    /// ```
+    /// use cache_store::testing::{ChaosStore, MemoryStore};
+    ///
+    /// let store = ChaosStore::new(MemoryStore::new());
+    /// store.corrupt_values(42, 0.1); // one in ten
+    /// store.keep_values();
+    /// ```
+    pub fn corrupt_values(&self, seed: u64, share: f64) {
+        let damage = Damage::new(seed, share);
+        self.alter_values(move |_, bytes| Some(damage.to(bytes)));
+    }
+
     /// Hands out the stored bytes as they are again.
     ///
     /// See [`alter_values`](Self::alter_values) for an example.
@@ -317,13 +335,23 @@ impl<S: Store> ChaosStore<S> {
     ) -> BoxFuture<'a, Result<T>> {
         Box::pin(async move {
             self.wait(operation, false).await;
-            let fault = self.plan.strike(operation);
-            if let Some(fault) = fault.as_ref().filter(|fault| !fault.takes_effect()) {
-                return Err(fault.error(operation));
+            let struck = self.plan.strike(operation);
+            if let Some(Effect::Late(by)) = struck {
+                tokio::time::sleep(by).await;
             }
-            let reply = call().await;
-            self.wait(operation, true).await;
-            fault.map_or(reply, |fault| Err(fault.error(operation)))
+            let Some(Effect::Failure { kind, takes_effect, told_after }) = struck else {
+                let reply = call().await;
+                self.wait(operation, true).await;
+                return reply;
+            };
+            if takes_effect {
+                drop(call().await);
+                self.wait(operation, true).await;
+            }
+            if !told_after.is_zero() {
+                tokio::time::sleep(told_after).await;
+            }
+            Err(fault::error(kind, takes_effect, operation))
         })
     }
 }
