@@ -6,7 +6,7 @@
 mod common;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -366,4 +366,25 @@ async fn a_takeover_without_votes_is_noticed_as_soon_as_the_others_know() {
     until_alive(&store).await;
     assert!(ears.take().contains(&"rewound".to_owned()));
     check(&store, &other, &ears).await;
+}
+
+// On one thread, so that all is logged where the subscriber is.
+#[tokio::test]
+async fn a_user_who_may_not_track_is_said_so_once_for_all_masters() {
+    let (warnings, _logged) = Warnings::count();
+    let cluster = Cluster::start();
+    let rules = ["ACL", "SETUSER", "app", "on", "nopass", "~*", "+@all", "-client|tracking"];
+    cluster.nodes.iter().for_each(|node| assert_eq!(node.ask(&rules), "OK"));
+    let url = cluster.url().replace("://", "://app:x@");
+    let store = RedisStore::connect(config(&url)).await.unwrap();
+    let (_ears, told) = Ears::on(&store);
+    assert!(told);
+    let until = Instant::now() + Duration::from_secs(1);
+    while Instant::now() < until {
+        let cause = store.heartbeat().await.unwrap_err();
+        assert_eq!(cause.kind(), ErrorKind::Unauthorized, "{cause}");
+        get(&store, "a").await;
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(warnings.load(Ordering::Relaxed), 1);
 }

@@ -6,7 +6,10 @@ pub mod fake;
 pub mod server;
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -179,4 +182,43 @@ pub fn tracking(server: &Server) -> Vec<String> {
     };
     let tracks = |line: &&str| word(line, "flags=").contains('B');
     list.lines().filter(tracks).map(|line| word(line, "id=")).collect()
+}
+
+/// Counts the warnings about servers that tell nothing.
+pub struct Warnings(Arc<AtomicUsize>);
+
+impl Warnings {
+    /// Those that this thread makes, as long as the guard is there.
+    pub fn count() -> (Arc<AtomicUsize>, tracing::subscriber::DefaultGuard) {
+        let count = Arc::new(AtomicUsize::new(0));
+        let guard = tracing::subscriber::set_default(Self(Arc::clone(&count)));
+        (count, guard)
+    }
+}
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Text(String);
+        impl tracing::field::Visit for Text {
+            fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                self.0 += &format!("{value:?} ");
+            }
+        }
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        if text.0.contains("does not tell of changes") {
+            assert!(text.0.contains("NOPERM"), "{}", text.0);
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
 }
