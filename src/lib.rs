@@ -80,7 +80,7 @@ pub use cache_core::{
     Event, Events, FnCache, GetOrSet, Health, IntoTtl, Invalidate, Invalidation, KeyPart,
     KeyTemplate, KeyWriter, ManualClock, MemoryValue, Result, Set, SharedValue, Stats, Status,
     Store, blocking, clear, current, init, invalidate, invalidate_keys, invalidate_pattern,
-    invalidate_tags, key, scoped, scoped_sync, spawn, spawn_blocking,
+    invalidate_tags, key, registry, scoped, scoped_sync, spawn, spawn_blocking,
 };
 
 #[cfg(feature = "macros")]

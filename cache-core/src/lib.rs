@@ -29,6 +29,7 @@ mod fence;
 mod flight;
 pub mod key;
 mod memory;
+pub mod registry;
 mod runtime;
 mod scope;
 mod stats;
@@ -49,6 +50,7 @@ pub use crate::{
     events::{Event, Events},
     explicit::{GetOrSet, IntoTtl, Invalidate, Set},
     key::{KeyPart, KeyTemplate, KeyWriter},
+    registry::registry,
     scope::{
         clear, current, init, invalidate, invalidate_keys, invalidate_pattern, invalidate_tags,
         scoped, scoped_sync, spawn, spawn_blocking,

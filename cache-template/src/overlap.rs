@@ -64,17 +64,17 @@ enum Symbol {
 }
 
 impl Texts {
-    /// The keys, or the tags, that come of a template that [`Template::parse`] read. `values` says what is known of a
-    /// placeholder; [`Values::Any`] is always right.
+    /// The keys, or the tags, that come of a template that [`Template::parse`] read. `values` says what is known of
+    /// each placeholder, and is asked in the order of the text; [`Values::Any`] is always right.
     ///
     /// See [`Texts`] for an example.
     #[must_use]
-    pub fn of_key(template: &Template, values: impl Fn(&Placeholder) -> Values) -> Self {
+    pub fn of_key(template: &Template, mut values: impl FnMut(&Placeholder) -> Values) -> Self {
         let mut texts = Self::empty();
         for piece in template.pieces() {
             match piece {
                 Piece::Literal { text, .. } => text.chars().for_each(|c| texts.char(c)),
-                Piece::Placeholder(it) => texts.value(it, &values),
+                Piece::Placeholder(it) => texts.value(it, values(it)),
             }
         }
         texts
@@ -84,12 +84,12 @@ impl Texts {
     ///
     /// See [`Texts`] for an example.
     #[must_use]
-    pub fn of_pattern(template: &Template, values: impl Fn(&Placeholder) -> Values) -> Self {
+    pub fn of_pattern(template: &Template, mut values: impl FnMut(&Placeholder) -> Values) -> Self {
         let mut texts = Self::empty();
         for piece in template.pieces() {
             match piece {
                 Piece::Literal { text, .. } => texts.glob(text),
-                Piece::Placeholder(it) => texts.value(it, &values),
+                Piece::Placeholder(it) => texts.value(it, values(it)),
             }
         }
         texts
@@ -177,8 +177,8 @@ impl Texts {
         }
     }
 
-    fn value(&mut self, placeholder: &Placeholder, values: impl Fn(&Placeholder) -> Values) {
-        match (placeholder.format, values(placeholder)) {
+    fn value(&mut self, placeholder: &Placeholder, values: Values) {
+        match (placeholder.format, values) {
             (Format::Hash, _) => (0..DIGEST_CHARS).for_each(|_| self.one(Symbol::Hex)),
             (Format::Plain, Values::Any) => self.some(Symbol::Value),
             (Format::Plain, Values::Integer) => self.integer(),

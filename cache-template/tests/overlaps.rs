@@ -137,8 +137,9 @@ fn agrees(one: &str, one_is_glob: bool, two: &str) -> Result<(), TestCaseError> 
     let parse = if one_is_glob { Template::parse_pattern } else { Template::parse };
     let (a, b) = (parse(one).unwrap(), Template::parse(two).unwrap());
     let texts = if one_is_glob { pattern(one) } else { key(one) };
-    let both =
-        |text: &str| is_text_of(a.pieces(), one_is_glob, text) && is_text_of(b.pieces(), false, text);
+    let both = |text: &str| {
+        is_text_of(a.pieces(), one_is_glob, text) && is_text_of(b.pieces(), false, text)
+    };
     let found = texts.common(&key(two));
     prop_assert_eq!(&key(two).common(&texts).is_some(), &found.is_some());
     match found {
