@@ -69,14 +69,9 @@ impl Texts {
     ///
     /// See [`Texts`] for an example.
     #[must_use]
-    pub fn of_key(template: &Template, mut values: impl FnMut(&Placeholder) -> Values) -> Self {
+    pub fn of_key(template: &Template, values: impl FnMut(&Placeholder) -> Values) -> Self {
         let mut texts = Self::empty();
-        for piece in template.pieces() {
-            match piece {
-                Piece::Literal { text, .. } => text.chars().for_each(|c| texts.char(c)),
-                Piece::Placeholder(it) => texts.value(it, values(it)),
-            }
-        }
+        texts.append(template, values);
         texts
     }
 
@@ -92,6 +87,32 @@ impl Texts {
                 Piece::Placeholder(it) => texts.value(it, values(it)),
             }
         }
+        texts
+    }
+
+    /// The keys that begin with some path and `::`, and go on with what comes of the template.
+    ///
+    /// ```
+    /// use cache_template::{Template, Texts, Values};
+    ///
+    /// let keys = Texts::behind_path(&Template::parse("rate:{currency}")?, |_| Values::Any);
+    /// let meant = |source| Template::parse_pattern(source).map(|it| Texts::of_pattern(&it, |_| Values::Any));
+    /// assert!(meant("shop::*")?.common(&keys).is_some());
+    /// assert!(meant("shop::pricing::rate:*")?.common(&keys).is_some());
+    /// assert!(meant("shop::pricing::tax:7")?.common(&keys).is_none());
+    /// # Ok::<(), Vec<cache_template::TemplateError>>(())
+    /// ```
+    #[must_use]
+    pub fn behind_path(template: &Template, values: impl FnMut(&Placeholder) -> Values) -> Self {
+        let mut texts = Self::empty();
+        let (path, colon) = (texts.end(), texts.state());
+        texts.step(path, Symbol::Value, path);
+        texts.step(path, Symbol::Char(':'), colon);
+        texts.step(colon, Symbol::Char(':'), path);
+        let colon = texts.state();
+        texts.step(path, Symbol::Char(':'), colon);
+        texts.char(':');
+        texts.append(template, values);
         texts
     }
 
@@ -127,6 +148,15 @@ impl Texts {
             }
         }
         None
+    }
+
+    fn append(&mut self, template: &Template, mut values: impl FnMut(&Placeholder) -> Values) {
+        for piece in template.pieces() {
+            match piece {
+                Piece::Literal { text, .. } => text.chars().for_each(|c| self.char(c)),
+                Piece::Placeholder(it) => self.value(it, values(it)),
+            }
+        }
     }
 
     fn empty() -> Self {

@@ -74,6 +74,17 @@ fn a_pattern_means_the_keys_that_its_wildcards_reach() {
     assert!(meet("{{*}}", "{{{id}}}").is_some());
 }
 
+#[test]
+fn a_path_before_a_key_is_made_of_segments() {
+    let keys = Texts::behind_path(&Template::parse("rate:{n}").unwrap(), by_name);
+    for meant in ["shop::rate:*", "shop::a::rate:1", "<shop::A%20as%20shop::T>::rate:2", "*"] {
+        assert!(pattern(meant).common(&keys).is_some(), "{meant}");
+    }
+    for other in ["rate:1", "shop:rate:1", "shop::rat:1", "shop::rate:x", "shop::a:rate:1"] {
+        assert!(pattern(other).common(&keys).is_none(), "{other}");
+    }
+}
+
 /// The definition, in exponential time: whether `text` is what these pieces stand for.
 fn is_text_of(pieces: &[Piece], glob: bool, text: &str) -> bool {
     let Some((first, rest)) = pieces.split_first() else { return text.is_empty() };

@@ -181,7 +181,7 @@ impl Function {
     pub fn key(&self) -> Option<String> {
         let template = self.record.key?;
         Some(match self.record.own_path {
-            true => format!("{}:{template}", self.path()),
+            true => format!("{}::{template}", self.record.module),
             false => template.to_owned(),
         })
     }
@@ -328,16 +328,11 @@ impl Function {
     /// The keys of its entries. The attribute has checked the template.
     pub(super) fn texts(&self) -> Option<Texts> {
         let source = self.record.key?;
-        let template = match self.record.own_path {
-            // A module, functions and an `impl` may stand before the name.
-            true => Template::parse_pattern(&format!("*{}:{source}", self.record.name)),
-            false => Template::parse(source),
-        };
-        let template = template.ok()?;
+        let template = Template::parse(source).ok()?;
         let mut known = self.record.values.iter().copied();
         let values = |_: &_| known.next().unwrap_or(Values::Any);
         Some(match self.record.own_path {
-            true => Texts::of_pattern(&template, values),
+            true => Texts::behind_path(&template, values),
             false => Texts::of_key(&template, values),
         })
     }

@@ -162,8 +162,9 @@ impl Registry {
     #[must_use]
     pub fn reader_of(&self, writer: &Function) -> Option<Function> {
         let callee = writer.entry()?.split('(').next()?;
-        let mut path = callee.rsplit(['.', ':']).map(|it| it.split('<').next().unwrap_or(it));
-        let name = path.next()?;
+        let callee =
+            callee.rsplit_once("::<").filter(|_| callee.ends_with('>')).map_or(callee, |it| it.0);
+        let name = callee.rsplit(['.', ':']).next()?;
         let named = |it: &&Function| it.kind().reads() && it.name() == name;
         let readers: Vec<&Function> = self.all.iter().filter(named).collect();
         let near = readers.iter().copied().filter(|it| it.module() == writer.module());

@@ -16,7 +16,7 @@ pub struct Record {
     pub(super) file: &'static str,
     pub(super) line: u32,
     pub(super) generics: &'static str,
-    /// The template of the key; with `own_path` what follows the function's path in it.
+    /// The template of the key; with `own_path` that which begins with the function's name, a path before it.
     pub(super) key: Option<&'static str>,
     pub(super) own_path: bool,
     /// What is known of the key's placeholders, in their order.
@@ -91,7 +91,7 @@ impl Record {
         self
     }
 
-    /// The key is the function's path and this behind it.
+    /// The key begins with the path of the function's module, with the function's name in the template.
     #[must_use]
     pub const fn key_behind_path(
         mut self,

@@ -31,7 +31,7 @@ pub(super) fn of_reader(attribute: Attribute, reader: &Reader, paths: &Paths) ->
     match &key.source {
         Some(source) => record.key("key", &source.value(), &key.parts),
         None => {
-            let source = parts(&key.parts, &reader.callee);
+            let source = own_key(&key.parts, &reader.callee);
             record.key("key_behind_path", &source, &key.parts);
         }
     }
@@ -189,16 +189,17 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The template of a key that is made of these parts.
-fn parts(parts: &[Part], callee: &Callee) -> String {
-    let names = parts.iter().map(|part| match &part.place {
+/// The template of a key that is made of the function's name and these parts.
+fn own_key(parts: &[Part], callee: &Callee) -> String {
+    let parts = parts.iter().map(|part| match &part.place {
         Place::Type(name) | Place::Const(name) => name.to_string(),
         Place::Receiver(_) => "self".to_owned(),
         Place::Binding(_, name) => name.unraw().to_string(),
         Place::Argument(at) => callee.args[*at].name.unraw().to_string(),
         Place::Value => "value".to_owned(),
     });
-    names.map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(":")
+    let parts = parts.map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(":");
+    format!("{}:{parts}", callee.name().unraw())
 }
 
 /// What is known of a part's text, as a variant of `Values`.
