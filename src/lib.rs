@@ -29,7 +29,7 @@
 //! | cache without an attribute | [`Cache::get_or_set`], [`Cache::set`], [`Cache::get`] |
 //! | configure | [`init`], [`Cache::builder`], [`CacheConfig`], the [environment](CacheConfig::from_env) |
 //! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`] |
-//! | test | [`scoped`], [`ManualClock`] |
+//! | test | [`scoped`], [`ManualClock`], [`registry()`] |
 //! | put a type of your own in keys | [`derive@KeyPart`], [`trait@KeyPart`] |
 //!
 //! The guides: [attributes](docs::attributes), [keys](docs::keys), [guarantees](docs::guarantees), [Redis](docs::redis),

@@ -206,6 +206,7 @@ impl Function {
     /// The [`type_name`](std::any::type_name) of the type that is cached, where it is known without a call: not if it
     /// depends on a type parameter. In an `impl`, and in a writer, it is known if the function's module knows the type by
     /// the name that the source gives it, and the name is a plain one (`User`, `models::User`, `Arc<User>`, `(u8, User)`).
+    /// There a parameter of the `impl` that is called like a type of the module is taken for that type.
     ///
     /// See [`Function`] for an example.
     #[must_use]
@@ -240,7 +241,7 @@ impl Function {
     /// The expression of `cache = …`. `None`: the default cache.
     ///
     /// ```standalone_crate
-    /// #[larder::memoize(cache = cache)]
+    /// #[larder::memoize(key = "double:{n}", cache = cache)]
     /// fn double(cache: &larder::Cache, n: u32) -> u32 {
     ///     2 * n
     /// }

@@ -139,7 +139,7 @@ fn two_types(group: &[&Holder]) -> Problem {
     let key = &group[0].key;
     let problem =
         Problem::new(Severity::Error, format!("the key `{key}` has more than one type of value"));
-    let last = group[group.len() - 1];
+    let last = renameable(group);
     listed(problem, group, |it| format!("as `{}`", it.type_name())).help(format!(
         "each refuses what the other has stored: write another key for one of them, such as `key = \"{}\"`, or return the \
          same type",
@@ -202,8 +202,14 @@ fn of_pair(one: &Holder, two: &Holder) -> Option<Problem> {
     let problem = Problem::new(Severity::Error, what);
     Some(listed(problem, &[one, two], |it| format!("as `{}`", it.type_name())).help(format!(
         "each then refuses what the other has stored: begin one of them differently, as in `key = \"{}\"`",
-        renamed(&two.key, two.function.name())
+        renamed(&renameable(&[one, two]).key, renameable(&[one, two]).function.name())
     )))
+}
+
+/// The last reader: a writer's key has to stay that of its reader.
+fn renameable<'a>(group: &[&'a Holder]) -> &'a Holder {
+    let readers = group.iter().rev().find(|it| it.function.kind().reads());
+    readers.unwrap_or(&group[0])
 }
 
 /// The key with its first segment replaced by a name.
