@@ -151,7 +151,7 @@ impl Service {
 
     #[memoize(key = "positions:contained:{n}", skip(self))]
     fn contained(&self, n: u8) -> Vec<Arc<User>> {
-        vec![Arc::new(User); n.into()]
+        (0..n).map(|_| Arc::new(User)).collect()
     }
 
     #[memoize(key = "positions:hidden-in-impl:{n}", skip(self), returns = "result")]
@@ -194,9 +194,9 @@ fn generic<T: Value, const N: usize>(text: &str) -> Result<T, String> {
     Err(text.to_owned())
 }
 
-#[memoize(key = "positions:borrows:{text}")]
-fn borrows<'a>(text: &'a str) -> usize {
-    text.len()
+#[memoize(key = "positions:borrows:{text}:{other}")]
+fn borrows<'a>(text: &'a str, other: &'a str) -> Result<usize, &'a str> {
+    Err(if text.is_empty() { other } else { text })
 }
 
 pub(crate) struct Repository<T, const N: usize>(T);
