@@ -199,8 +199,9 @@ fn the_type_of_a_value_is_known_where_it_can_be_named() {
     assert_eq!(type_name("default_method"), Some("(u8, registry::positions::User)".into()));
     assert_eq!(type_name("imported"), here("models::Post"));
     assert_eq!(type_name("by_module"), here("models::Post"));
-    assert_eq!(type_name("by_self"), here("models::Post"));
-    assert_eq!(type_name("by_super"), Some("registry::positions::inner::Number".into()));
+    let pair = |one, two| Some(format!("(registry::positions::{one}, registry::positions::{two})"));
+    assert_eq!(type_name("by_self"), pair("models::Post", "User"));
+    assert_eq!(type_name("by_super"), pair("inner::Number", "inner::innermost::Own"));
     assert_eq!(type_name("in_std"), Some("core::time::Duration".into()));
     assert_eq!(type_name("aliased"), Some("alloc::vec::Vec<u64>".into()));
     assert_eq!(type_name("hidden"), here("User"));

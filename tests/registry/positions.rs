@@ -104,13 +104,14 @@ mod inner {
             n
         }
 
-        struct Sized;
+        #[derive(Clone)]
+        struct Own;
 
-        impl Sized {
+        impl Own {
             #[larder::memoize(key = "positions:super:{n}", skip(self))]
-            fn by_super(&self, n: u8) -> super::Number {
+            fn by_super(&self, n: u8) -> (super::Number, Own) {
                 let _ = n;
-                super::Number
+                (super::Number, Own)
             }
         }
     }
@@ -135,8 +136,8 @@ impl Service {
     }
 
     #[cache_aside(key = "positions:by-self:{n}", skip(self))]
-    async fn by_self(&self, n: u8) -> Option<self::models::Post> {
-        (n > 0).then_some(Post)
+    async fn by_self(&self, n: u8) -> Option<(self::models::Post, User)> {
+        (n > 0).then_some((Post, User))
     }
 
     #[memoize(key = "positions:in-std:{n}", skip(self))]
