@@ -147,6 +147,9 @@ fn a_writer_is_listed_with_its_reader_and_what_it_invalidates() {
     assert_eq!(it.invalidate_tags(), ["right:tenant:{tenant}"]);
     assert_eq!((it.key(), it.layer(), it.ttl()), (None, None, None));
     assert_eq!(larder::registry().reader_of(&it), Some(function("right", "user")));
+    let one_and_all = ["in_its_own_cache(cache, *)", "in_its_own_cache(cache, 1)"];
+    assert_eq!(function("right", "forget").invalidates()[1..], one_and_all);
+    assert_eq!(function("right", "in_its_own_cache").cache(), Some("cache"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use larder::{cache_aside, cache_invalidate, memoize, stampede_protect, write_through};
+use larder::{Cache, cache_aside, cache_invalidate, memoize, stampede_protect, write_through};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -69,5 +69,15 @@ async fn rename(user_id: u64, tenant: u32) -> Option<User> {
     Some(User { id: user_id, tenant })
 }
 
-#[cache_invalidate(invalidates = [number_of_users(*)], invalidate_tags = ["right:user"])]
-async fn forget() {}
+#[cache_aside(key = "right:cached:{n}", cache = cache)]
+async fn in_its_own_cache(cache: &Cache, n: u8) -> u8 {
+    n
+}
+
+#[cache_invalidate(
+    invalidates = [number_of_users(*), in_its_own_cache(cache, *), in_its_own_cache(cache, 1)],
+    invalidate_tags = ["right:user"]
+)]
+async fn forget(cache: &Cache) {
+    let _ = cache;
+}

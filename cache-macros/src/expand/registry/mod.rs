@@ -222,7 +222,8 @@ fn reader_text(reader: &ReaderRef) -> String {
     let call = text(&reader.call);
     match call.strip_suffix(')').filter(|_| reader.all) {
         Some(open) if open.ends_with('(') => format!("{open}*)"),
-        Some(open) => format!("{open}, *)"),
+        // The comma before the `*` has stayed.
+        Some(open) => format!("{}, *)", open.trim_end_matches(',')),
         None => call,
     }
 }
