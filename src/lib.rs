@@ -79,8 +79,8 @@ pub use cache_core::{
     Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Clock, Codec, Entry, Error, ErrorKind,
     Event, Events, FnCache, GetOrSet, Health, IntoTtl, Invalidate, Invalidation, KeyPart,
     KeyTemplate, KeyWriter, ManualClock, MemoryValue, Result, Set, SharedValue, Stats, Status,
-    Store, blocking, clear, current, init, invalidate, invalidate_keys, invalidate_pattern,
-    invalidate_tags, key, scoped, scoped_sync, spawn, spawn_blocking,
+    Store, Tagged, blocking, clear, current, init, invalidate, invalidate_all_of, invalidate_keys,
+    invalidate_pattern, invalidate_tags, key, scoped, scoped_sync, spawn, spawn_blocking,
 };
 
 #[cfg(feature = "macros")]

@@ -71,10 +71,36 @@ impl Invalidate {
         self
     }
 
+    /// The same for sync code: waits on the calling thread, at most a few of the shared tier's deadlines.
+    ///
+    /// # Errors
+    ///
+    /// As when awaited; and on Larder's own thread, which cannot wait for itself.
+    ///
+    /// ```
+    /// let cache = larder::Cache::memory();
+    /// cache.invalidate_tags(["user"]).wait()?;
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn wait(self) -> Result<()> {
+        let waits = self.waits();
+        self.run_sync()?;
+        if let Some(waits) = waits {
+            std::thread::sleep(waits);
+        }
+        Ok(())
+    }
+
+    /// How long other processes may still serve what was invalidated, where that is to be waited for.
+    fn waits(&self) -> Option<Duration> {
+        let order = self.order.as_ref().ok()?;
+        let waits = self.everywhere && !order.is_local();
+        waits.then(|| order.engine.settings.coherence_bound + MARGIN)
+    }
+
     async fn run(self) -> Result<()> {
+        let waits = self.waits();
         let order = self.order?;
-        let waits = (self.everywhere && !order.is_local())
-            .then(|| order.engine.settings.coherence_bound + MARGIN);
         Invalidating::new(order).run().await?;
         if let Some(waits) = waits {
             tokio::time::sleep(waits).await;

@@ -33,6 +33,7 @@ mod runtime;
 mod scope;
 mod stats;
 mod sync;
+mod tags;
 mod value;
 
 pub use cache_store::{Error, ErrorKind, Health, Invalidation, Result, Status, Store};
@@ -50,9 +51,10 @@ pub use crate::{
     explicit::{GetOrSet, IntoTtl, Invalidate, Set},
     key::{KeyPart, KeyTemplate, KeyWriter},
     scope::{
-        clear, current, init, invalidate, invalidate_keys, invalidate_pattern, invalidate_tags,
-        scoped, scoped_sync, spawn, spawn_blocking,
+        clear, current, init, invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern,
+        invalidate_tags, scoped, scoped_sync, spawn, spawn_blocking,
     },
     stats::Stats,
+    tags::Tagged,
     value::{MemoryValue, SharedValue},
 };

@@ -9,6 +9,7 @@ mod fill;
 mod invalidate;
 mod lead;
 mod replay;
+mod tagged;
 mod validity;
 mod write;
 

@@ -13,7 +13,7 @@ pub use self::{fault::Fault, gate::Gate};
 use self::{gate::Barrier, plan::Plan};
 use crate::{
     Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, ErrorKind, Fill, Finish, Health,
-    Invalidation, Lease, Life, Listener, Nonce, Query, Reading, Record, Result, Store,
+    Invalidation, Lease, Life, Listener, Nonce, Query, Reading, Record, Result, Store, TagPage,
     testing::Operation,
 };
 
@@ -337,6 +337,10 @@ impl<S: Store> Store for ChaosStore<S> {
 
     fn finish<'a>(&'a self, finish: Finish<'a>) -> BoxFuture<'a, Result<bool>> {
         self.run(Operation::Finish, move || self.inner.finish(finish))
+    }
+
+    fn tagged<'a>(&'a self, tag: &'a str, from: u64) -> BoxFuture<'a, Result<Option<TagPage>>> {
+        self.run(Operation::Tagged, move || self.inner.tagged(tag, from))
     }
 
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> {

@@ -26,7 +26,15 @@ async fn filled(store: &ChaosStore<MemoryStore>, payload: &[u8]) -> Vec<u8> {
     let ClaimOutcome::Load(nonce) = claimed.outcome else { panic!("{claimed:?}") };
     let bytes = [nonce.as_bytes(), payload].concat();
     let value = &bytes;
-    let fill = Fill { key: "key", nonce, value, life: LIFE, token: None, dependency_life: LIFE };
+    let fill = Fill {
+        key: "key",
+        nonce,
+        value,
+        tags: &[],
+        life: LIFE,
+        token: None,
+        dependency_life: LIFE,
+    };
     assert!(store.fill(fill).await.unwrap());
     bytes
 }

@@ -1,5 +1,6 @@
 //! The cases, each named after what it proves.
 
+mod index;
 mod invalidations;
 mod leases;
 mod lives;
@@ -13,7 +14,7 @@ mod writes;
 use std::sync::Arc;
 
 pub use self::{
-    invalidations::*, leases::*, lives::*, loads::*, patterns::*, successors::*, tags::*,
+    index::*, invalidations::*, leases::*, lives::*, loads::*, patterns::*, successors::*, tags::*,
     values::*, writes::*,
 };
 
