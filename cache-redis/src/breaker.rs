@@ -79,7 +79,7 @@ fn millis(time: Duration) -> u64 {
 
 /// A key's hash slot: CRC16 (XMODEM) of its hash tag
 /// (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>).
-fn slot(key: &str) -> u16 {
+pub(crate) fn slot(key: &str) -> u16 {
     let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
     let tag = tag.filter(|tag| !tag.is_empty()).unwrap_or(key);
     let crc = tag.bytes().fold(0_u16, |crc, byte| {

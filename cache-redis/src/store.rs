@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use cache_store::{
     Begin, Begun, BoxFuture, Claim, Claimed, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
-    Life, Nonce, Query, Reading, Record, Result, Store,
+    Life, Nonce, Query, Reading, Record, Result, Store, TagPage,
 };
 
 use crate::{
@@ -43,6 +43,7 @@ pub struct RedisStore {
     pub(crate) watch: LeaseWatch,
     pub(crate) sweeper: Option<Sweeper>,
     pub(crate) log_records: usize,
+    pub(crate) tag_index: usize,
 }
 
 impl RedisStore {
@@ -105,9 +106,9 @@ impl RedisStore {
             runtime,
             Arc::clone(&link),
         );
-        let sweeper =
-            (config.sweep && link.is_one_server()).then(|| Sweeper::new(Arc::clone(&link)));
-        Ok(Arc::new(Self { names, link, watch, sweeper, log_records: config.log_records }))
+        let sweeper = config.sweep.then(|| Sweeper::new(Arc::clone(&link), names.clone()));
+        let RedisConfig { log_records, tag_index, .. } = config;
+        Ok(Arc::new(Self { names, link, watch, sweeper, log_records, tag_index }))
     }
 }
 
@@ -219,6 +220,12 @@ impl Store for RedisStore {
         Box::pin(
             async move { self.finish_write(finish).await.map_err(|cause| cause.during("finish")) },
         )
+    }
+
+    fn tagged<'a>(&'a self, tag: &'a str, from: u64) -> BoxFuture<'a, Result<Option<TagPage>>> {
+        Box::pin(async move {
+            self.find_tagged(tag, from).await.map_err(|cause| cause.during("tagged"))
+        })
     }
 
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> {

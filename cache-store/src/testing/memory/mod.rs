@@ -249,7 +249,7 @@ impl MemoryStore {
     fn tell(&self, news: News<'_>) {
         lock(&self.shared.handles).retain(|handle| {
             let handle = handle.upgrade();
-            handle.inspect(|handle| drop(handle.tell(news))).is_some()
+            handle.inspect(|handle| _ = handle.tell(news)).is_some()
         });
     }
 
