@@ -62,6 +62,7 @@ impl Broom {
             let mut page = self.send(&Batch::new(server).with(scan)).await?.next_list()?;
             cursor = page.next_number()?;
             let mut names = page.next_list()?.strings()?;
+            // Only these are looked at: the glob for the server is coarser.
             names.retain(|name| self.names.key_of_value(name).is_some_and(|key| glob.matches(key)));
             if !names.is_empty() {
                 total += self.sweep_values(server, names, log).await?;
