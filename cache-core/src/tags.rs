@@ -1,9 +1,6 @@
 //! What a cache does with several tags at once, and with the keys that bear one.
 
-use std::{
-    future::{Future, IntoFuture},
-    sync::Arc,
-};
+use std::{future::IntoFuture, sync::Arc};
 
 use cache_store::{BoxFuture, Error, ErrorKind, Invalidation, Result};
 
@@ -146,11 +143,9 @@ impl Tagged {
         runtime::wait_for(self.run()).unwrap_or_else(|| Err(crate::blocking::not_here()))
     }
 
-    fn run(self) -> impl Future<Output = Result<Vec<String>>> + Send + 'static {
-        async move {
-            let found = self.engine.tagged(&self.tag, self.limit).await;
-            found.map_err(|error| error.during("tagged"))
-        }
+    async fn run(self) -> Result<Vec<String>> {
+        let found = self.engine.tagged(&self.tag, self.limit).await;
+        found.map_err(|error| error.during("tagged"))
     }
 }
 

@@ -142,7 +142,7 @@ impl<S: Store> ChaosStore<S> {
     /// let what = Invalidation::Pattern("users:*".into());
     /// tokio::join!(store.invalidate(&what), async {
     ///     gate.arrived(1).await;
-    ///     assert_eq!(store.patterns().await.unwrap()[0].pattern, "users:*");
+    ///     assert_eq!(store.patterns().await.unwrap()[0].what.to_text(), "users:*");
     ///     gate.open();
     /// }).0
     /// # }).unwrap();

@@ -56,9 +56,9 @@ async fn an_operation_that_fails_has_no_effect_and_one_whose_reply_is_lost_has()
     store.inject(Fault::fail(ErrorKind::Timeout).times(1));
     store.inject(Fault::lose_reply(ErrorKind::Timeout).times(1));
     store.invalidate(&what).await.unwrap_err();
-    assert_eq!(store.inner().patterns().await.unwrap()[0].pattern, "");
+    assert_eq!(store.inner().patterns().await.unwrap()[0].what.to_text(), "");
     store.invalidate(&what).await.unwrap_err();
-    assert_eq!(store.inner().patterns().await.unwrap()[1].pattern, "a*");
+    assert_eq!(store.inner().patterns().await.unwrap()[1].what.to_text(), "a*");
 }
 
 #[tokio::test]

@@ -103,7 +103,7 @@ macro_rules! conformance_tests {
             a_fill_keeps_its_tags_as_long_as_its_value
             a_fill_that_lives_forever_keeps_its_tags
             a_finished_value_keeps_its_tags_as_long_as_itself
-            a_fill_brings_no_invalidated_tag_back
+            a_fill_neither_brings_back_nor_prolongs_a_tag_that_is_another_one_by_now
             // The index of tags
             keys_are_found_by_their_tags
             a_written_key_is_found_by_its_tags

@@ -201,14 +201,19 @@ pub async fn a_finished_value_keeps_its_tags_as_long_as_itself(store: AnyStore) 
     assert_eq!(tag_nonces(&*store, tags).await, [Some(begun.tag_nonces[0])]);
 }
 
-pub async fn a_fill_brings_no_invalidated_tag_back(store: AnyStore) {
+pub async fn a_fill_neither_brings_back_nor_prolongs_a_tag_that_is_another_one_by_now(
+    store: AnyStore,
+) {
     let tags = names(["gone", "other"]);
     let (nonce, made) = ending_tags(&*store, "key", &tags).await;
     invalidate(&*store, Invalidation::Tags(tags.clone())).await;
-    let other = claimed(&*store, "another", &tags[1..]).await[0];
+    let ending = Claim { tags: &tags[1..], dependency_life: Life::For(SOON), ..plain("another") };
+    let other = claim(&*store, ending).await.tag_nonces[0];
     let (value, named) = (&bytes(nonce, b"value"), &[("gone", made[0]), ("other", made[1])]);
     let (life, dependency_life) = (LIFE, Life::For(2 * LONG));
     let fill = Fill { key: "key", nonce, value, tags: named, life, token: None, dependency_life };
     given(store.fill(fill).await);
-    assert_eq!(tag_nonces(&*store, &tags).await, [None, Some(other)]);
+    assert_eq!(tag_nonces(&*store, &tags).await, [None, Some(other)], "not ended yet");
+    outlast(SOON).await;
+    assert_eq!(tag_nonces(&*store, &tags).await, [None, None]);
 }
