@@ -32,9 +32,9 @@ const MOST_PATTERNS: usize = 8;
 /// Sweeps of tags that do.
 const MOST_TAGS: usize = 512;
 /// How many names one request looks at, about.
-const BATCH: usize = 500;
+const BATCH: usize = 200;
 /// How many requests one sweep makes at most of each server: two million names.
-const MOST_BATCHES: usize = 4_000;
+const MOST_BATCHES: usize = 10_000;
 /// The server's pause between two of them.
 const PAUSE: Duration = Duration::from_millis(5);
 
