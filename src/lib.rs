@@ -24,16 +24,16 @@
 //! | to | see |
 //! |---|---|
 //! | cache a function | [`macro@cache_aside`], [`macro@memoize`] (memory only), [`macro@stampede_protect`] (one process computes) |
-//! | keep entries right when data change | [`macro@write_through`], [`macro@cache_invalidate`], [`invalidate`], [`invalidate_tags`], [`invalidate_pattern`] |
+//! | keep entries right when data change | [`macro@write_through`], [`macro@cache_invalidate`], [`invalidate`], [`invalidate_tags`], [`invalidate_all_of`], [`invalidate_pattern`] |
 //! | reach an entry | the companions: `<name>_entry(..)` gives an [`Entry`], `<name>_cache()` an [`FnCache`], `<name>_uncached(..)` runs the body; those of sync functions are in [`blocking`] |
 //! | cache without an attribute | [`Cache::get_or_set`], [`Cache::set`], [`Cache::get`] |
 //! | configure | [`init`], [`Cache::builder`], [`CacheConfig`], the [environment](CacheConfig::from_env) |
-//! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`] |
+//! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
 //! | test | [`scoped`], [`ManualClock`] |
 //! | put a type of your own in keys | [`derive@KeyPart`], [`trait@KeyPart`] |
 //!
-//! The guides: [attributes](docs::attributes), [keys](docs::keys), [guarantees](docs::guarantees), [Redis](docs::redis),
-//! [testing](docs::testing).
+//! The guides: [attributes](docs::attributes), [keys](docs::keys), [tags](docs::tags), [guarantees](docs::guarantees),
+//! [Redis](docs::redis), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -98,6 +98,8 @@ pub mod docs {
     pub mod keys {}
     #[doc = include_str!("docs/redis.md")]
     pub mod redis {}
+    #[doc = include_str!("docs/tags.md")]
+    pub mod tags {}
     #[doc = include_str!("docs/testing.md")]
     pub mod testing {}
 }
