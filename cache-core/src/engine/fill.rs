@@ -214,6 +214,7 @@ impl Run {
             life: life.map_or(Life::Forever, Life::For),
             token: captured.lease.map(|lease| lease.token),
             dependency_life,
+            announced: false,
         };
         let stored = store.fill(fill).await?;
         self.call.engine.answered();
