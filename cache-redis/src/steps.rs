@@ -141,7 +141,8 @@ impl RedisStore {
             .arg(fill.value)
             .arg(life_arg(fill.life))
             .arg(fill.token.as_ref().map_or(b"".as_slice(), |token| token.as_bytes()))
-            .arg(life_arg(longer(fill.dependency_life, fill.life)));
+            .arg(life_arg(longer(fill.dependency_life, fill.life)))
+            .arg(i32::from(fill.announced));
         let tagged = Tagged {
             key: fill.key,
             tags: fill.tags,

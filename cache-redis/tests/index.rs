@@ -4,7 +4,13 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use cache_redis::RedisStore;
 use cache_store::{Begin, Claim, ClaimOutcome, Fill, Finish, Life, Nonce, Store};
@@ -155,6 +161,32 @@ async fn a_written_value_keeps_its_tags_and_is_listed() {
     }
     assert_eq!(listed(&store).await, ["kept"]);
     assert!(life_of(&server, "d:{cache}t:a") > 3_590_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fill_is_pushed_to_every_process_only_when_it_is_announced() {
+    let (server, store) = start().await;
+    let nonce = nonce_of(&store.claim(claim("b")).await.unwrap());
+    let pushed = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&pushed);
+    let config =
+        redis::AsyncConnectionConfig::new().set_push_sender(move |push: redis::PushInfo| {
+            count.fetch_add(usize::from(push.kind == redis::PushKind::Invalidate), SeqCst);
+            Ok::<(), redis::aio::SendError>(())
+        });
+    let client = redis::Client::open(format!("{}?protocol=resp3", server.url())).unwrap();
+    let mut listening = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
+    let mut track = redis::cmd("CLIENT");
+    track.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg("d:{cache:");
+    track.exec_async(&mut listening).await.unwrap();
+    for (announced, expected) in [(false, 0), (true, 1)] {
+        let value = stored(nonce, "body");
+        assert!(store.fill(Fill { announced, ..fill("b", nonce, &value) }).await.unwrap());
+        redis::cmd("PING").exec_async(&mut listening).await.unwrap();
+        assert_eq!(pushed.load(SeqCst), expected);
+        assert_eq!(get(&store, "b").await.as_deref(), Some("body"));
+        assert!(life_of(&server, "d:{cache:k:b}") > 100_000, "it keeps its life");
+    }
 }
 
 #[cfg(feature = "cluster")]

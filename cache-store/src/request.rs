@@ -181,7 +181,7 @@ pub enum ClaimOutcome {
 /// let ClaimOutcome::Load(nonce) = store.claim(claim).await?.outcome else { panic!("it is empty") };
 ///
 /// let value = [nonce.as_bytes().as_slice(), b"Ada"].concat();
-/// let fill = Fill { key: "user:42", nonce, value: &value, tags: &[], life, token: None, dependency_life };
+/// let fill = Fill { key: "user:42", nonce, value: &value, tags: &[], life, token: None, dependency_life, announced: false };
 /// assert!(store.fill(fill).await?);
 /// let reading = store.read(Query { key: "user:42", tags: &[], pattern: true, life: false }).await?;
 /// assert_eq!(reading.value, Some(value));
@@ -207,6 +207,9 @@ pub struct Fill<'a> {
     pub token: Option<Nonce>,
     /// How long the key's dependency lives at least, and a tag that would end before the value.
     pub dependency_life: Life,
+    /// Whether those who listen are told of the key, although its nonce stays: the value bears other tags than the one
+    /// that they may have in memory, so the end of such a tag would not end theirs.
+    pub announced: bool,
 }
 
 /// Announces a write: until it is finished or its time is over, nothing else is stored under the key.

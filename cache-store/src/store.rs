@@ -193,7 +193,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// let ClaimOutcome::Load(nonce) = claimed.outcome else { panic!("it is empty") };
     /// let tags = &[("user", claimed.tag_nonces[0])];
     /// let value = nonce.as_bytes();
-    /// store.fill(Fill { key: "user:42", nonce, value, tags, life, token: None, dependency_life }).await?;
+    /// let fill = Fill { key: "user:42", nonce, value, tags, life, token: None, dependency_life, announced: false };
+    /// store.fill(fill).await?;
     ///
     /// let page = store.tagged("user", 0).await?.expect("this store has an index");
     /// assert_eq!((page.keys, page.next), (vec!["user:42".to_owned()], None));

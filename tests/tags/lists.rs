@@ -1,8 +1,11 @@
 //! What becomes of entries when the tags of a function change, and tags of values that live longer than it was known.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use cache_store::testing::MemoryStore;
+use cache_store::{Listener, News, Store, testing::MemoryStore};
 use larder::{Cache, cache_aside};
 use serde::{Deserialize, Serialize};
 
@@ -125,4 +128,27 @@ async fn an_entry_that_says_that_it_lives_longer_is_not_cut_off_by_its_tags() {
     process().await.invalidate_tags(["known"]).await.unwrap();
     larder::scoped(process().await, long(&held, 1, 7)).await;
     assert_eq!(held.runs(), 2);
+}
+
+/// What a store tells of changes, as text.
+#[derive(Default)]
+struct Ears(Mutex<Vec<String>>);
+
+impl Listener for Ears {
+    fn hear(&self, news: News<'_>) {
+        self.0.lock().unwrap().push(format!("{news:?}"));
+    }
+}
+
+#[tokio::test]
+async fn whoever_may_have_an_entry_in_memory_is_told_that_it_was_tagged() {
+    let store = MemoryStore::new();
+    let cache = on(&store).await;
+    cache.set("k", &1u64).tags(["a"]).await.unwrap();
+    let ears = Arc::new(Ears::default());
+    let listener: Arc<dyn Listener> = ears.clone();
+    assert!(store.listen(Arc::downgrade(&listener)));
+    assert!(cache.tag("k", ["b"]).await.unwrap());
+    let heard = ears.0.lock().unwrap().clone();
+    assert_eq!(heard, ["Gap", r#"Tag("b")"#, r#"Key("k")"#]);
 }

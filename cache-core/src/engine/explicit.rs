@@ -198,6 +198,7 @@ impl Call {
                 Life::For(life) => dependency_life(Some(life)),
                 Life::Forever => Life::Forever,
             },
+            announced: true,
         };
         // What bears all of some tags only now counts as if it had borne them since its load.
         let names = || named.iter().map(|(name, _)| *name);

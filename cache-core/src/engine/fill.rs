@@ -218,6 +218,7 @@ impl Run {
             life: life.map_or(Life::Forever, Life::For),
             token: captured.lease.map(|lease| lease.token),
             dependency_life,
+            announced: false,
         };
         // FILL compares the key's nonce: what was heard of the key before it is sent, and may be the making of that very
         // nonce, no longer counts. Tags it does not compare: what was heard of them since the capture counts.

@@ -62,6 +62,7 @@ async fn load(store: &RedisStore, key: &str, tags: &[&str]) -> impl AsyncFnOnce(
             life: MINUTE,
             token: None,
             dependency_life: MINUTE,
+            announced: false,
         };
         assert!(store.fill(fill).await.unwrap());
     }

@@ -36,6 +36,7 @@ async fn filled(store: &ChaosStore<MemoryStore>, payload: &[u8]) -> Vec<u8> {
         life: LIFE,
         token: None,
         dependency_life: LIFE,
+        announced: false,
     };
     assert!(store.fill(fill).await.unwrap());
     bytes

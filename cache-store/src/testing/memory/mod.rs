@@ -49,7 +49,7 @@ use crate::{
 /// // The other one invalidates while the load runs: the fill is refused.
 /// other.invalidate(&Invalidation::Keys(vec!["user:42".into()])).await?;
 /// let value = nonce.as_bytes();
-/// let fill = Fill { key: "user:42", nonce, value, tags: &[], life, token: None, dependency_life: life };
+/// let fill = Fill { key: "user:42", nonce, value, tags: &[], life, token: None, dependency_life: life, announced: false };
 /// assert!(!one.fill(fill).await?);
 /// assert_eq!(one.calls().round_trips(), 2);
 /// # Ok::<(), cache_store::Error>(())

@@ -139,6 +139,9 @@ impl Tier {
         self.keep_dependency(fill.key, until, fill.dependency_life, now);
         self.keep_tags(fill.tags, until, fill.dependency_life, now);
         self.index.add(fill.key, fill.tags, until);
+        if fill.announced {
+            self.news.push(Change::Key(fill.key.to_owned()));
+        }
         true
     }
 

@@ -45,7 +45,16 @@ async fn fill_tagged(
     let tags: Vec<(&str, Nonce)> = tags.iter().copied().zip(nonces.iter().copied()).collect();
     let (value, life) = (&bytes(nonce, b"value"), Life::For(life));
     let dependency_life = Life::For(2 * LONG);
-    let fill = Fill { key, nonce, value, tags: &tags, life, token: None, dependency_life };
+    let fill = Fill {
+        key,
+        nonce,
+        value,
+        tags: &tags,
+        life,
+        token: None,
+        dependency_life,
+        announced: false,
+    };
     assert!(given(store.fill(fill).await), "the fill was refused");
 }
 

@@ -168,7 +168,16 @@ async fn fill_with(store: &dyn Store, life: Life, dependency_life: Life) -> Vec<
     let tags = names(["a", "b"]);
     let (nonce, made) = ending_tags(store, "key", &tags).await;
     let (value, named) = (&bytes(nonce, b"value"), &[("a", made[0]), ("b", made[1])]);
-    let fill = Fill { key: "key", nonce, value, tags: named, life, token: None, dependency_life };
+    let fill = Fill {
+        key: "key",
+        nonce,
+        value,
+        tags: named,
+        life,
+        token: None,
+        dependency_life,
+        announced: false,
+    };
     assert!(given(store.fill(fill).await));
     outlast(SOON).await;
     assert_eq!(tag_nonces(store, &tags).await, [Some(made[0]), Some(made[1])]);
@@ -211,7 +220,16 @@ pub async fn a_fill_neither_brings_back_nor_prolongs_a_tag_that_is_another_one_b
     let other = claim(&*store, ending).await.tag_nonces[0];
     let (value, named) = (&bytes(nonce, b"value"), &[("gone", made[0]), ("other", made[1])]);
     let (life, dependency_life) = (LIFE, Life::For(2 * LONG));
-    let fill = Fill { key: "key", nonce, value, tags: named, life, token: None, dependency_life };
+    let fill = Fill {
+        key: "key",
+        nonce,
+        value,
+        tags: named,
+        life,
+        token: None,
+        dependency_life,
+        announced: false,
+    };
     given(store.fill(fill).await);
     assert_eq!(tag_nonces(&*store, &tags).await, [None, Some(other)], "not ended yet");
     outlast(SOON).await;
