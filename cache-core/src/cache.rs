@@ -9,7 +9,7 @@ use crate::{
     builder::CacheBuilder,
     config::CacheConfig,
     engine::{Engine, Order},
-    events::Events,
+    events::{Events, Origin},
     explicit::{GetOrSet, Invalidate, Set, by_hand},
     key::{KeyBuffer, raw_key},
     private::Subject,
@@ -269,9 +269,7 @@ impl Cache {
     /// # Ok(()) }
     /// ```
     pub fn invalidate_keys<K: AsRef<str>>(&self, keys: impl IntoIterator<Item = K>) -> Invalidate {
-        let keys = keys.into_iter().map(|key| {
-            raw_key(key.as_ref(), &mut KeyBuffer::new()).map(|key| key.text().to_owned())
-        });
+        let keys = keys.into_iter().map(|key| parse_key(key.as_ref()));
         self.invalidation(keys.collect::<Result<_>>().map(Invalidation::Keys))
     }
 
@@ -348,7 +346,7 @@ impl Cache {
     fn invalidation(&self, what: Result<Invalidation>) -> Invalidate {
         let engine = Arc::clone(&self.0);
         Invalidate::of(
-            what.map(|what| Order { engine, what, shared: true })
+            what.map(|what| Order { engine, what, shared: true, origin: Origin::Here })
                 .map_err(|error| error.during("invalidate")),
         )
     }
@@ -382,7 +380,8 @@ impl Cache {
             Some(store) => Some(store.health().await),
             None => None,
         };
-        CacheHealth { shared, waiting_invalidations: self.0.waiting() }
+        let session = self.0.session.is_live(self.0.now());
+        CacheHealth { shared, session, waiting_invalidations: self.0.waiting() }
     }
 
     /// What happens in this cache from now on. A listener that is slow loses the oldest events and is told how many;
@@ -427,6 +426,10 @@ impl Cache {
 pub struct CacheHealth {
     /// The shared tier's answer; `None` where there is no shared tier.
     pub shared: Option<Health>,
+    /// Whether news of other processes' invalidations is reliable now, so that memory serves entries until they expire;
+    /// otherwise it serves them for the coherence bound only. `None` where there is no news: no shared tier, or nothing
+    /// was kept of it yet.
+    pub session: Option<bool>,
     /// How many invalidations wait for the shared tier to confirm them.
     pub waiting_invalidations: usize,
 }
@@ -458,7 +461,11 @@ impl fmt::Debug for Cache {
     }
 }
 
-fn parse_pattern(pattern: &str) -> Result<String> {
+pub(crate) fn parse_key(key: &str) -> Result<String> {
+    raw_key(key, &mut KeyBuffer::new()).map(|key| key.text().to_owned())
+}
+
+pub(crate) fn parse_pattern(pattern: &str) -> Result<String> {
     match Glob::parse(pattern) {
         Ok(glob) => Ok(glob.as_str().to_owned()),
         Err(error) => Err(Error::new(

@@ -30,6 +30,7 @@ mod flight;
 pub mod key;
 mod memory;
 pub mod registry;
+pub mod rules;
 mod runtime;
 mod scope;
 mod stats;
@@ -47,13 +48,14 @@ pub use crate::{
     codec::Codec,
     config::{Backend, CacheConfig},
     entry::{Entry, FnCache},
-    events::{Event, Events},
+    events::{Event, Events, Origin},
     explicit::{GetOrSet, IntoTtl, Invalidate, Set},
     key::{KeyPart, KeyTemplate, KeyWriter},
     registry::registry,
+    rules::{InvalidationRules, Invalidations},
     scope::{
         clear, current, init, invalidate, invalidate_keys, invalidate_pattern, invalidate_tags,
-        scoped, scoped_sync, spawn, spawn_blocking,
+        publish, scoped, scoped_sync, spawn, spawn_blocking,
     },
     stats::Stats,
     value::{MemoryValue, SharedValue},

@@ -259,6 +259,36 @@ pub fn invalidate_pattern(pattern: &str) -> Invalidate {
     on_current(|cache| cache.invalidate_pattern(pattern))
 }
 
+/// [`Cache::publish`] on the current cache: the rules of that cache apply, and companions in them mean it as well.
+///
+/// # Errors
+///
+/// As there, and those of [`current`].
+///
+/// # Panics
+///
+/// As there.
+///
+/// # Cancel safety
+///
+/// As there.
+///
+/// ```
+/// use larder::{Cache, InvalidationRules, Invalidations};
+///
+/// struct UserUpdated { id: u64 }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// let rules = InvalidationRules::new()
+///     .on::<UserUpdated>(|event| Invalidations::new().key(format!("user:{}", event.id)));
+/// larder::init(Cache::builder().rules(rules).build().await?)?;
+/// larder::publish(UserUpdated { id: 42 }).await?;
+/// # Ok(()) }
+/// ```
+pub fn publish<E: 'static>(event: E) -> Invalidate {
+    on_current(|cache| cache.publish(event))
+}
+
 /// [`Cache::clear`] on the current cache.
 ///
 /// # Errors

@@ -13,8 +13,9 @@
 //!
 //! # Writing a store
 //!
-//! Depend on `larder-store`, whose library is called `cache_store`. Implement [`Store`], then let the behaviour suite judge
-//! it (feature `testing`, a dev-dependency):
+//! Depend on `larder-store`, whose library is called `cache_store`, or on `larder`, which has all of this in `larder::store`
+//! and `larder::testing`. Implement [`Store`], then let the behaviour suite judge it (feature `testing`, or `test-util` of
+//! `larder`, as a dev-dependency):
 //!
 //! ```
 //! use std::sync::Arc;

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     envelope::{self, Envelope, EnvelopeWriter, Header},
+    events::Origin,
     memory::drops,
     stats::Counter,
     value::Stored,
@@ -60,12 +61,19 @@ impl Call {
     ) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let written = Written { value: value.clone(), life, learned: learned.clone() };
-            match Writing::begin(self.clone()).await.finish(Some(written)).await {
-                Ended::Stored => return Ok(()),
-                Ended::Fenced => tokio::task::yield_now().await,
-                Ended::Failed(error) => return Err(not_stored(&error)),
+            let writing = Writing::begin(self.clone(), Origin::Here).await;
+            let ended = writing.attempt(Some(written)).await;
+            if let Ended::Fenced = ended {
+                tokio::task::yield_now().await;
+                continue;
             }
+            self.tell_ended(&ended, Origin::Here);
+            return match ended {
+                Ended::Failed(error, _) => Err(not_stored(&error)),
+                Ended::Stored | Ended::Fenced => Ok(()),
+            };
         }
+        self.tell_ended(&Ended::Fenced, Origin::Here);
         Err(overtaken())
     }
 
@@ -78,12 +86,14 @@ impl Call {
     ) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let written = Written { value: value.clone(), life, learned: learned.clone() };
-            if let Ended::Stored =
-                Writing::begin_in_memory(self.clone()).finish_in_memory(Some(written))
-            {
+            let writing = Writing::begin_in_memory(self.clone(), Origin::Here);
+            let ended = writing.attempt_in_memory(Some(written));
+            if let Ended::Stored = ended {
+                self.tell_ended(&ended, Origin::Here);
                 return Ok(());
             }
         }
+        self.tell_ended(&Ended::Fenced, Origin::Here);
         Err(overtaken())
     }
 
