@@ -179,7 +179,7 @@ mod tests {
 
     /// An entry that knows the log up to its record at `known`.
     fn spares(log: &[Record], known: usize, key: &str, tags: &[&str]) -> bool {
-        spared(log, log[known].nonce, key, tags.iter().copied())
+        spared(log, log[known].nonce, key, tags.iter().copied()).unwrap()
     }
 
     #[test]
