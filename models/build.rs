@@ -104,6 +104,24 @@ const MUTANTS: &[Mutant] = &[
         "let current = true;",
     ),
     (
+        "forgets_what_was_heard_of_tags",
+        "fence/mod.rs",
+        "Self { key_born: confirmed.max(self.key_born), ..self }",
+        "Self { key_born: confirmed, born: confirmed, ..self }",
+    ),
+    (
+        "forgets_what_is_heard_of_a_confirmed_key",
+        "fence/mod.rs",
+        "self.keys.unless_invalidated(hash, fence.key_born, || {",
+        "self.keys.unless_invalidated(hash, self.now(), || {",
+    ),
+    (
+        "is_ruled_out_by_its_own_making",
+        "fence/mod.rs",
+        "key_born: confirmed.max(self.key_born), ..self",
+        "key_born: self.key_born, ..self",
+    ),
+    (
         "joins_whatever_flight_is_there",
         "flight/mod.rs",
         "there.take_if(|flight| joinable(flight))",
@@ -239,6 +257,7 @@ fn write_module(
     } else {
         write_path(modules, "mod fence", &mutated.join("fence/mod.rs"))?;
         write_path(modules, "pub mod fence_scenes", &scenes.join("fence_scenes.rs"))?;
+        write_path(modules, "pub mod heard_scenes", &scenes.join("heard_scenes.rs"))?;
     }
     writeln!(modules, "}}")
 }

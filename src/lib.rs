@@ -29,7 +29,7 @@
 //! | cache without an attribute | [`Cache::get_or_set`], [`Cache::set`], [`Cache::get`] |
 //! | configure | [`init`], [`Cache::builder`], [`CacheConfig`], the [environment](CacheConfig::from_env) |
 //! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`] |
-//! | test | [`scoped`], [`ManualClock`], the feature `test-util` |
+//! | test | [`scoped`], [`ManualClock`], [`registry()`], the feature `test-util` |
 //! | write a shared tier | [`store`] |
 //! | put a type of your own in keys | [`derive@KeyPart`], [`trait@KeyPart`] |
 //!
@@ -82,7 +82,7 @@ pub use cache_core::{
     Event, Events, FnCache, GetOrSet, Health, IntoTtl, Invalidate, Invalidation, InvalidationRules,
     Invalidations, KeyPart, KeyTemplate, KeyWriter, ManualClock, MemoryValue, Origin, Result, Set,
     SharedValue, Stats, Status, Store, blocking, clear, current, init, invalidate, invalidate_keys,
-    invalidate_pattern, invalidate_tags, key, publish, rules, scoped, scoped_sync, spawn,
+    invalidate_pattern, invalidate_tags, key, publish, registry, rules, scoped, scoped_sync, spawn,
     spawn_blocking,
 };
 

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use cache_store::{Result, Store};
+use tokio::runtime::Handle;
 
 use crate::{
     cache::Cache,
@@ -37,6 +38,7 @@ pub struct CacheBuilder {
     max_bytes: Option<u64>,
     clock: Clock,
     store: Option<Arc<dyn Store>>,
+    runtime: Option<Handle>,
     rules: InvalidationRules,
 }
 
@@ -48,6 +50,7 @@ impl Default for CacheBuilder {
             max_bytes: None,
             clock: Clock::system(),
             store: None,
+            runtime: None,
             rules: InvalidationRules::new(),
         }
     }
@@ -230,6 +233,23 @@ impl CacheBuilder {
         self
     }
 
+    /// Where background work runs: the connections, the coherence session, the renewal of leases and the repetition of
+    /// invalidations. Default: a thread that Larder owns, which outlives every runtime. With a runtime of your own, all of
+    /// that ends with it; a test whose time is paused wants [`Clock::tokio`] beside it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// use larder::{Cache, Clock};
+    ///
+    /// let here = tokio::runtime::Handle::current();
+    /// let cache = Cache::builder().clock(Clock::tokio()).runtime(here).build().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn runtime(mut self, runtime: Handle) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
     /// What the application's own events invalidate when they are [published](Cache::publish). Adds to rules that were
     /// given before.
     ///
@@ -302,7 +322,7 @@ impl CacheBuilder {
         let settings = self.settings()?;
         let store = match (self.store.clone(), self.config.shared_url()) {
             (Some(store), _) => Some(store),
-            (None, Some(url)) => Some(connect(&self.config, url).await?),
+            (None, Some(url)) => Some(self.connect(url).await?),
             (None, None) => None,
         };
         Ok(self.finish(settings, store))
@@ -313,7 +333,7 @@ impl CacheBuilder {
         let settings = self.settings()?;
         let store = match (self.store.clone(), self.config.shared_url()) {
             (Some(store), _) => Some(store),
-            (None, Some(url)) => Some(connect_lazily(&self.config, url)?),
+            (None, Some(url)) => Some(self.connect_lazily(url)?),
             (None, None) => None,
         };
         Ok(self.finish(settings, store))
@@ -345,6 +365,7 @@ impl CacheBuilder {
             limits: config.limits(),
             codec: config.codec,
             clock: self.clock.clone(),
+            runtime: self.runtime.clone(),
             rules: self.rules.clone(),
         }
     }
@@ -355,34 +376,39 @@ impl CacheBuilder {
 }
 
 #[cfg(feature = "redis")]
-fn redis_config(config: &CacheConfig, url: &str) -> Result<cache_redis::RedisConfig> {
-    Ok(cache_redis::RedisConfig::new(url)
-        .prefix(config.key_prefix.as_str())
-        .deadline(config.shared_deadline)
-        .runtime(crate::runtime::handle()?.clone()))
-}
+impl CacheBuilder {
+    async fn connect(&self, url: &str) -> Result<Arc<dyn Store>> {
+        let store = cache_redis::RedisStore::connect(self.redis_config(url)?).await?;
+        Ok(store)
+    }
 
-#[cfg(feature = "redis")]
-async fn connect(config: &CacheConfig, url: &str) -> Result<Arc<dyn Store>> {
-    let store = cache_redis::RedisStore::connect(redis_config(config, url)?).await?;
-    Ok(store)
-}
+    fn connect_lazily(&self, url: &str) -> Result<Arc<dyn Store>> {
+        let store = cache_redis::RedisStore::lazy(self.redis_config(url)?)?;
+        Ok(store)
+    }
 
-#[cfg(feature = "redis")]
-fn connect_lazily(config: &CacheConfig, url: &str) -> Result<Arc<dyn Store>> {
-    let store = cache_redis::RedisStore::lazy(redis_config(config, url)?)?;
-    Ok(store)
+    fn redis_config(&self, url: &str) -> Result<cache_redis::RedisConfig> {
+        let runtime = match &self.runtime {
+            Some(runtime) => runtime.clone(),
+            None => crate::runtime::handle()?.clone(),
+        };
+        Ok(cache_redis::RedisConfig::new(url)
+            .prefix(self.config.key_prefix.as_str())
+            .deadline(self.config.shared_deadline)
+            .runtime(runtime))
+    }
 }
 
 #[cfg(not(feature = "redis"))]
-async fn connect(config: &CacheConfig, url: &str) -> Result<Arc<dyn Store>> {
-    connect_lazily(config, url)
-}
+impl CacheBuilder {
+    async fn connect(&self, url: &str) -> Result<Arc<dyn Store>> {
+        self.connect_lazily(url)
+    }
 
-#[cfg(not(feature = "redis"))]
-fn connect_lazily(_: &CacheConfig, _: &str) -> Result<Arc<dyn Store>> {
-    Err(cache_store::Error::new(
-        cache_store::ErrorKind::Config,
-        "a Redis URL is set, but the crate was built without it; add the feature `redis` to `larder`",
-    ))
+    fn connect_lazily(&self, _: &str) -> Result<Arc<dyn Store>> {
+        Err(cache_store::Error::new(
+            cache_store::ErrorKind::Config,
+            "a Redis URL is set, but the crate was built without it; add the feature `redis` to `larder`",
+        ))
+    }
 }

@@ -380,7 +380,8 @@ impl Cache {
             Some(store) => Some(store.health().await),
             None => None,
         };
-        CacheHealth { shared, waiting_invalidations: self.0.waiting() }
+        let session = self.0.session.is_live(self.0.now());
+        CacheHealth { shared, session, waiting_invalidations: self.0.waiting() }
     }
 
     /// What happens in this cache from now on. A listener that is slow loses the oldest events and is told how many;
@@ -425,6 +426,10 @@ impl Cache {
 pub struct CacheHealth {
     /// The shared tier's answer; `None` where there is no shared tier.
     pub shared: Option<Health>,
+    /// Whether news of other processes' invalidations is reliable now, so that memory serves entries until they expire;
+    /// otherwise it serves them for the coherence bound only. `None` where there is no news: no shared tier, or nothing
+    /// was kept of it yet.
+    pub session: Option<bool>,
     /// How many invalidations wait for the shared tier to confirm them.
     pub waiting_invalidations: usize,
 }

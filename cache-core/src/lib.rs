@@ -29,6 +29,7 @@ mod fence;
 mod flight;
 pub mod key;
 mod memory;
+pub mod registry;
 pub mod rules;
 mod runtime;
 mod scope;
@@ -50,6 +51,7 @@ pub use crate::{
     events::{Event, Events, Origin},
     explicit::{GetOrSet, IntoTtl, Invalidate, Set},
     key::{KeyPart, KeyTemplate, KeyWriter},
+    registry::registry,
     rules::{InvalidationRules, Invalidations},
     scope::{
         clear, current, init, invalidate, invalidate_keys, invalidate_pattern, invalidate_tags,

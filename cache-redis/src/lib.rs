@@ -41,6 +41,7 @@ mod link;
 mod names;
 mod reply;
 mod script;
+mod session;
 mod steps;
 mod store;
 mod sweep;

@@ -1,6 +1,6 @@
 //! The names of the protocol's keys.
 
-use cache_store::{Error, ErrorKind, Result};
+use cache_store::{Error, ErrorKind, News, Result};
 
 /// The namespace when the prefix is empty: a hash tag cannot be.
 const DEFAULT_NAMESPACE: &str = "larder";
@@ -66,6 +66,26 @@ impl Names {
         ["w:{", &self.namespace, "}"].concat()
     }
 
+    /// The beginnings of the names whose changes are news: of every dependency in the namespace, and of nothing in
+    /// another one, since no prefix has a segment `k`. Redis wants no beginning to be part of another.
+    pub(crate) fn tracked(&self) -> [String; 2] {
+        [["d:{", &self.namespace, ":k:"].concat(), self.pattern_log()]
+    }
+
+    /// What a change of the key `name` means; `None` for a name that this protocol never makes, on which nothing can
+    /// depend.
+    pub(crate) fn told<'a>(&self, name: &'a [u8]) -> Option<News<'a>> {
+        let rest = name.strip_prefix(b"d:{")?.strip_prefix(self.namespace.as_bytes())?;
+        let text = |bytes: &'a [u8]| str::from_utf8(bytes).ok();
+        if rest == b"}" {
+            return Some(News::Patterns);
+        }
+        if let Some(tag) = rest.strip_prefix(b"}t:") {
+            return text(tag).map(News::Tag);
+        }
+        text(rest.strip_prefix(b":k:")?.strip_suffix(b"}")?).map(News::Key)
+    }
+
     /// The glob, in Redis's own syntax, that matches the values of the keys that match `pattern`.
     pub(crate) fn values_matching(&self, pattern: &str) -> String {
         let mut glob = "v:{".to_owned();
@@ -126,6 +146,45 @@ mod tests {
             assert!(error.to_string().contains(prefix), "{error}");
         }
         assert!(Names::new("k:").is_ok());
+    }
+
+    #[test]
+    fn what_is_tracked_is_every_dependency_of_the_namespace_and_nothing_of_another() {
+        let is_tracked = |name: &str| {
+            let names = Names::new("ns").unwrap();
+            names.tracked().iter().filter(|beginning| name.starts_with(beginning.as_str())).count()
+        };
+        let names = Names::new("ns").unwrap();
+        for name in [names.dependency("a:k:}{"), names.pattern_log(), names.tag("}t:")] {
+            assert_eq!(is_tracked(&name), 1, "{name}");
+        }
+        for name in [names.value("a"), names.lease("a"), names.writers("a"), names.tag_log()] {
+            assert_eq!(is_tracked(&name), 0, "{name}");
+        }
+        for other in ["ns2", "n", "ns:k2", "ns:x", "ns:", "ns:kk:x", "k"] {
+            let other = Names::new(&format!("{other}:")).unwrap();
+            for name in [other.dependency("a"), other.pattern_log(), other.tag("a")] {
+                assert_eq!(is_tracked(&name), 0, "{name}");
+                assert_eq!(names.told(name.as_bytes()), None, "{name}");
+            }
+        }
+        let [first, second] = names.tracked();
+        assert!(!first.starts_with(&second) && !second.starts_with(&first));
+    }
+
+    #[test]
+    fn a_changed_name_is_told_as_what_it_is() {
+        let names = Names::new("ns").unwrap();
+        for text in ["user:42", "", "}", "a}t:b", ":k:", "\u{e9}"] {
+            assert_eq!(names.told(names.dependency(text).as_bytes()), Some(News::Key(text)));
+            assert_eq!(names.told(names.tag(text).as_bytes()), Some(News::Tag(text)));
+        }
+        assert_eq!(names.told(names.pattern_log().as_bytes()), Some(News::Patterns));
+        for name in
+            [&b"d:{ns:k:\xff}"[..], b"d:{ns}t:\xff", b"d:{ns}x", b"d:{ns:k:a", b"d:{ns", b""]
+        {
+            assert_eq!(names.told(name), None, "{name:?}");
+        }
     }
 
     #[test]

@@ -40,6 +40,14 @@ impl Replies {
         bytes(self.next()?)
     }
 
+    /// The next reply, which is a text of many lines.
+    pub(crate) fn next_text(&mut self) -> Result<String> {
+        match self.next()? {
+            Value::VerbatimString { text, .. } => Ok(text),
+            other => Ok(String::from_utf8_lossy(&bytes(other)?.unwrap_or_default()).into_owned()),
+        }
+    }
+
     /// The next reply, which begins with a nonce.
     pub(crate) fn next_nonce(&mut self) -> Result<Nonce> {
         self.next_nonce_if_any()?.ok_or_else(|| error::unexpected("no nonce"))
@@ -75,6 +83,16 @@ impl Replies {
             names.extend(self.next_bytes()?.and_then(|name| String::from_utf8(name).ok()));
         }
         Ok(names)
+    }
+
+    /// All the remaining replies, each a list.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn lists(mut self) -> Result<Vec<Self>> {
+        let mut lists = Vec::with_capacity(self.0.len());
+        while self.0.len() > 0 {
+            lists.push(self.next_list()?);
+        }
+        Ok(lists)
     }
 
     /// All the remaining replies: the records of a log. Never empty.

@@ -1,10 +1,14 @@
 //! The store itself: its life, and which step is where.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use cache_store::{
     Begin, Begun, BoxFuture, Claim, Claimed, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
-    Life, Nonce, Query, Reading, Record, Result, Store,
+    Life, Listener, Nonce, Query, Reading, Record, Result, Store,
 };
 
 use crate::{
@@ -12,6 +16,7 @@ use crate::{
     dial::{Dialer, Purpose},
     link::Link,
     names::Names,
+    session::Session,
     sweep::Sweeper,
     target::Target,
     wait::LeaseWatch,
@@ -41,6 +46,7 @@ pub struct RedisStore {
     pub(crate) names: Names,
     pub(crate) link: Arc<Link>,
     pub(crate) watch: LeaseWatch,
+    session: Session,
     pub(crate) sweeper: Option<Sweeper>,
     pub(crate) log_records: usize,
 }
@@ -100,14 +106,18 @@ impl RedisStore {
         let data = dialer(&config, target.clone(), Purpose::Data(names.clone()));
         let link = Link::new(data, config.deadline, runtime.clone(), |_| ());
         let watch = LeaseWatch::new(
-            dialer(&config, target, Purpose::Watch),
+            dialer(&config, target.clone(), Purpose::Watch),
             config.deadline,
-            runtime,
+            runtime.clone(),
             Arc::clone(&link),
         );
+        let session = Session::new(names.clone(), config.deadline, runtime, |purpose| {
+            dialer(&config, target, purpose)
+        });
         let sweeper =
             (config.sweep && link.is_one_server()).then(|| Sweeper::new(Arc::clone(&link)));
-        Ok(Arc::new(Self { names, link, watch, sweeper, log_records: config.log_records }))
+        let log_records = config.log_records;
+        Ok(Arc::new(Self { names, link, watch, session, sweeper, log_records }))
     }
 }
 
@@ -130,6 +140,7 @@ impl Drop for RedisStore {
     fn drop(&mut self) {
         self.link.close();
         self.watch.close();
+        self.session.close();
         if let Some(sweeper) = &self.sweeper {
             sweeper.close();
         }
@@ -224,6 +235,16 @@ impl Store for RedisStore {
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             self.invalidate_now(what).await.map_err(|cause| cause.during("invalidate"))
+        })
+    }
+
+    fn listen(&self, listener: Weak<dyn Listener>) -> bool {
+        self.session.listen(listener)
+    }
+
+    fn heartbeat(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async {
+            self.session.heartbeat().await.map_err(|cause| cause.during("heartbeat"))
         })
     }
 

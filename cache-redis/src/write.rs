@@ -11,7 +11,7 @@ use crate::{
     error,
     reply::Replies,
     script,
-    steps::{self, life_arg, longer, millis},
+    steps::{self, Records, life_arg, longer, millis},
     store::RedisStore,
 };
 
@@ -28,7 +28,8 @@ impl RedisStore {
             .arg(millis(begin.at_most))
             .arg(nonce.as_bytes())
             .arg(life_arg(begin.dependency_life));
-        let capture = self.capture(begin.tags, begin.tag_log, begin.dependency_life)?;
+        let (life, newest) = (begin.dependency_life, Records::Newest);
+        let capture = self.capture(newest, begin.tags, begin.tag_log, life)?;
         let of_key = Batch::new(dependency).with(command);
         let (mut of_key, mut captured) = self.send_both(of_key, capture).await?;
         let alone = of_key.next_int()? == 1;

@@ -1,7 +1,7 @@
 //! No order of steps breaks the shipped code.
 
 use larder_models::real::flight_scenes::End;
-use larder_models::real::{fence_scenes, flight_scenes};
+use larder_models::real::{fence_scenes, flight_scenes, heard_scenes};
 
 #[test]
 fn a_key_invalidated_during_its_load_is_never_served_old() {
@@ -56,6 +56,31 @@ fn a_load_that_a_write_overtook_is_never_served_old() {
 #[test]
 fn of_two_writes_at_once_the_earlier_one_never_stays() {
     fence_scenes::two_writes_at_once();
+}
+
+#[test]
+fn a_key_that_is_heard_of_during_its_load_is_never_served_old() {
+    heard_scenes::a_key_heard_during_its_load();
+}
+
+#[test]
+fn a_tag_that_is_heard_of_during_a_load_never_serves_it_old() {
+    heard_scenes::a_tag_heard_during_a_load();
+}
+
+#[test]
+fn a_gap_during_a_load_never_serves_it_old() {
+    heard_scenes::a_gap_during_a_load();
+}
+
+#[test]
+fn an_invalidation_that_is_heard_by_its_own_process_never_lets_an_old_load_in() {
+    heard_scenes::an_invalidation_of_ones_own_that_is_heard();
+}
+
+#[test]
+fn a_load_is_not_ruled_out_by_the_making_of_its_own_dependency() {
+    heard_scenes::a_load_that_hears_itself();
 }
 
 #[test]

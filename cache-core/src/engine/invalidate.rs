@@ -105,10 +105,13 @@ impl Invalidating {
             }
             None => Ok(()),
         };
-        let Some(Order { engine, what, origin, .. }) = self.0.take() else { return Ok(()) };
+        let Some(Order { engine, what, origin, shared }) = self.0.take() else { return Ok(()) };
         match answer {
             Ok(()) => {
                 engine.invalidate_here(&what, origin);
+                if shared && engine.shared.is_some() {
+                    engine.session.recent.remember(what, engine.now());
+                }
                 Ok(())
             }
             Err(error) => {

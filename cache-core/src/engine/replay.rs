@@ -15,7 +15,6 @@ use cache_template::Glob;
 use super::Engine;
 use crate::{
     events::{Announcement, Event, Origin},
-    runtime,
     stats::Counter,
 };
 
@@ -113,7 +112,7 @@ impl Engine {
             self.events.announce(&all, &Invalidation::All);
         }
         if !self.replay.with(|queue| std::mem::replace(&mut queue.running, true)) {
-            match runtime::handle() {
+            match self.runtime() {
                 Ok(runtime) => drop(runtime.spawn(repeat(Arc::downgrade(self)))),
                 Err(_) => self.replay.with(|queue| queue.running = false),
             }
@@ -154,6 +153,7 @@ impl Engine {
         // Whatever was promoted from the shared tier before it confirmed may be old: it goes before the queue says that
         // nothing waits.
         self.mark(what);
+        self.session.recent.remember(Invalidation::clone(what), self.now());
         let done = self.replay.with(|queue| queue.sent.take());
         self.counters.count(Counter::ReplayDone);
         if let Some(done) = &done {

@@ -15,7 +15,7 @@ use crate::{
 pub(super) struct Candidate<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) newest_pattern: Option<Nonce>,
-    /// The pattern log, when it came with the bytes.
+    /// The pattern log, or the end of it, when it came with the bytes.
     pub(super) patterns: Option<&'a [Record]>,
     /// Tags whose nonces came with the bytes.
     pub(super) tags: &'a [String],
@@ -96,15 +96,12 @@ impl Call {
             None => return Ok(false),
             Some(_) => {}
         }
-        let fetched;
-        let log = match candidate.patterns {
-            Some(log) => log,
-            None => {
-                fetched = store.patterns().await?;
-                &fetched
-            }
-        };
-        Ok(spared(log, envelope.header.pattern_nonce, self.key.text()))
+        let (known, key) = (envelope.header.pattern_nonce, self.key.text());
+        // The log that came with the bytes may begin later than what the entry knows.
+        if let Some(spared) = candidate.patterns.and_then(|log| spared(log, known, key)) {
+            return Ok(spared);
+        }
+        Ok(spared(&store.patterns().await?, known, key).unwrap_or(false))
     }
 
     async fn tags_allow(
@@ -149,13 +146,13 @@ fn head(bytes: &[u8]) -> Vec<u8> {
     bytes[..bytes.len().min(envelope::HEAD_LEN)].to_vec()
 }
 
-/// Whether no record after the one that the entry knows matches its key. A log that lost that record spares nothing.
-fn spared(log: &[Record], known: Nonce, key: &str) -> bool {
-    let Some(at) = log.iter().position(|record| record.nonce == known) else { return false };
-    log[at + 1..].iter().all(|record| {
+/// Whether no record after the one that the entry knows matches its key; `None` when the log does not hold that one.
+fn spared(log: &[Record], known: Nonce, key: &str) -> Option<bool> {
+    let at = log.iter().position(|record| record.nonce == known)?;
+    Some(log[at + 1..].iter().all(|record| {
         // A glob that cannot be read might match anything.
         cache_template::Glob::parse(&record.pattern).is_ok_and(|glob| !glob.matches(key))
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -173,16 +170,16 @@ mod tests {
     #[test]
     fn only_later_records_refuse_an_entry() {
         let log = log(&["", "user:*", "order:*"]);
-        assert!(!spared(&log, log[0].nonce, "user:1"));
-        assert!(spared(&log, log[1].nonce, "user:1"));
-        assert!(!spared(&log, log[1].nonce, "order:1"));
-        assert!(spared(&log, log[2].nonce, "order:1"));
+        assert_eq!(spared(&log, log[0].nonce, "user:1"), Some(false));
+        assert_eq!(spared(&log, log[1].nonce, "user:1"), Some(true));
+        assert_eq!(spared(&log, log[1].nonce, "order:1"), Some(false));
+        assert_eq!(spared(&log, log[2].nonce, "order:1"), Some(true));
     }
 
     #[test]
     fn a_trimmed_or_unreadable_log_spares_nothing() {
-        assert!(!spared(&log(&["user:*"]), Nonce::random().unwrap(), "order:1"));
+        assert_eq!(spared(&log(&["user:*"]), Nonce::random().unwrap(), "order:1"), None);
         let log = log(&["", "order:[ab"]);
-        assert!(!spared(&log, log[0].nonce, "user:1"));
+        assert_eq!(spared(&log, log[0].nonce, "user:1"), Some(false));
     }
 }

@@ -11,8 +11,7 @@ use crate::{
     clock::Moment,
     events::{Announcement, Event, Origin},
     fence::Fence,
-    memory::drops,
-    runtime,
+    memory::{Proof, drops},
     stats::Counter,
     value::Stored,
 };
@@ -26,6 +25,8 @@ pub(crate) struct Writing {
     local: LocalWrite,
     /// When the shared tier was told.
     asked: Moment,
+    /// What is heard since then is compared with this.
+    heard: Option<Fence>,
     begun: Option<Begun>,
     origin: Origin,
     finished: bool,
@@ -46,7 +47,7 @@ impl Writing {
             at_most: WRITE_TTL,
             dependency_life: call.dependency_life(),
         };
-        let asked = call.engine.now();
+        let (asked, heard) = (call.engine.now(), call.hearing());
         let begun = match call.engine.shared_for(call.site) {
             Some(store) => {
                 let begun = store.begin(begin).await.inspect(|_| call.engine.answered());
@@ -55,13 +56,13 @@ impl Writing {
             None => None,
         };
         let local = LocalWrite::begin(&call);
-        Self { call, local, asked, begun, origin, finished: false }
+        Self { call, local, asked, heard, begun, origin, finished: false }
     }
 
     /// The same without a shared tier to tell.
     pub(crate) fn begin_in_memory(call: Call, origin: Origin) -> Self {
         let (local, asked) = (LocalWrite::begin(&call), call.engine.now());
-        Self { call, local, asked, begun: None, origin, finished: false }
+        Self { call, local, asked, heard: None, begun: None, origin, finished: false }
     }
 
     pub(crate) fn is_shared(&self) -> bool {
@@ -120,9 +121,15 @@ impl Writing {
             life: life.map_or(Life::Forever, Life::For),
             dependency_life: dependency_life(life),
         };
+        let heard = self.heard_of(value);
         let finished = store.finish(finish).await.inspect(|_| self.call.engine.answered());
         match finished {
-            Ok(true) => Shared::Stored { bytes: bytes.map_or(0, |bytes| bytes.len()) },
+            Ok(true) => {
+                let engine = &self.call.engine;
+                // Should the shared tier go back to before the write, what it has then is no longer true.
+                engine.session.recent.remember(self.call.invalidation(), engine.now());
+                Shared::Stored { bytes: bytes.map_or(0, |bytes| bytes.len()), heard }
+            }
             Ok(false) => unfit.map_or(Shared::Refused, |error| {
                 Shared::Failed(error, Announcement::new(self.origin))
             }),
@@ -131,6 +138,14 @@ impl Writing {
                 Shared::Failed(error, self.repeat_invalidation())
             }
         }
+    }
+
+    /// The fence against what is heard of a value whose key is about to be confirmed.
+    fn heard_of(&self, value: &Option<Written>) -> Option<Fence> {
+        let session = &self.call.engine.session;
+        let learned = value.as_ref().map(|written| written.learned.as_slice()).unwrap_or_default();
+        let heard = self.heard.clone().map(|heard| session.with_tags(heard, learned));
+        heard.map(|heard| session.confirming(heard))
     }
 
     /// The bytes to store; `None` when one of the value's tags was invalidated meanwhile, an error when it has none.
@@ -167,12 +182,11 @@ impl Writing {
             return Ended::Fenced;
         };
         let expires = written.life.map(|life| engine.now().plus(life));
-        let (expires, encoded) = match shared {
-            Shared::None => (expires, None),
-            Shared::Stored { bytes } => {
-                // From before the body, as for a load: FINISH confirms the key, not the tags and patterns.
-                let bounded = self.asked.plus(engine.settings.coherence_bound);
-                (Some(expires.map_or(bounded, |end| end.min(bounded))), Some(bytes))
+        let (proof, encoded) = match shared {
+            Shared::None => (None, None),
+            // From before the body, as for a load: FINISH confirms the key, not the tags and patterns.
+            Shared::Stored { bytes, heard } => {
+                (Some(self.call.proof(self.asked, heard)), Some(bytes))
             }
             Shared::Refused => {
                 engine.counters.count(Counter::FillsFenced);
@@ -184,7 +198,7 @@ impl Writing {
                 return Ended::Failed(error, announcement);
             }
         };
-        self.local.store(&self.call, written, expires, encoded)
+        self.local.store(&self.call, written, expires, proof, encoded)
     }
 
     /// Queues the invalidation, which has still to be told.
@@ -205,7 +219,7 @@ impl Drop for Writing {
         self.call.tell_ended(&Ended::Fenced, self.origin);
         let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else { return };
         let (call, told) = (self.call.clone(), Announcement::made(self.origin));
-        let (Some(begun), Ok(runtime)) = (self.begun.take(), runtime::handle()) else {
+        let (Some(begun), Ok(runtime)) = (self.begun.take(), self.call.engine.runtime()) else {
             return call.engine.replay(call.invalidation(), told);
         };
         runtime.spawn(async move {
@@ -257,15 +271,17 @@ impl LocalWrite {
         call: &Call,
         written: Written,
         expires: Option<Moment>,
+        proof: Option<Proof>,
         encoded: Option<usize>,
     ) -> Ended {
         let Call { engine, key, site, .. } = call;
         let fence = self.fence.clone().with_tags(&engine.fences, &written.learned);
-        let entry = Arc::new(call.memory_entry(&written.value, &fence, expires, encoded));
+        let entry = Arc::new(call.memory_entry(&written.value, &fence, expires, proof, encoded));
         let stored = drops::after(|| {
             engine.fences.replace(key.hash(), key.text(), &fence, || {
                 if site.layer.memory() {
-                    engine.memory.insert(key.clone(), entry);
+                    // Heard or not, the write itself went through.
+                    engine.insert_unless_heard(key, &entry);
                 }
             })
         });
@@ -302,6 +318,8 @@ enum Shared {
     None,
     Stored {
         bytes: usize,
+        /// What is heard since is compared with this.
+        heard: Option<Fence>,
     },
     Refused,
     /// It did not answer, or the value does not encode. The invalidation has still to be told.

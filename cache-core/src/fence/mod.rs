@@ -81,6 +81,8 @@ impl Default for Limits {
 #[derive(Debug)]
 pub(crate) struct Fence {
     born: Stamp,
+    /// From when on invalidations of the key count: `born`, or later where somebody else vouched for the key meanwhile.
+    key_born: Stamp,
     /// The number of the last pattern record that is known not to match.
     checked: AtomicU64,
     tags: Box<[Arc<TagMark>]>,
@@ -101,6 +103,11 @@ impl Fence {
         Self { tags: self.tags.iter().cloned().chain(learned).collect(), ..self }
     }
 
+    /// The same fence for a load whose key was confirmed, by an authority outside this process, after `confirmed`.
+    pub(crate) fn with_key_since(self, confirmed: Stamp) -> Self {
+        Self { key_born: confirmed.max(self.key_born), ..self }
+    }
+
     fn tags_untouched(&self) -> bool {
         self.tags.iter().all(|tag| !tag.invalidated_after(self.born))
     }
@@ -110,6 +117,7 @@ impl Clone for Fence {
     fn clone(&self) -> Self {
         Self {
             born: self.born,
+            key_born: self.key_born,
             checked: AtomicU64::new(self.checked.load(Ordering::Acquire)),
             tags: self.tags.clone(),
         }
@@ -142,6 +150,7 @@ impl Fences {
     pub(crate) fn fence(&self, born: Stamp, tags: &[impl AsRef<str>]) -> Fence {
         Fence {
             born,
+            key_born: born,
             checked: AtomicU64::new(born.number()),
             tags: tags.iter().map(|name| self.tags.intern(name.as_ref())).collect(),
         }
@@ -179,7 +188,7 @@ impl Fences {
         fence: &Fence,
         insert: impl FnOnce(),
     ) -> bool {
-        self.keys.unless_invalidated(hash, fence.born, || {
+        self.keys.unless_invalidated(hash, fence.key_born, || {
             let live = self.is_live(text, fence);
             if live {
                 insert();
@@ -200,7 +209,7 @@ impl Fences {
         fence: &Fence,
         insert: impl FnOnce(),
     ) -> bool {
-        self.keys.mark_unless_invalidated(hash, fence.born, &self.sequence, || {
+        self.keys.mark_unless_invalidated(hash, fence.key_born, &self.sequence, || {
             let live = self.is_live(text, fence);
             if live {
                 insert();
@@ -233,6 +242,6 @@ impl Fences {
 
     /// Whether a load is still worth joining, or its value worth storing: nothing it depends on was invalidated.
     pub(crate) fn is_current(&self, hash: u64, text: &str, fence: &Fence) -> bool {
-        self.keys.unless_invalidated(hash, fence.born, || true) && self.is_live(text, fence)
+        self.keys.unless_invalidated(hash, fence.key_born, || true) && self.is_live(text, fence)
     }
 }

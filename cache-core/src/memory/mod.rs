@@ -20,7 +20,7 @@ use moka::notification::RemovalCause;
 use crate::clock::Clock;
 use crate::key::{Key, KeyHasher, KeyRef};
 
-pub(crate) use entry::MemoryEntry;
+pub(crate) use entry::{MemoryEntry, Proof};
 
 /// How large the tier may grow, and what it tells.
 pub(crate) struct MemoryConfig {

@@ -77,9 +77,11 @@ struct Shared {
 }
 
 impl Own {
-    fn tell(&self, news: News<'_>) -> bool {
+    fn tell(&self, news: News<'_>) {
         let listener = lock(&self.ears).as_ref().and_then(Weak::upgrade);
-        listener.as_ref().inspect(|listener| listener.hear(news)).is_some()
+        if let Some(listener) = listener {
+            listener.hear(news);
+        }
     }
 }
 
@@ -247,8 +249,9 @@ impl MemoryStore {
 
     fn tell(&self, news: News<'_>) {
         lock(&self.shared.handles).retain(|handle| {
-            let told = handle.upgrade().map(|handle| handle.tell(news));
-            told.is_some()
+            let Some(handle) = handle.upgrade() else { return false };
+            handle.tell(news);
+            true
         });
     }
 

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use tokio::task::JoinSet;
 
 use super::{super::steps::*, AnyStore};
-use crate::Invalidation;
+use crate::{Claim, Invalidation};
 
 /// More records than any store keeps.
 const MANY: usize = 20_000;
@@ -91,4 +91,30 @@ pub async fn clearing_may_be_repeated(store: AnyStore) {
     invalidate_pattern(&*store, "users:*").await;
     invalidate(&*store, Invalidation::All).await;
     assert!(patterns(&*store).await.iter().all(|record| record.pattern != "users:*"));
+}
+
+pub async fn a_claim_gives_every_record_after_the_known_one(store: AnyStore) {
+    for pattern in ["a*", "b*", "c*", "d*"] {
+        invalidate_pattern(&*store, pattern).await;
+    }
+    let log = patterns(&*store).await;
+    for (at, record) in log.iter().enumerate() {
+        let known = Some(record.nonce);
+        let given = claim(&*store, Claim { known, ..plain("key") }).await.patterns;
+        // Earlier ones may come along.
+        assert!(log.ends_with(&given), "{given:?}");
+        assert!(given.ends_with(&log[at + 1..]) && !given.is_empty(), "{given:?} after {at}");
+        let names_it = given.iter().any(|other| other.nonce == record.nonce);
+        assert!(names_it, "without it the caller cannot know that nothing is missing");
+    }
+}
+
+pub async fn a_claim_with_an_unknown_record_gives_the_whole_log(store: AnyStore) {
+    let trimmed = patterns(&*store).await[0].nonce;
+    invalidate(&*store, Invalidation::All).await;
+    invalidate_pattern(&*store, "a*").await;
+    invalidate_pattern(&*store, "b*").await;
+    let log = patterns(&*store).await;
+    let known = Some(trimmed);
+    assert_eq!(claim(&*store, Claim { known, ..plain("key") }).await.patterns, log);
 }
