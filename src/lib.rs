@@ -24,16 +24,16 @@
 //! | to | see |
 //! |---|---|
 //! | cache a function | [`macro@cache_aside`], [`macro@memoize`] (memory only), [`macro@stampede_protect`] (one process computes) |
-//! | keep entries right when data change | [`macro@write_through`], [`macro@cache_invalidate`], [`invalidate`], [`invalidate_tags`], [`invalidate_pattern`]; [`publish`], which applies [`InvalidationRules`] |
+//! | keep entries right when data change | [`macro@write_through`], [`macro@cache_invalidate`], [`invalidate`], [`invalidate_tags`], [`invalidate_all_of`], [`invalidate_pattern`]; [`publish`], which applies [`InvalidationRules`] |
 //! | reach an entry | the companions: `<name>_entry(..)` gives an [`Entry`], `<name>_cache()` an [`FnCache`], `<name>_uncached(..)` runs the body; those of sync functions are in [`blocking`] |
 //! | cache without an attribute | [`Cache::get_or_set`], [`Cache::set`], [`Cache::get`] |
 //! | configure | [`init`], [`Cache::builder`], [`CacheConfig`], the [environment](CacheConfig::from_env) |
-//! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`] |
+//! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
 //! | test | [`scoped`], [`ManualClock`], [`registry()`], the feature `test-util` |
 //! | write a shared tier | [`store`] |
 //! | put a type of your own in keys | [`derive@KeyPart`], [`trait@KeyPart`] |
 //!
-//! The guides: [attributes](docs::attributes), [keys](docs::keys), [guarantees](docs::guarantees),
+//! The guides: [attributes](docs::attributes), [keys](docs::keys), [tags](docs::tags), [guarantees](docs::guarantees),
 //! [events](docs::events), [Redis](docs::redis), [testing](docs::testing).
 //!
 //! # Which cache
@@ -81,9 +81,9 @@ pub use cache_core::{
     Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Clock, Codec, Entry, Error, ErrorKind,
     Event, Events, FnCache, GetOrSet, Health, IntoTtl, Invalidate, Invalidation, InvalidationRules,
     Invalidations, KeyPart, KeyTemplate, KeyWriter, ManualClock, MemoryValue, Origin, Result, Set,
-    SharedValue, Stats, Status, Store, blocking, clear, current, init, invalidate, invalidate_keys,
-    invalidate_pattern, invalidate_tags, key, publish, registry, rules, scoped, scoped_sync, spawn,
-    spawn_blocking,
+    SharedValue, Stats, Status, Store, Tagged, blocking, clear, current, init, invalidate,
+    invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key, publish,
+    registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
 };
 
 #[cfg(feature = "macros")]
@@ -153,6 +153,8 @@ pub mod docs {
     pub mod keys {}
     #[doc = include_str!("docs/redis.md")]
     pub mod redis {}
+    #[doc = include_str!("docs/tags.md")]
+    pub mod tags {}
     #[doc = include_str!("docs/testing.md")]
     pub mod testing {}
 }

@@ -105,6 +105,7 @@ fn named(what: &Invalidation) -> String {
     match what {
         Invalidation::Keys(keys) => format!("keys {}", keys.join(" ")),
         Invalidation::Tags(tags) => format!("tags {}", tags.join(" ")),
+        Invalidation::AllOf(tags) => format!("all of {}", tags.join(" ")),
         Invalidation::Pattern(pattern) => format!("pattern {pattern}"),
         Invalidation::All => "all".to_owned(),
     }

@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use cache_store::{Error, Health, Invalidation, Result};
-use cache_template::Glob;
+use cache_template::{Glob, caret};
 
 use crate::{
     builder::CacheBuilder,
@@ -287,7 +287,8 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// As [`invalidate`](Self::invalidate), and for a pattern that does not parse.
+    /// As [`invalidate`](Self::invalidate), and [`ErrorKind::Template`](crate::ErrorKind::Template) for a pattern that
+    /// does not parse, with what to write instead above the place.
     ///
     /// # Cancel safety
     ///
@@ -343,7 +344,7 @@ impl Cache {
         self.invalidation(Ok(Invalidation::All))
     }
 
-    fn invalidation(&self, what: Result<Invalidation>) -> Invalidate {
+    pub(crate) fn invalidation(&self, what: Result<Invalidation>) -> Invalidate {
         let engine = Arc::clone(&self.0);
         Invalidate::of(
             what.map(|what| Order { engine, what, shared: true, origin: Origin::Here })
@@ -470,7 +471,7 @@ pub(crate) fn parse_pattern(pattern: &str) -> Result<String> {
         Ok(glob) => Ok(glob.as_str().to_owned()),
         Err(error) => Err(Error::new(
             cache_store::ErrorKind::Template,
-            format!("pattern \"{pattern}\": {error}"),
+            format!("{error}\n{}", caret(pattern, error.span.clone())),
         )),
     }
 }

@@ -82,12 +82,37 @@ impl Invalidate {
         self
     }
 
+    /// The same for sync code: waits on the calling thread, at most a few of the shared tier's deadlines.
+    ///
+    /// # Errors
+    ///
+    /// As when awaited; and on Larder's own thread, which cannot wait for itself.
+    ///
+    /// ```
+    /// let cache = larder::Cache::memory();
+    /// cache.invalidate_tags(["user"]).wait()?;
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn wait(self) -> Result<()> {
+        let waits = self.waits();
+        self.run_sync()?;
+        if let Some(waits) = waits {
+            std::thread::sleep(waits);
+        }
+        Ok(())
+    }
+
+    /// How long other processes may still serve what was invalidated, where that is to be waited for.
+    fn waits(&self) -> Option<Duration> {
+        let asked = self.asked.as_ref().ok().filter(|_| self.everywhere)?;
+        asked.coherence_bound().map(|bound| bound + MARGIN)
+    }
+
     async fn run(self) -> Result<()> {
-        let asked = self.asked?;
-        let bound = if self.everywhere { asked.coherence_bound() } else { None };
-        asked.run().await?;
-        if let Some(bound) = bound {
-            tokio::time::sleep(bound + MARGIN).await;
+        let waits = self.waits();
+        self.asked?.run().await?;
+        if let Some(waits) = waits {
+            tokio::time::sleep(waits).await;
         }
         Ok(())
     }

@@ -35,6 +35,7 @@ mod runtime;
 mod scope;
 mod stats;
 mod sync;
+mod tags;
 mod value;
 
 pub use cache_store::{Error, ErrorKind, Health, Invalidation, Result, Status, Store};
@@ -54,9 +55,10 @@ pub use crate::{
     registry::registry,
     rules::{InvalidationRules, Invalidations},
     scope::{
-        clear, current, init, invalidate, invalidate_keys, invalidate_pattern, invalidate_tags,
-        publish, scoped, scoped_sync, spawn, spawn_blocking,
+        clear, current, init, invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern,
+        invalidate_tags, publish, scoped, scoped_sync, spawn, spawn_blocking,
     },
     stats::Stats,
+    tags::Tagged,
     value::{MemoryValue, SharedValue},
 };

@@ -239,6 +239,26 @@ pub fn invalidate_tags<G: Into<String>>(tags: impl IntoIterator<Item = G>) -> In
     on_current(|cache| cache.invalidate_tags(tags))
 }
 
+/// [`Cache::invalidate_all_of`] on the current cache.
+///
+/// # Errors
+///
+/// As there, and those of [`current`].
+///
+/// # Cancel safety
+///
+/// As there.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
+/// larder::invalidate_all_of(["user", "tenant:7"]).await?; // the users of that tenant
+/// # Ok(()) }
+/// ```
+pub fn invalidate_all_of<G: Into<String>>(tags: impl IntoIterator<Item = G>) -> Invalidate {
+    on_current(|cache| cache.invalidate_all_of(tags))
+}
+
 /// [`Cache::invalidate_pattern`] on the current cache.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ use redis::{Cmd, Value};
 use crate::{
     batch::Batch,
     error,
+    index::Tagged,
     reply::{self, Replies},
     script,
     store::RedisStore,
@@ -141,7 +142,13 @@ impl RedisStore {
             .arg(life_arg(fill.life))
             .arg(fill.token.as_ref().map_or(b"".as_slice(), |token| token.as_bytes()))
             .arg(life_arg(longer(fill.dependency_life, fill.life)));
-        Ok(self.send(&Batch::new(value).with(command)).await?.next_int()? == 1)
+        let tagged = Tagged {
+            key: fill.key,
+            tags: fill.tags,
+            life: fill.life,
+            dependency_life: fill.dependency_life,
+        };
+        Ok(self.send_tagged(Batch::new(value).with(command), tagged).await?.next_int()? == 1)
     }
 
     pub(crate) async fn prolong(&self, key: &str, nonce: Nonce, lease: Lease) -> Result<bool> {

@@ -8,7 +8,7 @@ use std::{
 
 use cache_store::{
     Begin, Begun, BoxFuture, Claim, Claimed, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
-    Life, Listener, Nonce, Query, Reading, Record, Result, Store,
+    Life, Listener, Nonce, Query, Reading, Record, Result, Store, TagPage,
 };
 
 use crate::{
@@ -49,6 +49,7 @@ pub struct RedisStore {
     session: Session,
     pub(crate) sweeper: Option<Sweeper>,
     pub(crate) log_records: usize,
+    pub(crate) tag_index: usize,
 }
 
 impl RedisStore {
@@ -114,10 +115,9 @@ impl RedisStore {
         let session = Session::new(names.clone(), config.deadline, runtime, |purpose| {
             dialer(&config, target, purpose)
         });
-        let sweeper =
-            (config.sweep && link.is_one_server()).then(|| Sweeper::new(Arc::clone(&link)));
-        let log_records = config.log_records;
-        Ok(Arc::new(Self { names, link, watch, session, sweeper, log_records }))
+        let sweeper = config.sweep.then(|| Sweeper::new(Arc::clone(&link), names.clone()));
+        let RedisConfig { log_records, tag_index, .. } = config;
+        Ok(Arc::new(Self { names, link, watch, session, sweeper, log_records, tag_index }))
     }
 }
 
@@ -230,6 +230,12 @@ impl Store for RedisStore {
         Box::pin(
             async move { self.finish_write(finish).await.map_err(|cause| cause.during("finish")) },
         )
+    }
+
+    fn tagged<'a>(&'a self, tag: &'a str, from: u64) -> BoxFuture<'a, Result<Option<TagPage>>> {
+        Box::pin(async move {
+            self.find_tagged(tag, from).await.map_err(|cause| cause.during("tagged"))
+        })
     }
 
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> {

@@ -8,7 +8,7 @@ use super::{
     Call, Writing,
     fill::dependency_life,
     lead::Found,
-    validity::Candidate,
+    validity::{Candidate, spared},
     write::{Ended, Written},
 };
 use crate::{
@@ -183,11 +183,15 @@ impl Call {
         if !self.is_current(store, &old, &candidate).await? {
             return Ok(false);
         }
-        let bytes = self.rewrite(&old, tags, claimed.tag_nonces)?;
+        let kept = old.tags.filter(|(name, _)| !tags.iter().any(|tag| tag == name));
+        let added = tags.iter().map(String::as_str).zip(claimed.tag_nonces.iter().copied());
+        let named: Vec<(&str, Nonce)> = kept.chain(added).collect();
+        let bytes = self.rewrite(&old, &named)?;
         let fill = Fill {
             key: self.key.text(),
             nonce: old.header.key_nonce,
             value: &bytes,
+            tags: &named,
             life,
             token: None,
             dependency_life: match life {
@@ -195,18 +199,21 @@ impl Call {
                 Life::Forever => Life::Forever,
             },
         };
-        store.fill(fill).await
+        // What bears all of some tags only now counts as if it had borne them since its load.
+        let names = || named.iter().map(|(name, _)| *name);
+        let known = old.header.pattern_nonce;
+        let stays = !unconfirmed.cover(self.key.text(), names())
+            && spared(&claimed.patterns, known, self.key.text(), names()) == Some(true);
+        Ok(store.fill(fill).await? && stays)
     }
 
-    /// The same entry with more tags.
-    fn rewrite(&self, old: &Envelope<'_>, more: &[String], nonces: Vec<Nonce>) -> Result<Vec<u8>> {
-        let added = more.iter().map(String::as_str).zip(nonces);
-        let kept = old.tags.filter(|(name, _)| !more.iter().any(|tag| tag == name));
+    /// The same entry with these tags.
+    fn rewrite(&self, old: &Envelope<'_>, tags: &[(&str, Nonce)]) -> Result<Vec<u8>> {
         let header = Header { fill_id: envelope::new_fill_id(), ..old.header };
         let mut writer =
             EnvelopeWriter::begin(old.payload.len(), self.engine.settings.limits, &header);
-        for (name, nonce) in kept.chain(added) {
-            writer.tag(name, nonce)?;
+        for (name, nonce) in tags {
+            writer.tag(name, *nonce)?;
         }
         writer.finish(self.key.text(), |out| {
             out.extend_from_slice(old.payload);

@@ -214,6 +214,7 @@ impl Run {
             key: self.call.key.text(),
             nonce,
             value: &bytes,
+            tags: &tags,
             life: life.map_or(Life::Forever, Life::For),
             token: captured.lease.map(|lease| lease.token),
             dependency_life,

@@ -48,6 +48,7 @@ impl Engine {
         match what {
             Invalidation::Keys(keys) => keys.iter().for_each(|key| self.forget_text(key)),
             Invalidation::Tags(tags) => tags.iter().for_each(|tag| self.fences.invalidate_tag(tag)),
+            Invalidation::AllOf(tags) => self.fences.invalidate_all_of(tags),
             Invalidation::Pattern(pattern) => match Glob::parse(pattern) {
                 Ok(glob) => self.fences.invalidate_pattern(glob),
                 // Callers parse first; a pattern that cannot be read might match anything.

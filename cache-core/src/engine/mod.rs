@@ -12,6 +12,7 @@ mod orders;
 mod recent;
 mod replay;
 mod session;
+mod tagged;
 mod validity;
 mod write;
 

@@ -184,6 +184,7 @@ fn covers(what: &Invalidation, key: &str, tags: &[&str]) -> bool {
     match what {
         Invalidation::Keys(keys) => keys.iter().any(|one| one == key),
         Invalidation::Tags(some) => some.iter().any(|one| tags.contains(&one.as_str())),
+        Invalidation::AllOf(all) => all.iter().all(|one| tags.contains(&one.as_str())),
         Invalidation::Pattern(glob) => Glob::parse(glob).map_or(true, |glob| glob.matches(key)),
         Invalidation::All => true,
     }
@@ -251,8 +252,10 @@ mod tests {
     fn it_is_known_what_an_invalidation_reaches() {
         let (keys, tags) = (key("user:1"), Invalidation::Tags(vec!["t".to_owned()]));
         let pattern = Invalidation::Pattern("user:*".to_owned());
+        let both = Invalidation::AllOf(vec!["s".to_owned(), "t".to_owned()]);
         assert!(covers(&keys, "user:1", &[]) && !covers(&keys, "user:2", &[]));
         assert!(covers(&tags, "user:1", &["s", "t"]) && !covers(&tags, "t", &["s"]));
+        assert!(covers(&both, "user:1", &["t", "r", "s"]) && !covers(&both, "user:1", &["t", "t"]));
         assert!(covers(&pattern, "user:1", &[]) && !covers(&pattern, "order:1", &[]));
         assert!(covers(&Invalidation::All, "", &[]));
     }

@@ -27,7 +27,7 @@ use std::{
     time::Duration,
 };
 
-use cache_store::{Invalidation, Listener, News, Nonce, Record, Store};
+use cache_store::{Invalidation, Listener, News, Nonce, Record, Recorded, Store};
 use cache_template::Glob;
 use tokio::{
     sync::Notify,
@@ -187,10 +187,15 @@ impl Session {
     }
 
     fn learn_one(&self, record: &Record) {
-        match Glob::parse(&record.pattern) {
-            Ok(glob) => self.heard.invalidate_pattern(glob),
-            // A record that cannot be read might be about anything.
-            Err(_) => self.heard.invalidate_all(),
+        match &record.what {
+            Recorded::Pattern(pattern) => match Glob::parse(pattern) {
+                Ok(glob) => self.heard.invalidate_pattern(glob),
+                // A record that cannot be read might be about anything.
+                Err(_) => self.heard.invalidate_all(),
+            },
+            Recorded::AllOf(tags) => self.heard.invalidate_all_of(tags),
+            // A log that begins anew in its middle is none of ours.
+            Recorded::Opened => self.heard.invalidate_all(),
         }
     }
 }
@@ -274,10 +279,13 @@ impl Engine {
         }
         match store.patterns().await {
             Ok(log) => {
-                let new = self.session.learn(&log);
-                new.iter().for_each(|record| {
-                    self.tell_heard(Invalidation::Pattern(record.pattern.clone()))
-                });
+                for record in self.session.learn(&log) {
+                    self.tell_heard(match &record.what {
+                        Recorded::Pattern(pattern) => Invalidation::Pattern(pattern.clone()),
+                        Recorded::AllOf(tags) => Invalidation::AllOf(tags.clone()),
+                        Recorded::Opened => Invalidation::All,
+                    });
+                }
                 true
             }
             Err(error) => {

@@ -109,15 +109,17 @@ impl Writing {
             Some(written) => self.encode(&store, begun, written).await,
             None => Ok(None),
         };
-        let (bytes, unfit) = match encoded {
-            Ok(bytes) => (bytes, None),
-            Err(error) => (None, Some(error)),
+        let (Encoded { bytes, tags }, unfit) = match encoded {
+            Ok(encoded) => (encoded.unwrap_or_default(), None),
+            Err(error) => (Encoded::default(), Some(error)),
         };
         let life = value.as_ref().and_then(|written| written.life);
         let finish = Finish {
             key: self.call.key.text(),
             begun,
-            value: bytes.as_deref().map(|bytes| &bytes[Nonce::LEN..]),
+            // The key nonce is FINISH's to choose; the place of the old one is cut off.
+            value: bytes.get(Nonce::LEN..),
+            tags: &tags,
             life: life.map_or(Life::Forever, Life::For),
             dependency_life: dependency_life(life),
         };
@@ -128,7 +130,7 @@ impl Writing {
                 let engine = &self.call.engine;
                 // Should the shared tier go back to before the write, what it has then is no longer true.
                 engine.session.recent.remember(self.call.invalidation(), engine.now());
-                Shared::Stored { bytes: bytes.map_or(0, |bytes| bytes.len()), heard }
+                Shared::Stored { bytes: bytes.len(), heard }
             }
             Ok(false) => unfit.map_or(Shared::Refused, |error| {
                 Shared::Failed(error, Announcement::new(self.origin))
@@ -149,12 +151,12 @@ impl Writing {
     }
 
     /// The bytes to store; `None` when one of the value's tags was invalidated meanwhile, an error when it has none.
-    async fn encode(
-        &self,
+    async fn encode<'a>(
+        &'a self,
         store: &Arc<dyn Store>,
         begun: &Begun,
-        written: &Written,
-    ) -> Result<Option<Vec<u8>>> {
+        written: &'a Written,
+    ) -> Result<Option<Encoded<'a>>> {
         let Written { value, life, learned } = written;
         let mut tags: Vec<(&str, Nonce)> = self
             .call
@@ -171,8 +173,8 @@ impl Writing {
                 None => return Ok(None),
             }
         }
-        // The key nonce is FINISH's to choose; the place of the old one is cut off before sending.
-        self.call.encode(begun.nonce, begun.pattern_nonce, &tags, value).map(Some)
+        let bytes = self.call.encode(begun.nonce, begun.pattern_nonce, &tags, value)?;
+        Ok(Some(Encoded { bytes, tags }))
     }
 
     fn finish_here(&self, written: Option<Written>, shared: Shared) -> Ended {
@@ -227,6 +229,7 @@ impl Drop for Writing {
                 key: call.key.text(),
                 begun: &begun,
                 value: None,
+                tags: &[],
                 life: Life::Forever,
                 dependency_life: dependency_life(None),
             };
@@ -301,6 +304,13 @@ pub(crate) struct Written {
     pub(crate) value: Stored,
     pub(crate) life: Option<Duration>,
     pub(crate) learned: Vec<String>,
+}
+
+/// The bytes of an entry and the tags that they name; none of either where there is nothing to store.
+#[derive(Default)]
+struct Encoded<'a> {
+    bytes: Vec<u8>,
+    tags: Vec<(&'a str, Nonce)>,
 }
 
 /// How a write ended.

@@ -112,6 +112,7 @@ fn named(what: &Invalidation) -> String {
     match what {
         Invalidation::Keys(keys) => format!("keys {}", listed(keys)),
         Invalidation::Tags(tags) => format!("tags {}", listed(tags)),
+        Invalidation::AllOf(tags) => format!("all of the tags {}", listed(tags)),
         Invalidation::Pattern(pattern) => format!("pattern {pattern:?}"),
         Invalidation::All => "everything".to_owned(),
     }

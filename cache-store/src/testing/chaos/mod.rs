@@ -16,7 +16,7 @@ pub use self::{fault::Fault, gate::Gate};
 use crate::{
     Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, Error, ErrorKind, Fill, Finish, Health,
     Invalidation, Lease, Life, Listener, News, Nonce, Query, Reading, Record, Result, Store,
-    testing::Operation,
+    TagPage, testing::Operation,
 };
 
 /// Wraps a [`Store`] and makes it misbehave on demand. Until it is told to, it passes everything on.
@@ -145,7 +145,7 @@ impl<S: Store> ChaosStore<S> {
     /// let what = Invalidation::Pattern("users:*".into());
     /// tokio::join!(store.invalidate(&what), async {
     ///     gate.arrived(1).await;
-    ///     assert_eq!(store.patterns().await.unwrap()[0].pattern, "users:*");
+    ///     assert_eq!(store.patterns().await.unwrap()[0].what.to_text(), "users:*");
     ///     gate.open();
     /// }).0
     /// # }).unwrap();
@@ -436,6 +436,10 @@ impl<S: Store> Store for ChaosStore<S> {
 
     fn finish<'a>(&'a self, finish: Finish<'a>) -> BoxFuture<'a, Result<bool>> {
         self.run(Operation::Finish, move || self.inner.finish(finish))
+    }
+
+    fn tagged<'a>(&'a self, tag: &'a str, from: u64) -> BoxFuture<'a, Result<Option<TagPage>>> {
+        self.run(Operation::Tagged, move || self.inner.tagged(tag, from))
     }
 
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> {

@@ -28,7 +28,15 @@ async fn filled(store: &ChaosStore<MemoryStore>, payload: &[u8]) -> Vec<u8> {
     let ClaimOutcome::Load(nonce) = claimed.outcome else { panic!("{claimed:?}") };
     let bytes = [nonce.as_bytes(), payload].concat();
     let value = &bytes;
-    let fill = Fill { key: "key", nonce, value, life: LIFE, token: None, dependency_life: LIFE };
+    let fill = Fill {
+        key: "key",
+        nonce,
+        value,
+        tags: &[],
+        life: LIFE,
+        token: None,
+        dependency_life: LIFE,
+    };
     assert!(store.fill(fill).await.unwrap());
     bytes
 }
@@ -50,9 +58,9 @@ async fn an_operation_that_fails_has_no_effect_and_one_whose_reply_is_lost_has()
     store.inject(Fault::fail(ErrorKind::Timeout).times(1));
     store.inject(Fault::lose_reply(ErrorKind::Timeout).times(1));
     store.invalidate(&what).await.unwrap_err();
-    assert_eq!(store.inner().patterns().await.unwrap()[0].pattern, "");
+    assert_eq!(store.inner().patterns().await.unwrap()[0].what.to_text(), "");
     store.invalidate(&what).await.unwrap_err();
-    assert_eq!(store.inner().patterns().await.unwrap()[1].pattern, "a*");
+    assert_eq!(store.inner().patterns().await.unwrap()[1].what.to_text(), "a*");
 }
 
 #[tokio::test]

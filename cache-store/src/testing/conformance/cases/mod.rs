@@ -1,5 +1,6 @@
 //! The cases, each named after what it proves.
 
+mod index;
 mod invalidations;
 mod leases;
 mod lives;
@@ -14,8 +15,8 @@ mod writes;
 use std::sync::Arc;
 
 pub use self::{
-    invalidations::*, leases::*, lives::*, loads::*, news::*, patterns::*, successors::*, tags::*,
-    values::*, writes::*,
+    index::*, invalidations::*, leases::*, lives::*, loads::*, news::*, patterns::*, successors::*,
+    tags::*, values::*, writes::*,
 };
 
 type AnyStore = Arc<dyn crate::Store>;
