@@ -4,7 +4,7 @@ use crate::{Nonce, Record, Result};
 
 /// A bounded list of records, oldest first. It may lose its head or all of it at any time: whoever names a record that
 /// is no longer there knows nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Log {
     records: VecDeque<Record>,
     limit: usize,

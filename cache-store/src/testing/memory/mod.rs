@@ -1,4 +1,5 @@
 mod log;
+mod losses;
 mod shelf;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+pub use self::losses::Snapshot;
 use self::tier::Tier;
 use super::operation::{Calls, Counters, Operation};
 use crate::{
