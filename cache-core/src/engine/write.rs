@@ -242,6 +242,9 @@ impl LocalWrite {
                 if site.layer.memory() {
                     // Heard or not, the write itself went through.
                     engine.insert_unless_heard(key, &entry);
+                } else {
+                    // Functions of other layers may keep something under the key that was loaded before the body wrote.
+                    engine.memory.remove(key.as_ref());
                 }
             })
         });
