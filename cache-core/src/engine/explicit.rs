@@ -2,10 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cache_store::{Claim, ClaimOutcome, Error, ErrorKind, Fill, Life, Nonce, Result, Store};
+use cache_store::{
+    Claim, ClaimOutcome, Error, ErrorKind, Fill, Invalidation, Life, Nonce, Result, Store,
+};
 
 use super::{
-    Call, Writing,
+    Call, Invalidating, Order, Writing,
     fill::dependency_life,
     lead::Found,
     validity::Candidate,
@@ -60,13 +62,26 @@ impl Call {
     ) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let written = Written { value: value.clone(), life, learned: learned.clone() };
-            match Writing::begin(self.clone()).await.finish(Some(written)).await {
+            // The source has changed already: dropped before it is announced, the write invalidates all the same.
+            let or_else = Invalidating::new(self.order());
+            let writing = Writing::begin(self.clone()).await;
+            or_else.call_off();
+            match writing.finish(Some(written)).await {
                 Ended::Stored => return Ok(()),
                 Ended::Fenced => tokio::task::yield_now().await,
                 Ended::Failed(error) => return Err(not_stored(&error)),
             }
         }
         Err(overtaken())
+    }
+
+    /// What invalidates the key.
+    fn order(&self) -> Order {
+        Order {
+            engine: Arc::clone(&self.engine),
+            what: Invalidation::Keys(vec![self.key.text().to_owned()]),
+            shared: self.site.layer.shared(),
+        }
     }
 
     /// The same in this process only.
