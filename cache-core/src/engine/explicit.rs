@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use cache_store::{Claim, ClaimOutcome, Error, ErrorKind, Fill, Life, Nonce, Result, Store};
 
 use super::{
-    Call, Writing,
+    Call, Invalidating, Order, Writing,
     fill::dependency_life,
     lead::Found,
     validity::{Candidate, spared},
@@ -61,7 +61,10 @@ impl Call {
     ) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let written = Written { value: value.clone(), life, learned: learned.clone() };
+            // The source has changed already: dropped before it is announced, the write invalidates all the same.
+            let or_else = Invalidating::new(self.order());
             let writing = Writing::begin(self.clone(), Origin::Here).await;
+            or_else.call_off();
             let ended = writing.attempt(Some(written)).await;
             if let Ended::Fenced = ended {
                 tokio::task::yield_now().await;
@@ -75,6 +78,16 @@ impl Call {
         }
         self.tell_ended(&Ended::Fenced, Origin::Here);
         Err(overtaken())
+    }
+
+    /// What invalidates the key.
+    fn order(&self) -> Order {
+        Order {
+            engine: Arc::clone(&self.engine),
+            what: self.invalidation(),
+            shared: self.site.layer.shared(),
+            origin: Origin::Here,
+        }
     }
 
     /// The same in this process only.

@@ -255,7 +255,7 @@ impl Call {
         }
     }
 
-    fn invalidation(&self) -> Invalidation {
+    pub(super) fn invalidation(&self) -> Invalidation {
         Invalidation::Keys(vec![self.key.text().to_owned()])
     }
 }
@@ -285,6 +285,9 @@ impl LocalWrite {
                 if site.layer.memory() {
                     // Heard or not, the write itself went through.
                     engine.insert_unless_heard(key, &entry);
+                } else {
+                    // Functions of other layers may keep something under the key that was loaded before the body wrote.
+                    engine.memory.remove(key.as_ref());
                 }
             })
         });

@@ -13,5 +13,5 @@ mod memory;
 mod operation;
 
 pub use chaos::{ChaosStore, Fault, Gate};
-pub use memory::MemoryStore;
+pub use memory::{MemoryStore, Snapshot};
 pub use operation::{Calls, Operation};

@@ -9,7 +9,7 @@ use crate::{Nonce, TagPage};
 const PAGE: usize = 100;
 
 /// Which keys were stored with a tag, each with the nonce that the tag had: an index that nothing rests on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Index(HashMap<String, HashMap<(String, Nonce), Deadline>>);
 
 impl Index {

@@ -4,7 +4,7 @@ use crate::{Nonce, Record, Recorded, Result};
 
 /// A bounded list of nonces with a text, oldest first. It may lose its head or all of it at any time: whoever names a record that
 /// is no longer there knows nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Log {
     records: VecDeque<(Nonce, String)>,
     limit: usize,

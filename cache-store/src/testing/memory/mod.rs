@@ -1,5 +1,6 @@
 mod index;
 mod log;
+mod losses;
 mod shelf;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+pub use self::losses::Snapshot;
 use self::tier::Tier;
 use super::operation::{Calls, Counters, Operation};
 use crate::{

@@ -160,3 +160,33 @@ async fn a_fill_is_told_of_only_when_it_is_announced() {
         assert_eq!(heard, vec![r#"Key("key")"#; told]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_tier_that_went_back_has_what_was_invalidated_since_the_snapshot() {
+    let store = MemoryStore::new();
+    let what = Invalidation::Keys(vec!["key".to_owned()]);
+    let ClaimOutcome::Load(nonce) = store.claim(claim("key", None)).await.unwrap().outcome else {
+        panic!("the tier was empty")
+    };
+    let snapshot = store.snapshot();
+    store.invalidate(&what).await.unwrap();
+    store.restore(&snapshot);
+    let ClaimOutcome::Load(again) = store.claim(claim("key", None)).await.unwrap().outcome else {
+        panic!("nothing was stored")
+    };
+    assert_eq!(again, nonce);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dependency_or_a_tag_that_is_evicted_comes_back_under_another_nonce() {
+    let store = MemoryStore::new();
+    let tags = ["tag".to_owned()];
+    let claim = Claim { tags: &tags, ..claim("key", None) };
+    let before = store.claim(claim).await.unwrap();
+    store.evict_tag("tag");
+    let tag = store.claim(claim).await.unwrap();
+    assert_ne!(tag.tag_nonces, before.tag_nonces);
+    assert_eq!(tag.outcome, before.outcome);
+    store.evict_dependency("key");
+    assert_ne!(store.claim(claim).await.unwrap().outcome, before.outcome);
+}

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What the shared tier holds, and its steps: each is what one script does, whole or not at all.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tier {
     values: Shelf<Vec<u8>>,
     dependencies: Shelf<Nonce>,
@@ -27,7 +27,7 @@ pub(super) struct Tier {
 }
 
 /// What there is to tell of a step.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Change {
     Key(String),
     Tag(String),
@@ -53,7 +53,7 @@ struct Holder {
 }
 
 /// A write under way. Each mark ends by itself: a short write must not end the mark of a longer one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Mark {
     token: Nonce,
     until: Deadline,
@@ -280,6 +280,12 @@ impl Tier {
         self.values.remove(key);
     }
 
+    /// A tag's nonce is lost, as by an eviction.
+    pub(super) fn evict_tag(&mut self, tag: &str) {
+        self.tags.remove(tag);
+        self.news.push(Change::Tag(tag.to_owned()));
+    }
+
     /// Both logs are lost, as by an eviction.
     pub(super) fn lose_logs(&mut self) {
         self.patterns.clear();
@@ -314,7 +320,7 @@ impl Tier {
         self.news.push(Change::Key(key.to_owned()));
     }
 
-    fn remove_dependency(&mut self, key: &str) {
+    pub(super) fn remove_dependency(&mut self, key: &str) {
         self.dependencies.remove(key);
         self.news.push(Change::Key(key.to_owned()));
     }
