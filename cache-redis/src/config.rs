@@ -21,8 +21,8 @@ use crate::{names::Names, target::Target};
 /// | `redis://host,host`, `redis://host?cluster=true` | a cluster, too |
 ///
 /// `rediss-sentinel://` and `rediss-cluster://` are the TLS forms. Sentinels that want credentials of their own get
-/// them from `?sentinel_username=…&sentinel_password=…`. `?protocol=resp2` is for proxies that know no RESP3. Special
-/// characters in user names and passwords are percent-encoded.
+/// them from `?sentinel_username=…&sentinel_password=…`. `?protocol=resp2` is for proxies that know no RESP3; over it the
+/// server cannot tell of changes. Special characters in user names and passwords are percent-encoded.
 ///
 /// Needs Redis 6 or later, or Valkey.
 ///

@@ -24,7 +24,8 @@ use crate::{
 
 /// A shared tier in Redis or Valkey: one server, Sentinel or a cluster.
 ///
-/// One multiplexed connection carries all requests. While it is away every operation fails at once with
+/// One multiplexed connection carries all requests; to each master there is one more when somebody
+/// [listens](Store::listen). While it is away every operation fails at once with
 /// [`ErrorKind::Unavailable`], and the connection comes back by itself. Dropping the last handle ends all background
 /// work.
 ///

@@ -190,10 +190,13 @@ async fn a_node_that_was_left_behind_does_not_count() {
 async fn another_node_at_a_masters_address_is_not_that_master() {
     let scene = Scene::start().await;
     let [one, other, _] = &scene.nodes;
+    // One of them twice, although it is said to be two.
+    *scene.ports.lock().unwrap() = vec![other.fake.port, other.fake.port, 1];
+    scene.store.heartbeat().await.unwrap_err();
+    scene.stays_dead().await;
     *scene.ports.lock().unwrap() = vec![other.fake.port, one.fake.port, 1];
     one.says(|known| *known = known_by("bb"));
     other.says(|known| *known = known_by("aa"));
-    scene.store.heartbeat().await.unwrap_err();
     until_alive(&scene.store).await;
 }
 

@@ -155,6 +155,13 @@ impl Ears {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 
+    /// What it has heard so far up to this, or all of it.
+    pub fn take_through(&self, news: &str) -> Vec<String> {
+        let mut heard = self.0.lock().unwrap();
+        let end = heard.iter().position(|told| told == news).map_or(heard.len(), |at| at + 1);
+        heard.drain(..end).collect()
+    }
+
     /// What it knows once the store says that it knows everything.
     pub async fn told(&self, store: &RedisStore) -> Vec<String> {
         store.heartbeat().await.unwrap();
