@@ -10,7 +10,7 @@ use larder::{
     Cache, Clock, ErrorKind, Event, Events, Invalidation, cache_aside, cache_invalidate, memoize,
     write_through,
 };
-use tokio::sync::Notify;
+use tokio::{runtime::Handle, sync::Notify, time::sleep};
 
 #[cache_aside(key = "user:{id}", tags = ["user"])]
 async fn get_user(id: u64) -> Result<u64, &'static str> {
@@ -67,9 +67,22 @@ async fn create_user() -> Result<u64, &'static str> {
 
 type Chaos = Arc<ChaosStore<MemoryStore>>;
 
+/// A process that hears what others change.
 async fn with_faults(store: &MemoryStore) -> (Cache, Chaos) {
     let chaos = Arc::new(ChaosStore::new(store.connect()));
-    (Cache::builder().shared(chaos.clone()).build().await.unwrap(), chaos)
+    // What goes on in the background takes its turns on the thread of the test.
+    let builder = Cache::builder().runtime(Handle::current()).clock(Clock::tokio());
+    let cache = builder.shared(chaos.clone()).build().await.unwrap();
+    while cache.health().await.session != Some(true) {
+        assert_eq!(cache.get::<u8>("nothing").await.unwrap(), None);
+        a_moment().await;
+    }
+    (cache, chaos)
+}
+
+/// Enough for what is under way in the background.
+async fn a_moment() {
+    sleep(Duration::from_millis(1)).await;
 }
 
 async fn on(store: &MemoryStore) -> Cache {
@@ -436,6 +449,131 @@ fn drop_after_first_poll(cache: &Cache, key: &str) {
     let mut asked = cache.invalidate(key).into_future();
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(asked.as_mut().poll(&mut context).is_pending());
+}
+
+/// An entry in the memory of a process that was proven valid by the shared tier.
+async fn warm(cache: &Cache, key: &str) {
+    // The first load makes what it depends on, which is heard like its end.
+    for _ in 0..2 {
+        cache
+            .get_or_set(key, || async { Ok::<_, larder::Error>(1_u64) })
+            .tags(["t"])
+            .await
+            .unwrap();
+        a_moment().await;
+    }
+    let before = cache.stats().hits_memory;
+    assert_eq!(cache.get::<u64>(key).await.unwrap(), Some(1));
+    assert_eq!(cache.stats().hits_memory, before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_process_changes_is_told_once_and_comes_from_elsewhere() {
+    let store = MemoryStore::new();
+    let (cache, other) = (on(&store).await, on(&store).await);
+    let mut events = cache.events();
+    for key in ["a", "b"] {
+        warm(&cache, key).await;
+    }
+    assert!(told(&mut events).is_empty());
+    other.invalidate_keys(["a", "not here", "b"]).await.unwrap();
+    a_moment().await;
+    assert_eq!(told(&mut events), ["Elsewhere: keys a", "Elsewhere: keys b"]);
+    warm(&cache, "a").await;
+    other.set("a", &2_u64).await.unwrap();
+    a_moment().await;
+    assert_eq!(told(&mut events), ["Elsewhere: keys a"]);
+    other.invalidate_pattern("p*").await.unwrap();
+    other.invalidate_pattern("q*").await.unwrap();
+    a_moment().await;
+    assert_eq!(told(&mut events), ["Elsewhere: pattern p*", "Elsewhere: pattern q*"]);
+    other.clear().await.unwrap();
+    a_moment().await;
+    assert_eq!(told(&mut events), ["Elsewhere: all"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_process_changes_itself_is_not_told_again_when_it_hears_of_it() {
+    for late in [false, true] {
+        let (cache, chaos) = with_faults(&MemoryStore::new()).await;
+        let mut events = cache.events();
+        for (number, expected) in [
+            "Here: keys user:1",
+            "Here: keys other user:1",
+            "Here: wrote user:1",
+            "Writer: wrote user:1",
+            "Writer: keys user:1",
+            "Here: pattern user:*",
+            "Here: all",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            warm(&cache, "user:1").await;
+            assert!(told(&mut events).is_empty(), "{expected}");
+            if late {
+                chaos.hold_news();
+            }
+            larder::scoped(cache.clone(), async {
+                match number {
+                    0 => larder::invalidate("user:1").await.unwrap(),
+                    1 => larder::invalidate_keys(["other", "user:1"]).await.unwrap(),
+                    2 => get_user_entry(1).set(2).await.unwrap(),
+                    3 => drop(write_user(1, Ok(2)).await),
+                    4 => drop(write_user(1, Err("no")).await),
+                    5 => larder::invalidate_pattern("user:*").await.unwrap(),
+                    _ => larder::clear().await.unwrap(),
+                }
+            })
+            .await;
+            assert_eq!(told(&mut events), [expected]);
+            a_moment().await;
+            if late {
+                // By then the entry is there again.
+                let load = || async { Ok::<_, larder::Error>(1_u64) };
+                cache.get_or_set("user:1", load).await.unwrap();
+                chaos.release_news();
+            }
+            a_moment().await;
+            assert!(told(&mut events).is_empty(), "{expected}: not from elsewhere as well");
+            cache.clear().await.unwrap();
+            sleep(cache.coherence_bound() * 2).await;
+            assert_eq!(told(&mut events), ["Here: all"]);
+        }
+    }
+}
+
+#[write_through(entry = get_user(id))]
+async fn write_user(id: u64, body: Result<u64, &'static str>) -> Result<u64, &'static str> {
+    let _ = id;
+    body
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_whose_reply_is_lost_is_not_told_again_when_it_is_heard() {
+    let (cache, chaos) = with_faults(&MemoryStore::new()).await;
+    warm(&cache, "k").await;
+    let mut events = cache.events();
+    chaos.inject(Fault::lose_reply(ErrorKind::Timeout).on(Operation::Invalidate).times(1));
+    chaos.hold_news();
+    cache.invalidate("k").await.unwrap_err();
+    chaos.release_news();
+    let all = until_replayed(&mut events).await;
+    assert_eq!(without_up(all), ["down: Timeout", "Here: keys k", "replayed keys k"]);
+    a_moment().await;
+    assert!(told(&mut events).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_lost_and_found_is_told() {
+    let (cache, chaos) = with_faults(&MemoryStore::new()).await;
+    let mut events = cache.events();
+    chaos.inject(Fault::fail(ErrorKind::Timeout).on(Operation::Heartbeat));
+    sleep(cache.coherence_bound() * 2).await;
+    assert_eq!(told(&mut events), ["SessionLost"]);
+    chaos.calm();
+    sleep(cache.coherence_bound()).await;
+    assert_eq!(told(&mut events), ["SessionLive"]);
 }
 
 #[tokio::test]

@@ -11,10 +11,13 @@ use std::{
 
 use larder::testing::{ChaosStore, Fault, MemoryStore, Operation};
 use larder::{
-    Cache, ErrorKind, Event, Events, InvalidationRules, Invalidations, KeyTemplate, Origin,
+    Cache, Clock, ErrorKind, Event, Events, InvalidationRules, Invalidations, KeyTemplate, Origin,
     cache_aside, memoize,
 };
-use tokio::time::Instant;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep},
+};
 
 #[cache_aside(key = "user:{id}", tags = ["user"])]
 async fn get_user(id: u64) -> u64 {
@@ -59,8 +62,19 @@ async fn process(
     rules: InvalidationRules,
 ) -> (Cache, Arc<ChaosStore<MemoryStore>>) {
     let store = Arc::new(ChaosStore::new(store.connect()));
-    let cache = Cache::builder().prefix("shop:").shared(store.clone()).rules(rules);
-    (cache.build().await.unwrap(), store)
+    // What goes on in the background takes its turns on the thread of the test.
+    let builder = Cache::builder().prefix("shop:").runtime(Handle::current()).clock(Clock::tokio());
+    let cache = builder.shared(store.clone()).rules(rules).build().await.unwrap();
+    while cache.health().await.session != Some(true) {
+        assert_eq!(cache.get::<u8>("nothing").await.unwrap(), None);
+        sleep(Duration::from_millis(1)).await;
+    }
+    (cache, store)
+}
+
+/// How often the shared tier was told to invalidate something.
+fn told(store: &ChaosStore<MemoryStore>) -> u64 {
+    store.inner().calls().of(Operation::Invalidate)
 }
 
 async fn reader(store: &MemoryStore) -> Cache {
@@ -109,9 +123,10 @@ async fn an_event_invalidates_everything_that_its_rule_names_and_nothing_else() 
             .tag("t4")
             .tags(["t5", "t6"])
             .pattern("p7*")
+            .all_of(["tagged", "t8"])
     });
     let cache = memory(rules).await;
-    let keys = ["k1", "k2", "k3", "t4", "t5", "t6", "p7x", "other"];
+    let keys = ["k1", "k2", "k3", "t4", "t5", "t6", "p7x", "t8", "other"];
     larder::scoped(cache.clone(), async {
         set(&cache, &keys).await;
         get_user(42).await;
@@ -188,10 +203,10 @@ async fn an_event_that_invalidates_nothing_costs_nothing() {
     let store = MemoryStore::new();
     let rules = of_tests().ignore::<UsersImported>();
     let (cache, chaos) = process(&store, rules).await;
-    let (mut events, before) = (cache.events(), chaos.inner().calls());
+    let (mut events, before) = (cache.events(), told(&chaos));
     cache.publish(UsersImported).await.unwrap();
     cache.publish(Do(list)).everywhere().await.unwrap();
-    assert_eq!((chaos.inner().calls() - before).round_trips(), 0);
+    assert_eq!(told(&chaos), before);
     assert!(events.try_next().is_none());
 }
 
@@ -208,7 +223,7 @@ async fn to_ignore_an_event_does_not_take_its_rules_away() {
 async fn keys_go_in_one_round_trip_tags_in_one_and_each_pattern_in_one() {
     let (cache, chaos) = process(&MemoryStore::new(), of_tests()).await;
     larder::scoped(cache.clone(), async {
-        let before = chaos.inner().calls();
+        let before = told(&chaos);
         let what = || {
             list()
                 .keys(["a", "b"])
@@ -222,11 +237,9 @@ async fn keys_go_in_one_round_trip_tags_in_one_and_each_pattern_in_one() {
         };
         let mut events = cache.events();
         larder::publish(Do(what)).await.unwrap();
-        let cost = chaos.inner().calls() - before;
-        assert_eq!((cost.of(Operation::Invalidate), cost.round_trips()), (4, 4));
-        let told = invalidations(&mut events);
+        assert_eq!(told(&chaos) - before, 4);
         assert_eq!(
-            told,
+            invalidations(&mut events),
             [
                 r#"Keys(["a", "b", "user:1"])"#,
                 r#"Tags(["t", "u"])"#,
@@ -243,11 +256,11 @@ async fn what_is_kept_in_memory_alone_costs_no_round_trip() {
     let (cache, chaos) = process(&MemoryStore::new(), of_tests()).await;
     larder::scoped(cache, async {
         assert_eq!(risk(1), 1);
-        let before = chaos.inner().calls();
+        let before = told(&chaos);
         larder::publish(Do(|| list().entry(risk_entry(1)).everything_of(risk_cache())))
             .await
             .unwrap();
-        assert_eq!((chaos.inner().calls() - before).round_trips(), 0);
+        assert_eq!(told(&chaos), before);
         assert!(!risk_entry(1).exists().unwrap());
     })
     .await;
@@ -259,10 +272,10 @@ async fn where_everything_goes_nothing_else_has_to() {
     larder::scoped(cache.clone(), async {
         set(&cache, &["a", "b"]).await;
         risk(1);
-        let (before, mut events) = (chaos.inner().calls(), cache.events());
+        let (before, mut events) = (told(&chaos), cache.events());
         let what = || list().key("a").all().tag("t").entry(risk_entry(1)).all();
         larder::publish(Do(what)).await.unwrap();
-        assert_eq!((chaos.inner().calls() - before).round_trips(), 1);
+        assert_eq!(told(&chaos) - before, 1);
         assert_eq!(invalidations(&mut events), ["All"]);
         assert!(left(&cache, &["a", "b"]).await.is_empty());
         assert!(!risk_entry(1).exists().unwrap());
@@ -324,11 +337,11 @@ async fn an_entry_of_another_cache_is_invalidated_in_that_cache() {
     price(&prices, 1).await;
 
     let (mut here, mut there) = (cache.events(), prices.events());
-    let before = (near.inner().calls(), far.inner().calls());
+    let before = (told(&near), told(&far));
     let what = || list().entry(price_entry(PRICES.get().unwrap(), 1)).key("key");
     cache.publish(Do(what)).await.unwrap();
-    assert_eq!((near.inner().calls() - before.0).round_trips(), 1, "for the key");
-    assert_eq!((far.inner().calls() - before.1).round_trips(), 1, "for the entry");
+    assert_eq!(told(&near) - before.0, 1, "for the key");
+    assert_eq!(told(&far) - before.1, 1, "for the entry");
     assert_eq!(invalidations(&mut here), [r#"Keys(["key"])"#]);
     assert_eq!(invalidations(&mut there), [r#"Keys(["price:1"])"#]);
     assert_eq!(left(&cache, &["price:1", "key"]).await, ["price:1"]);
@@ -352,7 +365,8 @@ async fn a_mistake_in_one_place_is_an_error_and_everything_else_is_invalidated()
     let error = cache.publish(Do(what)).everywhere().await.unwrap_err();
     assert_eq!((error.kind(), error.operation()), (ErrorKind::Template, Some("publish")));
     let said = error.to_string();
-    assert!(said.contains(r#"refused: pattern "users:[12]""#), "{said}");
+    assert!(said.contains("\nrefused: character classes are not supported"), "{said}");
+    assert!(said.contains("users:[12]"), "{said}");
     assert!(said.contains(r"or `\[` for a bracket"), "what to write instead: {said}");
     assert!(said.contains("the key is empty"), "{said}");
     for done in [r#"done: keys ["a"]"#, r#"done: tags ["t"]"#, r#"done: pattern "p*""#] {

@@ -71,7 +71,7 @@ impl Cache {
     }
 }
 
-fn all_of(mut tags: Vec<String>) -> Result<Invalidation> {
+pub(crate) fn all_of(mut tags: Vec<String>) -> Result<Invalidation> {
     tags.sort_unstable();
     tags.dedup();
     match tags.len() {

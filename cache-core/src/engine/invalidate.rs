@@ -100,17 +100,19 @@ impl Invalidating {
     /// The same with the error of the shared tier.
     pub(super) async fn confirm(mut self) -> Result<()> {
         let Some(order) = &self.0 else { return Ok(()) };
+        let mut telling = None;
         let answer = match order.engine.shared.as_ref().filter(|_| order.shared) {
             Some(store) => {
+                telling = Some(order.engine.telling(order.what.clone()));
                 store.invalidate(&order.what).await.inspect(|()| order.engine.answered())
             }
             None => Ok(()),
         };
-        let Some(Order { engine, what, origin, shared }) = self.0.take() else { return Ok(()) };
+        let Some(Order { engine, what, origin, .. }) = self.0.take() else { return Ok(()) };
         match answer {
             Ok(()) => {
                 engine.invalidate_here(&what, origin);
-                if shared && engine.shared.is_some() {
+                if telling.is_some() {
                     engine.session.recent.remember(what, engine.now());
                 }
                 Ok(())

@@ -169,6 +169,11 @@ impl Engine {
 pub(super) struct Unconfirmed(Vec<Arc<Invalidation>>);
 
 impl Unconfirmed {
+    /// Whether one of them is like this.
+    pub(super) fn any(&self, is: impl Fn(&Invalidation) -> bool) -> bool {
+        self.0.iter().any(|what| is(what))
+    }
+
     /// Whether one of them reaches an entry with this key and these tags.
     pub(super) fn cover<'t>(&self, key: &str, tags: impl Iterator<Item = &'t str>) -> bool {
         if self.0.is_empty() {

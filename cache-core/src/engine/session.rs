@@ -172,18 +172,23 @@ impl Session {
         self.wake.notify_one();
     }
 
-    /// Rules out what the records that came since the last reading match, and returns those.
-    fn learn<'a>(&self, log: &'a [Record]) -> &'a [Record] {
+    /// Rules out what the records that came since the last reading match, and says which these are.
+    fn learn<'a>(&self, log: &'a [Record]) -> Learnt<'a> {
         let mut newest = lock(&self.patterns.newest);
-        let known = newest.and_then(|known| log.iter().position(|record| record.nonce == known));
-        let new = known.map(|at| &log[at + 1..]).unwrap_or_default();
-        new.iter().for_each(|record| self.learn_one(record));
-        if known.is_none() {
+        let learnt = match *newest {
+            None => Learnt::First,
+            Some(known) => match log.iter().position(|record| record.nonce == known) {
+                Some(at) => Learnt::New(&log[at + 1..]),
+                None => Learnt::AnotherLog,
+            },
+        };
+        match learnt {
+            Learnt::New(records) => records.iter().for_each(|record| self.learn_one(record)),
             // Records may have come and gone unseen.
-            self.heard.invalidate_all();
+            Learnt::First | Learnt::AnotherLog => self.heard.invalidate_all(),
         }
         *newest = log.last().map(|record| record.nonce);
-        new
+        learnt
     }
 
     fn learn_one(&self, record: &Record) {
@@ -198,6 +203,17 @@ impl Session {
             Recorded::Opened => self.heard.invalidate_all(),
         }
     }
+}
+
+/// What a reading of the log of patterns has shown.
+#[derive(Clone, Copy)]
+enum Learnt<'a> {
+    /// It is the first one of this session.
+    First,
+    /// The record that was the newest at the last one is gone: everything was invalidated, or much.
+    AnotherLog,
+    /// The records since the last one.
+    New(&'a [Record]),
 }
 
 /// Whether an entry may be served.
@@ -264,8 +280,7 @@ impl Engine {
 
     /// Tells what another process invalidated. News of what this one did comes back as well, and was told.
     fn tell_heard(&self, what: Invalidation) {
-        let lately = Moment::before(self.now(), self.settings.coherence_bound);
-        if !self.session.recent.has(&what, lately) {
+        if self.events.is_heard() && !self.is_echo(&what) {
             self.events
                 .tell(|| Event::Invalidated { what: Arc::new(what), origin: Origin::Elsewhere });
         }
@@ -279,12 +294,17 @@ impl Engine {
         }
         match store.patterns().await {
             Ok(log) => {
-                for record in self.session.learn(&log) {
-                    self.tell_heard(match &record.what {
-                        Recorded::Pattern(pattern) => Invalidation::Pattern(pattern.clone()),
-                        Recorded::AllOf(tags) => Invalidation::AllOf(tags.clone()),
-                        Recorded::Opened => Invalidation::All,
-                    });
+                match self.session.learn(&log) {
+                    // Whoever listens is told of the new session.
+                    Learnt::First => {}
+                    Learnt::AnotherLog => self.tell_heard(Invalidation::All),
+                    Learnt::New(records) => records.iter().for_each(|record| {
+                        self.tell_heard(match &record.what {
+                            Recorded::Pattern(pattern) => Invalidation::Pattern(pattern.clone()),
+                            Recorded::AllOf(tags) => Invalidation::AllOf(tags.clone()),
+                            Recorded::Opened => Invalidation::All,
+                        });
+                    }),
                 }
                 true
             }

@@ -6,7 +6,7 @@ use cache_store::{
     Begin, Begun, Error, ErrorKind, Finish, Invalidation, Life, Nonce, Result, Store,
 };
 
-use super::{Call, fill::dependency_life};
+use super::{Call, fill::dependency_life, recent::Telling};
 use crate::{
     clock::Moment,
     events::{Announcement, Event, Origin},
@@ -28,6 +28,8 @@ pub(crate) struct Writing {
     /// What is heard since then is compared with this.
     heard: Option<Fence>,
     begun: Option<Begun>,
+    /// The shared tier tells what it is told, until the write ends.
+    telling: Option<Telling>,
     origin: Origin,
     finished: bool,
 }
@@ -48,21 +50,24 @@ impl Writing {
             dependency_life: call.dependency_life(),
         };
         let (asked, heard) = (call.engine.now(), call.hearing());
+        let mut telling = None;
         let begun = match call.engine.shared_for(call.site) {
             Some(store) => {
+                telling = Some(call.engine.telling(call.invalidation()));
                 let begun = store.begin(begin).await.inspect(|_| call.engine.answered());
                 begun.map_err(|error| call.engine.count_error(&error)).ok()
             }
             None => None,
         };
         let local = LocalWrite::begin(&call);
-        Self { call, local, asked, heard, begun, origin, finished: false }
+        Self { call, local, asked, heard, begun, telling, origin, finished: false }
     }
 
     /// The same without a shared tier to tell.
     pub(crate) fn begin_in_memory(call: Call, origin: Origin) -> Self {
         let (local, asked) = (LocalWrite::begin(&call), call.engine.now());
-        Self { call, local, asked, heard: None, begun: None, origin, finished: false }
+        let (heard, begun, telling) = (None, None, None);
+        Self { call, local, asked, heard, begun, telling, origin, finished: false }
     }
 
     pub(crate) fn is_shared(&self) -> bool {
@@ -125,13 +130,13 @@ impl Writing {
         };
         let heard = self.heard_of(value);
         let finished = store.finish(finish).await.inspect(|_| self.call.engine.answered());
+        if finished.is_ok() {
+            let engine = &self.call.engine;
+            // Should the shared tier go back to before the write, what it has then is no longer true.
+            engine.session.recent.remember(self.call.invalidation(), engine.now());
+        }
         match finished {
-            Ok(true) => {
-                let engine = &self.call.engine;
-                // Should the shared tier go back to before the write, what it has then is no longer true.
-                engine.session.recent.remember(self.call.invalidation(), engine.now());
-                Shared::Stored { bytes: bytes.len(), heard }
-            }
+            Ok(true) => Shared::Stored { bytes: bytes.len(), heard },
             Ok(false) => unfit.map_or(Shared::Refused, |error| {
                 Shared::Failed(error, Announcement::new(self.origin))
             }),
@@ -224,6 +229,7 @@ impl Drop for Writing {
         let (Some(begun), Ok(runtime)) = (self.begun.take(), self.call.engine.runtime()) else {
             return call.engine.replay(call.invalidation(), told);
         };
+        let telling = self.telling.take();
         runtime.spawn(async move {
             let finish = Finish {
                 key: call.key.text(),
@@ -235,9 +241,13 @@ impl Drop for Writing {
             };
             match store.finish(finish).await {
                 // Again, after the shared tier: a value that was read there in between may be old.
-                Ok(_) => call.engine.forget(call.key.as_ref()),
+                Ok(_) => {
+                    call.engine.session.recent.remember(call.invalidation(), call.engine.now());
+                    call.engine.forget(call.key.as_ref());
+                }
                 Err(_) => call.engine.replay(call.invalidation(), told),
             }
+            drop(telling);
         });
     }
 }

@@ -191,6 +191,11 @@ impl EventSink {
         }
     }
 
+    /// Whether anybody listens.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.listened().is_some()
+    }
+
     pub(super) fn listened(&self) -> Option<&broadcast::Sender<Event>> {
         self.0.get().filter(|sender| sender.receiver_count() > 0)
     }

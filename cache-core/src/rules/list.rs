@@ -10,6 +10,7 @@ use crate::{
     entry::{Entry, FnCache, no_cache},
     events::Origin,
     private::IntoTarget,
+    tags,
 };
 
 /// A list of things to invalidate: what a rule returns (see [`InvalidationRules`](crate::InvalidationRules)).
@@ -122,6 +123,17 @@ impl Invalidations {
         for tag in tags {
             self.named(Ok(Invalidation::Tags(vec![tag.into()])));
         }
+        self
+    }
+
+    /// Every entry that bears all of these tags, as
+    /// [`Cache::invalidate_all_of`](crate::Cache::invalidate_all_of) does.
+    ///
+    /// ```
+    /// let list = larder::Invalidations::new().all_of(["users", "tenant:7"]);
+    /// ```
+    pub fn all_of<G: Into<String>>(mut self, tags: impl IntoIterator<Item = G>) -> Self {
+        self.named(tags::all_of(tags.into_iter().map(Into::into).collect()));
         self
     }
 

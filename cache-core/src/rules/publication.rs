@@ -88,24 +88,19 @@ impl Publication {
         let unconfirmed = answers.iter().filter_map(|answer| answer.as_ref().err()).next();
         // A mistake comes first: trying again helps with the others only, and they are tried again anyway.
         let Some(first) = refused.first().or(unconfirmed) else { return Ok(()) };
-        let mut message = format!("not all that `{name}` invalidates is invalidated");
-        for error in &refused {
-            message.push_str(&format!("; refused: {error}"));
-        }
-        for (what, answer) in asked.iter().zip(&answers) {
-            message.push_str(&match answer {
-                Ok(()) => format!("; done: {what}"),
-                Err(error) => format!("; not confirmed: {what}: {error}"),
-            });
-        }
-        if unconfirmed.is_some() {
-            message.push_str(QUEUED);
-        }
+        let mut lines = vec![format!("not all that `{name}` invalidates is invalidated")];
+        lines.extend(refused.iter().map(|error| format!("refused: {error}")));
+        lines.extend(asked.iter().zip(&answers).map(|(what, answer)| match answer {
+            Ok(()) => format!("done: {what}"),
+            Err(error) => format!("not confirmed: {what}: {error}"),
+        }));
+        lines.extend(unconfirmed.map(|_| QUEUED.to_owned()));
+        let message = lines.join("\n");
         Err(Error::new(first.kind(), message).during("publish").with_source(first.clone()))
     }
 }
 
-const QUEUED: &str = "; what is not confirmed holds in this process, and is queued and repeated until the shared tier \
+const QUEUED: &str = "what is not confirmed holds in this process, and is queued and repeated until the shared tier \
                       confirms it";
 
 fn named(what: &Invalidation) -> String {
