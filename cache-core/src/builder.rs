@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use cache_store::{Result, Store};
+use tokio::runtime::Handle;
 
 use crate::{
     cache::Cache,
@@ -11,6 +12,7 @@ use crate::{
     config::{Backend, CacheConfig},
     engine::{Engine, Settings},
     explicit::IntoTtl,
+    rules::InvalidationRules,
 };
 
 /// Builds a [`Cache`]; what is not said has the defaults of [`CacheConfig`].
@@ -36,6 +38,8 @@ pub struct CacheBuilder {
     max_bytes: Option<u64>,
     clock: Clock,
     store: Option<Arc<dyn Store>>,
+    runtime: Option<Handle>,
+    rules: InvalidationRules,
 }
 
 impl Default for CacheBuilder {
@@ -46,6 +50,8 @@ impl Default for CacheBuilder {
             max_bytes: None,
             clock: Clock::system(),
             store: None,
+            runtime: None,
+            rules: InvalidationRules::new(),
         }
     }
 }
@@ -227,6 +233,42 @@ impl CacheBuilder {
         self
     }
 
+    /// Where background work runs: the connections, the coherence session, the renewal of leases and the repetition of
+    /// invalidations. Default: a thread that Larder owns, which outlives every runtime. With a runtime of your own, all of
+    /// that ends with it; a test whose time is paused wants [`Clock::tokio`] beside it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// use larder::{Cache, Clock};
+    ///
+    /// let here = tokio::runtime::Handle::current();
+    /// let cache = Cache::builder().clock(Clock::tokio()).runtime(here).build().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn runtime(mut self, runtime: Handle) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// What the application's own events invalidate when they are [published](Cache::publish). Adds to rules that were
+    /// given before.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// use larder::{Cache, InvalidationRules, Invalidations};
+    ///
+    /// struct PricesChanged;
+    ///
+    /// let rules = InvalidationRules::new().on::<PricesChanged>(|_| Invalidations::new().tag("price"));
+    /// let cache = Cache::builder().rules(rules).build().await?;
+    /// cache.publish(PricesChanged).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn rules(mut self, rules: InvalidationRules) -> Self {
+        self.rules = self.rules.and(rules);
+        self
+    }
+
     /// The shared tier at this URL: `redis://`, `rediss://`, `unix://`, `redis-sentinel://`, `redis-cluster://`. Feature
     /// `redis`; see the guide on Redis (`larder::docs::redis`).
     ///
@@ -242,13 +284,13 @@ impl CacheBuilder {
         self
     }
 
-    /// A shared tier of your own: a [`Store`], which should pass `cache_store::conformance_tests!` (crate
-    /// `larder-store`). It takes precedence over a URL.
+    /// A shared tier of your own: a [`Store`], which should pass `larder::testing::conformance_tests!` (feature
+    /// `test-util`). It takes precedence over a URL.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
     /// use std::sync::Arc;
-    /// use cache_store::testing::MemoryStore;
+    /// use larder::testing::MemoryStore; // feature `test-util`
     ///
     /// let cache = larder::Cache::builder().shared(Arc::new(MemoryStore::new())).build().await?;
     /// assert!(cache.health().await.shared.is_some());
@@ -280,7 +322,7 @@ impl CacheBuilder {
         let settings = self.settings()?;
         let store = match (self.store.clone(), self.config.shared_url()) {
             (Some(store), _) => Some(store),
-            (None, Some(url)) => Some(connect(&self.config, url).await?),
+            (None, Some(url)) => Some(self.connect(url).await?),
             (None, None) => None,
         };
         Ok(self.finish(settings, store))
@@ -291,7 +333,7 @@ impl CacheBuilder {
         let settings = self.settings()?;
         let store = match (self.store.clone(), self.config.shared_url()) {
             (Some(store), _) => Some(store),
-            (None, Some(url)) => Some(connect_lazily(&self.config, url)?),
+            (None, Some(url)) => Some(self.connect_lazily(url)?),
             (None, None) => None,
         };
         Ok(self.finish(settings, store))
@@ -323,6 +365,8 @@ impl CacheBuilder {
             limits: config.limits(),
             codec: config.codec,
             clock: self.clock.clone(),
+            runtime: self.runtime.clone(),
+            rules: self.rules.clone(),
         }
     }
 
@@ -332,34 +376,39 @@ impl CacheBuilder {
 }
 
 #[cfg(feature = "redis")]
-fn redis_config(config: &CacheConfig, url: &str) -> Result<cache_redis::RedisConfig> {
-    Ok(cache_redis::RedisConfig::new(url)
-        .prefix(config.key_prefix.as_str())
-        .deadline(config.shared_deadline)
-        .runtime(crate::runtime::handle()?.clone()))
-}
+impl CacheBuilder {
+    async fn connect(&self, url: &str) -> Result<Arc<dyn Store>> {
+        let store = cache_redis::RedisStore::connect(self.redis_config(url)?).await?;
+        Ok(store)
+    }
 
-#[cfg(feature = "redis")]
-async fn connect(config: &CacheConfig, url: &str) -> Result<Arc<dyn Store>> {
-    let store = cache_redis::RedisStore::connect(redis_config(config, url)?).await?;
-    Ok(store)
-}
+    fn connect_lazily(&self, url: &str) -> Result<Arc<dyn Store>> {
+        let store = cache_redis::RedisStore::lazy(self.redis_config(url)?)?;
+        Ok(store)
+    }
 
-#[cfg(feature = "redis")]
-fn connect_lazily(config: &CacheConfig, url: &str) -> Result<Arc<dyn Store>> {
-    let store = cache_redis::RedisStore::lazy(redis_config(config, url)?)?;
-    Ok(store)
+    fn redis_config(&self, url: &str) -> Result<cache_redis::RedisConfig> {
+        let runtime = match &self.runtime {
+            Some(runtime) => runtime.clone(),
+            None => crate::runtime::handle()?.clone(),
+        };
+        Ok(cache_redis::RedisConfig::new(url)
+            .prefix(self.config.key_prefix.as_str())
+            .deadline(self.config.shared_deadline)
+            .runtime(runtime))
+    }
 }
 
 #[cfg(not(feature = "redis"))]
-async fn connect(config: &CacheConfig, url: &str) -> Result<Arc<dyn Store>> {
-    connect_lazily(config, url)
-}
+impl CacheBuilder {
+    async fn connect(&self, url: &str) -> Result<Arc<dyn Store>> {
+        self.connect_lazily(url)
+    }
 
-#[cfg(not(feature = "redis"))]
-fn connect_lazily(_: &CacheConfig, _: &str) -> Result<Arc<dyn Store>> {
-    Err(cache_store::Error::new(
-        cache_store::ErrorKind::Config,
-        "a Redis URL is set, but the crate was built without it; add the feature `redis` to `larder`",
-    ))
+    fn connect_lazily(&self, _: &str) -> Result<Arc<dyn Store>> {
+        Err(cache_store::Error::new(
+            cache_store::ErrorKind::Config,
+            "a Redis URL is set, but the crate was built without it; add the feature `redis` to `larder`",
+        ))
+    }
 }

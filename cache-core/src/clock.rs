@@ -29,6 +29,8 @@ pub struct Clock(Source);
 enum Source {
     /// Time since the origin that all system clocks of this process share, so that their moments compare.
     System(Instant),
+    /// The same of tokio's clock.
+    Tokio(tokio::time::Instant),
     Manual(Arc<AtomicU64>),
 }
 
@@ -46,6 +48,19 @@ impl Clock {
     #[must_use]
     pub fn system() -> Self {
         Self(Source::System(*ORIGIN))
+    }
+
+    /// Tokio's clock: inside a runtime whose time is [paused](https://docs.rs/tokio/latest/tokio/time/fn.pause.html) it
+    /// moves with that time, elsewhere it is the machine's.
+    ///
+    /// ```
+    /// let clock = larder::Clock::tokio();
+    /// # drop(clock);
+    /// ```
+    #[must_use]
+    pub fn tokio() -> Self {
+        // Time that is paused may stand before the origin of the machine's.
+        Self(Source::Tokio(tokio::time::Instant::now()))
     }
 
     /// A clock that stands still until its [`ManualClock`] is advanced.
@@ -66,6 +81,9 @@ impl Clock {
     pub(crate) fn now(&self) -> Moment {
         match &self.0 {
             Source::System(origin) => Moment(nanos(origin.elapsed())),
+            Source::Tokio(origin) => {
+                Moment(nanos(tokio::time::Instant::now().saturating_duration_since(*origin)))
+            }
             Source::Manual(hand) => Moment(hand.load(Ordering::Acquire)),
         }
     }
@@ -128,7 +146,7 @@ impl ManualClock {
 }
 
 /// A point in time: nanoseconds since the clock's origin. Moments of two manual clocks do not compare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Moment(u64);
 
 impl Moment {
@@ -137,9 +155,34 @@ impl Moment {
         Self(self.0.saturating_add(nanos(later)))
     }
 
+    /// The moment `earlier` than `now`; the beginning of time if that does not fit.
+    pub(crate) fn before(now: Self, earlier: Duration) -> Self {
+        Self(now.0.saturating_sub(nanos(earlier)))
+    }
+
     /// How long it is until `then`; zero if that has passed.
     pub(crate) fn until(self, then: Self) -> Duration {
         Duration::from_nanos(then.0.saturating_sub(self.0))
+    }
+}
+
+/// A moment that threads share. It begins in the past of every clock.
+#[derive(Debug, Default)]
+pub(crate) struct AtomicMoment(AtomicU64);
+
+impl AtomicMoment {
+    #[inline]
+    pub(crate) fn get(&self) -> Moment {
+        Moment(self.0.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set(&self, moment: Moment) {
+        self.0.store(moment.0, Ordering::Release);
+    }
+
+    /// Back into the past.
+    pub(crate) fn reset(&self) {
+        self.0.store(0, Ordering::Release);
     }
 }
 

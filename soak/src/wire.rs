@@ -111,6 +111,8 @@ pub(crate) enum How {
     Keys,
     Tag,
     ValueTag,
+    /// What bears two tags together.
+    AllOf,
     Pattern,
     Function,
     Everything,

@@ -10,7 +10,7 @@ use crate::{
     fence::{Fence, Stamp},
     flight::{Join, Landing, Leader, Waiter},
     key::{Key, Types},
-    memory::MemoryEntry,
+    memory::{MemoryEntry, Proof},
     private::{Layer, Site},
     runtime,
     stats::Counter,
@@ -186,6 +186,17 @@ impl Call {
         untouched_here && loaded.for_arrivals_until.is_none_or(|until| self.arrived <= until)
     }
 
+    /// The fence, against what is heard, of what this call is about to ask for; `None` when nothing is heard, or memory
+    /// keeps nothing of it.
+    pub(super) fn hearing(&self) -> Option<Fence> {
+        if self.site.layer.memory() { self.engine.hearing(&self.tags) } else { None }
+    }
+
+    /// What vouches for an entry in memory that the shared tier was asked about at `asked`.
+    pub(super) fn proof(&self, asked: Moment, heard: Option<Fence>) -> Proof {
+        Proof { until: asked.plus(self.engine.settings.coherence_bound), heard }
+    }
+
     /// Until when callers may arrive and be given what the shared tier was asked about at `asked`.
     pub(super) fn for_arrivals_until(&self, asked: Moment) -> Moment {
         match self.site.layer {
@@ -227,8 +238,12 @@ impl Call {
         value: &Stored,
         fence: &Fence,
         expires: Option<Moment>,
+        proof: Option<Proof>,
         encoded: Option<usize>,
     ) -> MemoryEntry {
+        // Nothing is kept beyond the time after which nobody vouches for it.
+        let end = proof.as_ref().filter(|proof| proof.heard.is_none()).map(|proof| proof.until);
+        let expires = expires.into_iter().chain(end).min();
         MemoryEntry {
             value: value.clone(),
             expires,
@@ -238,6 +253,7 @@ impl Call {
             alone: self.engine.shared.is_some() && !self.site.layer.shared(),
             types: self.key.types().clone(),
             fence: fence.clone(),
+            proof,
         }
     }
 

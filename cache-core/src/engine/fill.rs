@@ -11,6 +11,7 @@ use crate::{
     envelope::{self, EnvelopeWriter, Header},
     fence::Fence,
     flight::Leader,
+    memory::Proof,
     private::BY_HAND,
     runtime,
     stats::Counter,
@@ -36,6 +37,8 @@ pub(crate) enum Remote {
 pub(crate) struct Captured {
     /// When the shared tier was asked for all this.
     pub(crate) asked: Moment,
+    /// What was heard from the shared tier since then is compared with this.
+    pub(crate) heard: Option<Fence>,
     pub(crate) nonce: Nonce,
     pub(crate) pattern_nonce: Nonce,
     pub(crate) tag_nonces: Vec<Nonce>,
@@ -134,14 +137,6 @@ impl Run {
         Loaded { value, fence: Arc::new(fence), for_arrivals_until }
     }
 
-    /// Memory keeps nothing of a load beyond this while there are other processes.
-    ///
-    /// Counted from what was asked *before* the body: storing confirms only the key, so a tag or a pattern may have been
-    /// invalidated elsewhere at any time since.
-    fn bounded(&self) -> Moment {
-        self.asked.plus(self.call.engine.settings.coherence_bound)
-    }
-
     async fn store(&mut self, loaded: &Loaded, life: Option<Duration>, learned: &[String]) {
         let engine = Arc::clone(&self.call.engine);
         let superseded = self.leader.as_ref().is_some_and(Leader::is_superseded);
@@ -150,26 +145,27 @@ impl Run {
             return;
         }
         let expires = life.map(|life| engine.now().plus(life));
-        let bounded = Some(expires.map_or(self.bounded(), |end| end.min(self.bounded())));
+        let unconfirmed = Some(self.call.proof(self.asked, None));
         match &self.remote {
             Remote::Unasked if engine.shared_for(self.call.site).is_none() => {
-                self.remember(loaded, expires, None);
+                self.remember(loaded, expires, None, None);
             }
-            Remote::Unasked | Remote::Away => self.remember(loaded, bounded, None),
+            Remote::Unasked | Remote::Away => self.remember(loaded, expires, unconfirmed, None),
             Remote::Writing => {}
             Remote::Captured(captured) => {
                 match self.fill(captured, &loaded.value, life, learned).await {
-                    Ok(Filled::Stored(bytes)) => {
+                    Ok(Filled::Stored { bytes, heard }) => {
                         engine.counters.count(Counter::Fills);
-                        self.remember(loaded, bounded, Some(bytes));
+                        let proof = Some(self.call.proof(self.asked, heard));
+                        self.remember(loaded, expires, proof, Some(bytes));
                         // Storing has ended the lease.
                         self.remote = Remote::Unasked;
                     }
                     Ok(Filled::Fenced) => engine.counters.count(Counter::FillsFenced),
-                    Ok(Filled::Unfit) => self.remember(loaded, bounded, None),
+                    Ok(Filled::Unfit) => self.remember(loaded, expires, unconfirmed, None),
                     Err(error) => {
                         engine.count_error(&error);
-                        self.remember(loaded, bounded, None);
+                        self.remember(loaded, expires, unconfirmed, None);
                     }
                 }
             }
@@ -208,22 +204,34 @@ impl Run {
             key: self.call.key.text(),
             nonce,
             value: &bytes,
+            tags: &tags,
             life: life.map_or(Life::Forever, Life::For),
             token: captured.lease.map(|lease| lease.token),
             dependency_life,
         };
+        // FILL compares the key's nonce: what was heard of the key before it is sent, and may be the making of that very
+        // nonce, no longer counts. Tags it does not compare: what was heard of them since the capture counts.
+        let session = &self.call.engine.session;
+        let heard = captured.heard.clone().map(|heard| session.with_tags(heard, learned));
+        let heard = heard.map(|heard| session.confirming(heard));
         let stored = store.fill(fill).await?;
         self.call.engine.answered();
-        Ok(if stored { Filled::Stored(bytes.len()) } else { Filled::Fenced })
+        Ok(if stored { Filled::Stored { bytes: bytes.len(), heard } } else { Filled::Fenced })
     }
 
     /// Keeps the value in memory until it expires.
-    fn remember(&self, loaded: &Loaded, expires: Option<Moment>, encoded: Option<usize>) {
+    fn remember(
+        &self,
+        loaded: &Loaded,
+        expires: Option<Moment>,
+        proof: Option<Proof>,
+        encoded: Option<usize>,
+    ) {
         let Call { engine, key, site, .. } = &self.call;
-        if !site.layer.memory() || expires.is_some_and(|end| end <= engine.now()) {
+        let entry = self.call.memory_entry(&loaded.value, &loaded.fence, expires, proof, encoded);
+        if !site.layer.memory() || entry.expires.is_some_and(|end| end <= engine.now()) {
             return;
         }
-        let entry = self.call.memory_entry(&loaded.value, &loaded.fence, expires, encoded);
         let kept = engine.keep_in_memory(key, entry);
         // What the shared tier stored, or refused to, is counted already.
         if encoded.is_none() {
@@ -238,7 +246,7 @@ impl Run {
         };
         let store = self.call.engine.shared.clone()?;
         let key = self.call.key.clone();
-        let task = runtime::handle().ok()?.spawn(async move {
+        let task = self.call.engine.runtime().ok()?.spawn(async move {
             loop {
                 tokio::time::sleep(lease.life / 3).await;
                 if let Ok(false) = store.renew(key.text(), nonce, lease).await {
@@ -255,7 +263,7 @@ impl Run {
             return;
         };
         let key = self.call.key.clone();
-        if let Ok(runtime) = runtime::handle() {
+        if let Ok(runtime) = self.call.engine.runtime() {
             runtime.spawn(async move {
                 // Should this fail, the lease ends by itself.
                 let _ = store.release(key.text(), captured.nonce, lease.token).await;
@@ -277,7 +285,11 @@ impl Drop for Run {
 }
 
 enum Filled {
-    Stored(usize),
+    Stored {
+        bytes: usize,
+        /// What is heard since is compared with this.
+        heard: Option<Fence>,
+    },
     /// Something was invalidated meanwhile, or the lease was lost.
     Fenced,
     /// Too large, or it does not encode.

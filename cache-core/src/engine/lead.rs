@@ -9,6 +9,7 @@ use super::{
     Call, Entered, Landed, Loaded, Run,
     call::{FlightKey, after},
     fill::{Captured, Remote},
+    replay::Unconfirmed,
     validity::{Candidate, Verdict},
 };
 use crate::{clock::Moment, fence::Fence, flight::Leader, stats::Counter, value::Stored};
@@ -54,11 +55,15 @@ impl Call {
     pub(super) fn filled_meanwhile(&self) -> Option<Loaded> {
         let entry = self.in_memory()?;
         self.engine.count_hit(Counter::HitsMemory, &entry.value);
+        let live_until = self.engine.session.live_until();
         // The entry's fence and not the flight's: it knows the tags that were learned from the value.
         Some(Loaded {
             value: entry.value.clone(),
             fence: Arc::new(entry.fence.clone()),
-            for_arrivals_until: entry.expires,
+            for_arrivals_until: entry.proof.as_ref().map(|proof| match proof.heard {
+                Some(_) => proof.until.max(live_until),
+                None => proof.until,
+            }),
         })
     }
 
@@ -128,7 +133,7 @@ impl Call {
         fence: &Arc<Fence>,
         life: bool,
     ) -> Result<(Found, Option<Life>)> {
-        let (sent, unconfirmed) = (self.engine.now(), self.engine.unconfirmed());
+        let asked = self.asked();
         let query = Query { key: self.key.text(), tags: &self.tags, pattern: true, life };
         let reading = store.read(query).await?;
         self.engine.answered();
@@ -144,9 +149,9 @@ impl Call {
             patterns: None,
             tags: &self.tags,
             tag_nonces: &reading.tag_nonces,
-            unconfirmed: &unconfirmed,
+            unconfirmed: &asked.unconfirmed,
         };
-        let found = self.judge(store, fence, candidate, reading.life, sent).await?;
+        let found = self.judge(store, fence, candidate, reading.life, &asked).await?;
         Ok((found, reading.life))
     }
 
@@ -156,19 +161,19 @@ impl Call {
         fence: &Arc<Fence>,
         candidate: Candidate<'_>,
         life: Option<Life>,
-        sent: Moment,
+        asked: &Asked,
     ) -> Result<Found> {
         match self.validate(store, candidate).await? {
             Verdict::Refused(head) => Ok(Found::Refused(head)),
             Verdict::Valid { value, tags, encoded } => {
-                let fence = self.promote(fence, &value, &tags, encoded, life, sent);
-                let for_arrivals_until = Some(self.for_arrivals_until(sent));
+                let fence = self.promote(fence, &value, &tags, encoded, life, asked);
+                let for_arrivals_until = Some(self.for_arrivals_until(asked.at));
                 Ok(Found::Valid(Loaded { value, fence, for_arrivals_until }))
             }
         }
     }
 
-    /// Keeps a value of the shared tier in memory, for no longer than invalidations elsewhere may go unnoticed.
+    /// Keeps a value of the shared tier in memory, for as long as it lives there.
     fn promote(
         &self,
         fence: &Arc<Fence>,
@@ -176,21 +181,31 @@ impl Call {
         tags: &[String],
         encoded: usize,
         life: Option<Life>,
-        sent: Moment,
+        asked: &Asked,
     ) -> Arc<Fence> {
         let fence = Arc::new(Fence::clone(fence).with_tags(&self.engine.fences, tags));
-        let bound = self.engine.settings.coherence_bound;
-        let life = match life {
-            Some(Life::For(left)) => left.min(bound),
-            Some(Life::Forever) => bound,
+        let expires = match life {
+            Some(Life::For(left)) => Some(asked.at.plus(left)),
+            Some(Life::Forever) => None,
             None => return fence,
         };
         if self.site.layer.memory() {
-            let expires = Some(sent.plus(life));
-            let entry = self.memory_entry(value, &fence, expires, Some(encoded));
+            let heard = asked.heard.clone();
+            let heard = heard.map(|heard| self.engine.session.with_tags(heard, tags));
+            let proof = Some(self.proof(asked.at, heard));
+            let entry = self.memory_entry(value, &fence, expires, proof, Some(encoded));
             self.engine.keep_in_memory(&self.key, entry);
         }
         fence
+    }
+
+    /// What has to be noted before the shared tier is asked anything.
+    pub(super) fn asked(&self) -> Asked {
+        Asked {
+            at: self.engine.now(),
+            heard: self.hearing(),
+            unconfirmed: self.engine.unconfirmed(),
+        }
     }
 
     /// The second round trip: captures the nonces that the entry will carry, and the lease.
@@ -201,14 +216,14 @@ impl Call {
         refused: &[u8],
         patience: Option<Instant>,
     ) -> Result<Claimed> {
-        let (sent, unconfirmed) = (self.engine.now(), self.engine.unconfirmed());
+        let asked = self.asked();
         let lease = self.lease(patience)?;
         let claim = Claim {
             key: self.key.text(),
             tags: &self.tags,
             lease,
             refused,
-            known: None,
+            known: self.engine.session.newest_pattern(),
             tag_log: self.site.learns,
             dependency_life: self.dependency_life(),
         };
@@ -218,7 +233,8 @@ impl Call {
         };
         match claimed.outcome {
             ClaimOutcome::Load(nonce) => Ok(Claimed::Load(Captured {
-                asked: sent,
+                asked: asked.at,
+                heard: asked.heard,
                 nonce,
                 pattern_nonce: newest,
                 tag_nonces: claimed.tag_nonces,
@@ -241,9 +257,9 @@ impl Call {
                     patterns: Some(&claimed.patterns),
                     tags: &self.tags,
                     tag_nonces: &nonces,
-                    unconfirmed: &unconfirmed,
+                    unconfirmed: &asked.unconfirmed,
                 };
-                self.judge(store, fence, candidate, Some(life), sent).await.map(Claimed::Found)
+                self.judge(store, fence, candidate, Some(life), &asked).await.map(Claimed::Found)
             }
         }
     }
@@ -257,6 +273,14 @@ impl Call {
             _ => Ok(None),
         }
     }
+}
+
+/// What was known before the shared tier was asked.
+pub(super) struct Asked {
+    pub(super) at: Moment,
+    /// What is heard from then on is compared with this.
+    pub(super) heard: Option<Fence>,
+    pub(super) unconfirmed: Unconfirmed,
 }
 
 enum Answer {

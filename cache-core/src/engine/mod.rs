@@ -8,7 +8,11 @@ mod explicit;
 mod fill;
 mod invalidate;
 mod lead;
+mod orders;
+mod recent;
 mod replay;
+mod session;
+mod tagged;
 mod validity;
 mod write;
 
@@ -21,13 +25,19 @@ use std::{
     time::Duration,
 };
 
-use cache_store::{Error, ErrorKind, Status, Store};
+use cache_store::{Error, ErrorKind, Result, Status, Store};
+use tokio::runtime::Handle;
 
-use self::{call::FlightKey, replay::Replay};
+use self::{
+    call::FlightKey,
+    replay::Replay,
+    session::{Session, Vouched},
+};
 pub(crate) use self::{
     call::{Call, Entered, Landed, Loaded},
     fill::{Keep, Run},
     invalidate::{Invalidating, Order},
+    orders::invalidate_all,
     write::{Writing, Written},
 };
 use crate::{
@@ -40,6 +50,8 @@ use crate::{
     key::{Key, KeyRef},
     memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
     private::{BY_HAND, Site},
+    rules::InvalidationRules,
+    runtime,
     stats::{Counter, Counters, Stats},
     value::Stored,
 };
@@ -55,6 +67,10 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) codec: Codec,
     pub(crate) clock: Clock,
+    /// Where background work runs; `None` for the thread `larder`.
+    pub(crate) runtime: Option<Handle>,
+    /// What an application's own events invalidate.
+    pub(crate) rules: InvalidationRules,
 }
 
 /// One cache: its tiers, and what it knows about loads and invalidations.
@@ -64,6 +80,7 @@ pub(crate) struct Engine {
     pub(crate) fences: Fences,
     pub(crate) flights: Flights<FlightKey, Arc<Fence>, Landed>,
     pub(crate) shared: Option<Arc<dyn Store>>,
+    pub(crate) session: Session,
     pub(crate) counters: Arc<Counters>,
     pub(crate) events: Arc<EventSink>,
     replay: Replay,
@@ -93,6 +110,7 @@ impl Engine {
             fences: Fences::new(),
             flights: Flights::new(),
             shared,
+            session: Session::new(),
             counters,
             events,
             replay: Replay::default(),
@@ -109,7 +127,12 @@ impl Engine {
     /// What memory holds under the key for this function, if that is still valid.
     pub(crate) fn memory_hit(&self, key: KeyRef<'_>, site: &Site) -> Option<Arc<MemoryEntry>> {
         let entry = self.memory.get(key)?;
-        if !self.fences.is_live_by(|| key.text(), &entry.fence) {
+        let vouched = if self.fences.is_live_by(|| key.text(), &entry.fence) {
+            self.session.vouches_for(&entry, key, || self.now())
+        } else {
+            Vouched::Never
+        };
+        if vouched == Vouched::Never {
             self.memory.remove_if(key, &entry);
             return None;
         }
@@ -118,17 +141,42 @@ impl Engine {
             && entry.types.as_deref().unwrap_or_default() == key.types()
             && !(entry.alone && site.layer.shared());
         let wanted = entry.value.is_some() || site.negative_ttl.is_some();
-        (ours && wanted).then_some(entry)
+        (ours && wanted && vouched == Vouched::Yes).then_some(entry)
     }
 
-    /// Keeps a value in memory unless something it depends on was invalidated since its fence was made.
+    /// Keeps a value in memory unless something it depends on was invalidated since its fences were made.
     pub(crate) fn keep_in_memory(&self, key: &Key, entry: MemoryEntry) -> bool {
         let entry = Arc::new(entry);
         drops::after(|| {
+            let mut kept = false;
             self.fences.admit(key.hash(), key.text(), &entry.fence, || {
-                self.memory.insert(key.clone(), Arc::clone(&entry));
-            })
+                kept = self.insert_unless_heard(key, &entry);
+            });
+            kept
         })
+    }
+
+    /// Inserts unless something that was heard from the shared tier rules the entry out; then nothing stays under the key,
+    /// for what was there before is no longer what the shared tier has.
+    pub(super) fn insert_unless_heard(&self, key: &Key, entry: &Arc<MemoryEntry>) -> bool {
+        let insert = || self.memory.insert(key.clone(), Arc::clone(entry));
+        let Some(heard) = entry.proof.as_ref().and_then(|proof| proof.heard.as_ref()) else {
+            insert();
+            return true;
+        };
+        let kept = self.session.admit(key.hash(), key.text(), heard, insert);
+        if !kept {
+            self.memory.remove(key.as_ref());
+        }
+        kept
+    }
+
+    /// Where background work runs.
+    pub(crate) fn runtime(&self) -> Result<&Handle> {
+        match &self.settings.runtime {
+            Some(runtime) => Ok(runtime),
+            None => runtime::handle(),
+        }
     }
 
     /// The shared tier answered.
@@ -178,7 +226,13 @@ impl Engine {
 
     pub(crate) fn stats(&self) -> Stats {
         drops::after(|| self.memory.run_pending());
-        self.counters.snapshot(self.memory.len(), self.memory.weighted_size())
+        let coherence = self.session.coherence();
+        Stats {
+            lag: coherence.lag,
+            lag_max: coherence.lag_max,
+            without_session: coherence.without_session,
+            ..self.counters.snapshot(self.memory.len(), self.memory.weighted_size())
+        }
     }
 }
 

@@ -18,6 +18,13 @@ pub(crate) fn after<R>(step: impl FnOnce() -> R) -> R {
     step()
 }
 
+/// Runs `step`, which takes locks, and hands over the values that went meanwhile, to be dropped elsewhere.
+pub(crate) fn hand_over<R>(step: impl FnOnce() -> R) -> (R, Vec<Stored>) {
+    let _inside = Inside::enter();
+    let done = step();
+    (done, LATER.take())
+}
+
 /// Drops the value now, or when the calling thread is out of [`after`].
 pub(super) fn one(value: Stored) {
     // A thread that ends has left its locks.

@@ -25,13 +25,28 @@ pub(crate) struct MemoryEntry {
     pub(crate) alone: bool,
     /// The types that its key names.
     pub(crate) types: Types,
+    /// What this process's own invalidations are compared with.
     pub(crate) fence: Fence,
+    /// What vouches for it where other processes may invalidate it; `None` where none can.
+    pub(crate) proof: Option<Proof>,
+}
+
+/// How far an entry can be relied on that other processes may invalidate.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    /// The coherence bound after the shared tier was asked: until then it needs no further proof.
+    pub(crate) until: Moment,
+    /// What is heard from the shared tier is compared with this, and beyond `until` it is served only while hearing is
+    /// reliable. `None` when nothing is heard: then `until` is the end.
+    pub(crate) heard: Option<Fence>,
 }
 
 impl MemoryEntry {
-    /// The same entry, ruled out by other things.
+    /// The same entry of this process alone, ruled out by other things.
     pub(crate) fn with_fence(&self, fence: Fence) -> Self {
-        Self { value: self.value.clone(), types: self.types.clone(), fence, ..*self }
+        let Self { expires, weight, version, rules, alone, .. } = *self;
+        let (value, types) = (self.value.clone(), self.types.clone());
+        Self { value, expires, weight, version, rules, alone, types, fence, proof: None }
     }
 
     /// Whether its time to live is over.

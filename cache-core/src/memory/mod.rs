@@ -20,7 +20,7 @@ use moka::notification::RemovalCause;
 use crate::clock::Clock;
 use crate::key::{Key, KeyHasher, KeyRef};
 
-pub(crate) use entry::MemoryEntry;
+pub(crate) use entry::{MemoryEntry, Proof};
 
 /// How large the tier may grow, and what it tells.
 pub(crate) struct MemoryConfig {
@@ -121,6 +121,15 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
             self.entries.invalidate(&key);
         }
         same
+    }
+
+    /// Visits every entry whose time to live is not over. Others may come and go meanwhile.
+    pub(crate) fn each(&self, mut visit: impl FnMut(&str, &MemoryEntry)) {
+        for (key, entry) in &self.entries {
+            if !entry.is_expired(&self.clock) {
+                visit(key.text(), &entry);
+            }
+        }
     }
 
     /// The number of entries, as of the last housekeeping; those that expired may still count.

@@ -49,6 +49,7 @@ fn entry(value: u64, expires: Option<Moment>, weight: u32) -> Arc<MemoryEntry> {
         alone: false,
         types: None,
         fence,
+        proof: None,
     })
 }
 
@@ -206,6 +207,7 @@ fn a_value_is_never_copied() {
         alone: false,
         types: None,
         fence,
+        proof: None,
     });
     tier.insert(key("a"), Arc::clone(&stored));
     let hit = tier.get(key("a").as_ref()).unwrap();
@@ -229,6 +231,7 @@ fn an_absence_is_a_hit() {
             alone: false,
             types: None,
             fence,
+            proof: None,
         }),
     );
     assert!(tier.get(key("a").as_ref()).is_some_and(|hit| hit.value.is_none()));

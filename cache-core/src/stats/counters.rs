@@ -37,10 +37,11 @@ pub(crate) enum Counter {
     ReplayQueued,
     ReplayDone,
     ReplayDropped,
+    EpochBumps,
 }
 
 const HOT: usize = Counter::Bypassed as usize + 1;
-const COLD: usize = Counter::ReplayDropped as usize + 1 - HOT;
+const COLD: usize = Counter::EpochBumps as usize + 1 - HOT;
 
 /// Two cache lines, because processors fetch them in pairs.
 #[derive(Debug, Default)]
@@ -130,8 +131,10 @@ impl Counters {
             replay_queued: self.get(Counter::ReplayQueued),
             replay_done: self.get(Counter::ReplayDone),
             replay_dropped: self.get(Counter::ReplayDropped),
+            epoch_bumps: self.get(Counter::EpochBumps),
             entries,
             weighted_size,
+            ..Stats::default()
         }
     }
 }

@@ -66,6 +66,17 @@ pub struct Stats {
     pub replay_done: u64,
     /// Queued invalidations that were given up.
     pub replay_dropped: u64,
+    /// How often news of other processes may have been missed, so that everything in memory that depends on it was given
+    /// up: at the start of the session, and at each loss of it.
+    pub epoch_bumps: u64,
+    /// How late news of other processes' invalidations comes at most, as measured by the last heartbeat: what was invalidated
+    /// before it was sent had been heard of when it was answered.
+    pub lag: Duration,
+    /// The greatest of those measurements.
+    pub lag_max: Duration,
+    /// The time, after the first session began, in which news was not reliable, so that memory served entries only for
+    /// the coherence bound; as far as it is over.
+    pub without_session: Duration,
     /// Entries in the memory tier now.
     pub entries: u64,
     /// The weight of those entries: bytes with [`max_bytes`](crate::CacheBuilder::max_bytes), otherwise their number.
@@ -116,7 +127,7 @@ impl Stats {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    fn rows(&self) -> [(&'static str, u64); 21] {
+    fn rows(&self) -> [(&'static str, u64); 22] {
         [
             ("hits, memory", self.hits_memory),
             ("hits, shared", self.hits_shared),
@@ -138,6 +149,7 @@ impl Stats {
             ("replay, queued", self.replay_queued),
             ("replay, done", self.replay_done),
             ("replay, dropped", self.replay_dropped),
+            ("epoch bumps", self.epoch_bumps),
             ("weighted size", self.weighted_size),
         ]
     }
@@ -150,6 +162,10 @@ impl fmt::Display for Stats {
         writeln!(f, "{:<16}{:>14}  {:?} each", "loads", self.loads, self.mean_load_time())?;
         for (name, number) in self.rows().into_iter().filter(|(_, number)| *number > 0) {
             writeln!(f, "{name:<16}{number:>14}")?;
+        }
+        if self.lag_max > Duration::ZERO {
+            writeln!(f, "{:<16}{:>14?}  {:?} at most", "lag", self.lag, self.lag_max)?;
+            writeln!(f, "{:<16}{:>14?}", "without session", self.without_session)?;
         }
         write!(f, "{:<16}{:>14}", "entries", self.entries)
     }

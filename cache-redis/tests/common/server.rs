@@ -115,6 +115,11 @@ impl Server {
         count.split(',').next().and_then(|count| count.parse().ok()).unwrap_or(0)
     }
 
+    /// A cluster's name for this node.
+    pub fn id(&self) -> String {
+        self.ask(&["CLUSTER", "MYID"])
+    }
+
     fn answers(&mut self) -> bool {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
@@ -140,20 +145,26 @@ impl Drop for Server {
 /// Three masters that share the slots.
 pub struct Cluster {
     pub nodes: Vec<Server>,
+    /// One for each of the masters, in their order, or none.
+    pub replicas: Vec<Server>,
 }
+
+/// For a node of a cluster.
+const NODE: [&str; 8] = [
+    "--cluster-enabled",
+    "yes",
+    "--cluster-node-timeout",
+    "2000",
+    "--cluster-require-full-coverage",
+    "no",
+    "--repl-diskless-sync-delay",
+    "0",
+];
 
 impl Cluster {
     /// A cluster that answers.
     pub fn start() -> Self {
-        let arguments = [
-            "--cluster-enabled",
-            "yes",
-            "--cluster-node-timeout",
-            "2000",
-            "--cluster-require-full-coverage",
-            "no",
-        ];
-        Self::of((0..3).map(|_| Server::start(&arguments)).collect())
+        Self::of((0..3).map(|_| Server::start(&NODE)).collect())
     }
 
     /// Makes a cluster of empty nodes: the first three share the slots, the others wait for what they are told.
@@ -169,17 +180,103 @@ impl Cluster {
             let (port, bus) = (other.port.to_string(), (other.port + 10_000).to_string());
             assert_eq!(nodes[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]), "OK");
         }
-        let cluster = Self { nodes };
-        let known = format!("cluster_known_nodes:{}", cluster.nodes.len());
+        let cluster = Self { nodes, replicas: Vec::new() };
+        cluster.wait_for(cluster.nodes.len());
+        cluster
+    }
+
+    /// A cluster in which each master has a replica that is in step with it.
+    pub fn start_with_replicas() -> Self {
+        let mut cluster = Self::start();
+        for i in 0..3 {
+            let replica = cluster.join();
+            let master = cluster.nodes[i].id();
+            assert_eq!(replica.ask(&["CLUSTER", "REPLICATE", &master]), "OK");
+            cluster.replicas.push(replica);
+        }
+        cluster.wait_for(6);
+        wait_until("the replicas are in step, and all know whose they are", || {
+            let in_step = |replica: &Server| {
+                replica.ask(&["INFO", "replication"]).contains("master_link_status:up")
+            };
+            let knows =
+                |node: &Server| node.ask(&["CLUSTER", "NODES"]).matches("slave").count() == 3;
+            cluster.replicas.iter().all(in_step) && cluster.all().all(knows)
+        });
+        cluster
+    }
+
+    /// One more node, without slots, that everybody knows.
+    pub fn join(&self) -> Server {
+        let node = Server::start(&NODE);
+        let (port, bus) =
+            (self.nodes[0].port.to_string(), (self.nodes[0].port + 10_000).to_string());
+        assert_eq!(node.ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]), "OK");
+        let id = node.id();
+        wait_until("everybody knows the new node, and it everybody", || {
+            self.all().all(|other| {
+                other.ask(&["CLUSTER", "NODES"]).contains(&id)
+                    && node.ask(&["CLUSTER", "NODES"]).contains(&other.id())
+            })
+        });
+        node
+    }
+
+    /// All nodes, whatever they are just now.
+    pub fn all(&self) -> impl Iterator<Item = &Server> {
+        self.nodes.iter().chain(&self.replicas)
+    }
+
+    fn wait_for(&self, known: usize) {
         wait_until("the cluster is complete", || {
-            cluster.nodes.iter().all(|node| {
+            self.all().all(|node| {
                 let info = node.ask(&["CLUSTER", "INFO"]);
                 info.contains("cluster_state:ok")
-                    && info.contains(&known)
+                    && info.contains(&format!("cluster_known_nodes:{known}\r"))
                     && info.contains("cluster_slots_assigned:16384")
             })
         });
-        cluster
+    }
+
+    /// The slot of a key.
+    pub fn slot(&self, key: &str) -> String {
+        self.nodes[0].ask(&["CLUSTER", "KEYSLOT", key])
+    }
+
+    /// Moves a slot with its keys, one key after the other.
+    pub fn migrate(&self, slot: &str, from: &Server, to: &Server) {
+        self.open_slot(slot, from, to);
+        Self::move_keys(slot, from, to);
+        self.hand_over(slot, from, to);
+    }
+
+    /// The first step: from now on keys may be on either side.
+    pub fn open_slot(&self, slot: &str, from: &Server, to: &Server) {
+        assert_eq!(to.ask(&["CLUSTER", "SETSLOT", slot, "IMPORTING", &from.id()]), "OK");
+        assert_eq!(from.ask(&["CLUSTER", "SETSLOT", slot, "MIGRATING", &to.id()]), "OK");
+    }
+
+    /// The second step: all keys of the slot change sides.
+    pub fn move_keys(slot: &str, from: &Server, to: &Server) {
+        loop {
+            let keys = from.ask(&["CLUSTER", "GETKEYSINSLOT", slot, "1"]);
+            if keys.is_empty() {
+                return;
+            }
+            let moved =
+                from.ask(&["MIGRATE", "127.0.0.1", &to.port.to_string(), &keys, "0", "5000"]);
+            assert!(moved == "OK" || moved == "NOKEY", "{moved}");
+        }
+    }
+
+    /// The third step: the slot has another owner, who is told first.
+    pub fn hand_over(&self, slot: &str, from: &Server, to: &Server) {
+        let id = to.id();
+        for node in [to, from].into_iter().chain(self.all()) {
+            let told = node.ask(&["CLUSTER", "SETSLOT", slot, "NODE", &id]);
+            // Replicas learn it from their masters.
+            assert!(told == "OK" || told.contains("only with masters"), "{told}");
+        }
     }
 
     /// `redis-cluster://` with all nodes.
@@ -191,7 +288,7 @@ impl Cluster {
     /// The node that owns a key's slot.
     pub fn owner(&self, key: &str) -> &Server {
         let owns = |node: &&Server| !node.ask(&["EXISTS", key]).starts_with("-MOVED");
-        self.nodes.iter().find(owns).expect("an owner")
+        self.all().find(owns).expect("an owner")
     }
 }
 

@@ -19,8 +19,7 @@ impl Servers {
         let (source, target) =
             (&field.servers[from], &field.servers[others[rng.usize(..) % others.len()]]);
         let slot = source.ask(&["CLUSTER", "KEYSLOT", &key]);
-        let (source_id, target_id) =
-            (source.ask(&["CLUSTER", "MYID"]), target.ask(&["CLUSTER", "MYID"]));
+        let (source_id, target_id) = (source.id(), target.id());
 
         let step = fault.length / 8;
         assert_eq!(target.ask(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source_id]), "OK");

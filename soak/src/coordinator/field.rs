@@ -48,7 +48,7 @@ impl Field {
             proxies.push(proxy);
         }
         for (master, replica) in servers.iter().zip(&servers[MASTERS..]) {
-            let id = master.ask(&["CLUSTER", "MYID"]);
+            let id = master.id();
             wait_until("the replica knows its master", || {
                 replica.ask(&["CLUSTER", "REPLICATE", &id]) == "OK"
             });

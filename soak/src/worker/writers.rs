@@ -80,7 +80,8 @@ impl Writer<'_> {
                 8..30 => self.change_one(subject).await,
                 30..38 => self.change_some().await,
                 38..47 => self.change_shelf().await,
-                47..56 => self.change_group().await,
+                47..53 => self.change_group().await,
+                53..56 => self.change_all_of().await,
                 56..64 => self.change_by_pattern().await,
                 64..66 => self.change_all_items().await,
                 66 => self.change_everything().await,
@@ -142,6 +143,14 @@ impl Writer<'_> {
         let Some(versions) = self.commit(in_group(group)) else { return };
         let tag = format!("group:{group}");
         self.invalidate(How::ValueTag, versions, larder::invalidate_tags([tag])).await;
+    }
+
+    async fn change_all_of(&mut self) {
+        let (shelf, group) = (self.rng.u16(0..SHELVES), self.rng.u16(0..GROUPS));
+        let both = on_shelf(shelf).into_iter().filter(|item| item.group() == group);
+        let Some(versions) = self.commit(both.collect()) else { return };
+        let tags = [format!("shelf:{shelf}"), format!("group:{group}")];
+        self.invalidate(How::AllOf, versions, larder::invalidate_all_of(tags)).await;
     }
 
     async fn change_by_pattern(&mut self) {

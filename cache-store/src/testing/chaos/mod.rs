@@ -1,3 +1,5 @@
+mod damage;
+mod ears;
 mod fault;
 mod gate;
 mod plan;
@@ -9,12 +11,12 @@ use std::{
     time::Duration,
 };
 
+use self::{damage::Damage, ears::Ears, fault::Effect, gate::Barrier, plan::Plan};
 pub use self::{fault::Fault, gate::Gate};
-use self::{gate::Barrier, plan::Plan};
 use crate::{
-    Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, ErrorKind, Fill, Finish, Health,
-    Invalidation, Lease, Life, Listener, Nonce, Query, Reading, Record, Result, Store,
-    testing::Operation,
+    Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, Error, ErrorKind, Fill, Finish, Health,
+    Invalidation, Lease, Life, Listener, News, Nonce, Query, Reading, Record, Result, Store,
+    TagPage, testing::Operation,
 };
 
 /// Wraps a [`Store`] and makes it misbehave on demand. Until it is told to, it passes everything on.
@@ -54,6 +56,7 @@ use crate::{
 pub struct ChaosStore<S> {
     inner: S,
     plan: Plan,
+    ears: Arc<Ears>,
 }
 
 impl<S: Store> ChaosStore<S> {
@@ -62,7 +65,7 @@ impl<S: Store> ChaosStore<S> {
     /// See [`ChaosStore`] for an example.
     #[must_use]
     pub fn new(inner: S) -> Self {
-        Self { inner, plan: Plan::default() }
+        Self { inner, plan: Plan::default(), ears: Arc::default() }
     }
 
     /// The store inside.
@@ -142,7 +145,7 @@ impl<S: Store> ChaosStore<S> {
     /// let what = Invalidation::Pattern("users:*".into());
     /// tokio::join!(store.invalidate(&what), async {
     ///     gate.arrived(1).await;
-    ///     assert_eq!(store.patterns().await.unwrap()[0].pattern, "users:*");
+    ///     assert_eq!(store.patterns().await.unwrap()[0].what.to_text(), "users:*");
     ///     gate.open();
     /// }).0
     /// # }).unwrap();
@@ -195,6 +198,23 @@ impl<S: Store> ChaosStore<S> {
         self.plan.set_alteration(Some(Arc::new(alter)));
     }
 
+    /// Damages this share of the stored bytes that are handed out, 0 for none and 1 for all, in the place of
+    /// [`alter_values`](Self::alter_values): a bit is flipped, bytes are overwritten, cut off, lost in the middle or
+    /// added. What is damaged is never what was stored. The same seed and the same sequence of operations give the same
+    /// damage.
+    ///
+    /// ```
+    /// use cache_store::testing::{ChaosStore, MemoryStore};
+    ///
+    /// let store = ChaosStore::new(MemoryStore::new());
+    /// store.corrupt_values(42, 0.1); // one in ten
+    /// store.keep_values();
+    /// ```
+    pub fn corrupt_values(&self, seed: u64, share: f64) {
+        let damage = Damage::new(seed, share);
+        self.alter_values(move |_, bytes| Some(damage.to(bytes)));
+    }
+
     /// Hands out the stored bytes as they are again.
     ///
     /// See [`alter_values`](Self::alter_values) for an example.
@@ -220,11 +240,80 @@ impl<S: Store> ChaosStore<S> {
         self.plan.set_random(seed, share);
     }
 
-    /// Takes back everything: faults, alterations, random faults; every gate opens.
+    /// Keeps news back from now on, as a slow line does: the listener hears nothing, and heartbeats fail while there is
+    /// something it should have heard.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use cache_store::{Invalidation, Listener, News, Store, testing::{ChaosStore, MemoryStore}};
+    ///
+    /// #[derive(Default)]
+    /// struct Ears(Mutex<u32>);
+    ///
+    /// impl Listener for Ears {
+    ///     fn hear(&self, _: News<'_>) {
+    ///         *self.0.lock().unwrap() += 1;
+    ///     }
+    /// }
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let (store, ears) = (ChaosStore::new(MemoryStore::new()), Arc::new(Ears::default()));
+    /// let listener: Arc<dyn Listener> = ears.clone();
+    /// store.listen(Arc::downgrade(&listener));
+    /// store.hold_news();
+    /// store.invalidate(&Invalidation::Keys(vec!["user:42".into()])).await?;
+    /// assert!(store.heartbeat().await.is_err());
+    /// assert_eq!(*ears.0.lock().unwrap(), 1); // the gap at the beginning
+    /// store.release_news();
+    /// assert!(store.heartbeat().await.is_ok());
+    /// assert_eq!(*ears.0.lock().unwrap(), 2);
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn hold_news(&self) {
+        self.ears.hold();
+    }
+
+    /// Tells the news that was kept back, in its order, and keeps nothing back any more.
+    ///
+    /// See [`hold_news`](Self::hold_news) for an example.
+    pub fn release_news(&self) {
+        self.ears.release();
+    }
+
+    /// Loses the news that was kept back, as a broken connection does, and tells of the [`Gap`](crate::News::Gap).
+    ///
+    /// ```
+    /// use cache_store::{Store, testing::{ChaosStore, MemoryStore}};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = ChaosStore::new(MemoryStore::new());
+    /// store.hold_news();
+    /// store.lose_news();
+    /// # });
+    /// ```
+    pub fn lose_news(&self) {
+        self.ears.lose();
+    }
+
+    /// Tells news of one's own making.
+    ///
+    /// ```
+    /// use cache_store::{News, testing::{ChaosStore, MemoryStore}};
+    ///
+    /// let store = ChaosStore::new(MemoryStore::new());
+    /// store.tell(News::Rewound); // as after the failover to a replica
+    /// ```
+    pub fn tell(&self, news: News<'_>) {
+        self.ears.hear(news);
+    }
+
+    /// Takes back everything: faults, alterations, random faults; every gate opens, and news is told.
     ///
     /// See [`random_faults`](Self::random_faults) for an example.
     pub fn calm(&self) {
         self.plan.clear();
+        self.ears.release();
     }
 
     fn gate(&self, on: Option<Operation>, after_effect: bool) -> Gate {
@@ -246,13 +335,23 @@ impl<S: Store> ChaosStore<S> {
     ) -> BoxFuture<'a, Result<T>> {
         Box::pin(async move {
             self.wait(operation, false).await;
-            let fault = self.plan.strike(operation);
-            if let Some(fault) = fault.as_ref().filter(|fault| !fault.takes_effect()) {
-                return Err(fault.error(operation));
+            let struck = self.plan.strike(operation);
+            if let Some(Effect::Late(by)) = struck {
+                tokio::time::sleep(by).await;
             }
-            let reply = call().await;
-            self.wait(operation, true).await;
-            fault.map_or(reply, |fault| Err(fault.error(operation)))
+            let Some(Effect::Failure { kind, takes_effect, told_after }) = struck else {
+                let reply = call().await;
+                self.wait(operation, true).await;
+                return reply;
+            };
+            if takes_effect {
+                drop(call().await);
+                self.wait(operation, true).await;
+            }
+            if !told_after.is_zero() {
+                tokio::time::sleep(told_after).await;
+            }
+            Err(fault::error(kind, takes_effect, operation))
         })
     }
 }
@@ -339,17 +438,30 @@ impl<S: Store> Store for ChaosStore<S> {
         self.run(Operation::Finish, move || self.inner.finish(finish))
     }
 
+    fn tagged<'a>(&'a self, tag: &'a str, from: u64) -> BoxFuture<'a, Result<Option<TagPage>>> {
+        self.run(Operation::Tagged, move || self.inner.tagged(tag, from))
+    }
+
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> {
         self.run(Operation::Invalidate, move || self.inner.invalidate(what))
     }
 
-    /// News passes whatever is injected; what is injected keeps the [`heartbeat`](Store::heartbeat) from proving it.
     fn listen(&self, listener: Weak<dyn Listener>) -> bool {
-        self.inner.listen(listener)
+        self.ears.set_listener(listener);
+        self.inner.listen(ears::downgrade(&self.ears))
     }
 
     fn heartbeat(&self) -> BoxFuture<'_, Result<()>> {
-        self.run(Operation::Heartbeat, || self.inner.heartbeat())
+        self.run(Operation::Heartbeat, || {
+            Box::pin(async {
+                self.inner.heartbeat().await?;
+                if self.ears.is_behind() {
+                    let message = "news is kept back";
+                    return Err(Error::new(ErrorKind::Timeout, message).during("heartbeat"));
+                }
+                Ok(())
+            })
+        })
     }
 
     fn health(&self) -> BoxFuture<'_, Health> {

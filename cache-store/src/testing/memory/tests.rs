@@ -110,7 +110,15 @@ async fn an_eviction_takes_the_value_and_leaves_the_dependency() {
     let claimed = store.claim(claim("key", None)).await.unwrap();
     let ClaimOutcome::Load(nonce) = claimed.outcome else { panic!("{claimed:?}") };
     let value = nonce.as_bytes();
-    let fill = Fill { key: "key", nonce, value, life: LIFE, token: None, dependency_life: LIFE };
+    let fill = Fill {
+        key: "key",
+        nonce,
+        value,
+        tags: &[],
+        life: LIFE,
+        token: None,
+        dependency_life: LIFE,
+    };
     assert!(store.fill(fill).await.unwrap());
     store.evict("key");
     let reading =
