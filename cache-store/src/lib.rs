@@ -38,6 +38,6 @@ pub use news::{Listener, News};
 pub use nonce::Nonce;
 pub use request::{
     Begin, Begun, Claim, ClaimOutcome, Claimed, Fill, Finish, Health, Invalidation, Lease, Life,
-    Query, Reading, Record,
+    Query, Reading, Record, Stamp,
 };
 pub use store::{BoxFuture, Store};

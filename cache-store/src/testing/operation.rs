@@ -38,6 +38,18 @@ pub enum Operation {
     Finish,
     /// [`Store::invalidate`](crate::Store::invalidate).
     Invalidate,
+    /// [`Store::read_many`](crate::Store::read_many).
+    ReadMany,
+    /// [`Store::claim_many`](crate::Store::claim_many).
+    ClaimMany,
+    /// [`Store::stamp_many`](crate::Store::stamp_many).
+    StampMany,
+    /// [`Store::fill_many`](crate::Store::fill_many).
+    FillMany,
+    /// [`Store::begin_many`](crate::Store::begin_many).
+    BeginMany,
+    /// [`Store::finish_many`](crate::Store::finish_many).
+    FinishMany,
     /// [`Store::heartbeat`](crate::Store::heartbeat).
     Heartbeat,
     /// [`Store::health`](crate::Store::health).
@@ -52,7 +64,7 @@ impl Operation {
     ///
     /// assert!(Operation::ALL.iter().all(|operation| !operation.name().is_empty()));
     /// ```
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 20] = [
         Self::Read,
         Self::Claim,
         Self::Patterns,
@@ -65,6 +77,12 @@ impl Operation {
         Self::Begin,
         Self::Finish,
         Self::Invalidate,
+        Self::ReadMany,
+        Self::ClaimMany,
+        Self::StampMany,
+        Self::FillMany,
+        Self::BeginMany,
+        Self::FinishMany,
         Self::Heartbeat,
         Self::Health,
     ];
@@ -89,6 +107,12 @@ impl Operation {
             Self::Begin => "begin",
             Self::Finish => "finish",
             Self::Invalidate => "invalidate",
+            Self::ReadMany => "read_many",
+            Self::ClaimMany => "claim_many",
+            Self::StampMany => "stamp_many",
+            Self::FillMany => "fill_many",
+            Self::BeginMany => "begin_many",
+            Self::FinishMany => "finish_many",
             Self::Heartbeat => "heartbeat",
             Self::Health => "health",
         }

@@ -4,6 +4,7 @@ mod invalidations;
 mod leases;
 mod lives;
 mod loads;
+mod many;
 mod patterns;
 mod successors;
 mod tags;
@@ -13,7 +14,7 @@ mod writes;
 use std::sync::Arc;
 
 pub use self::{
-    invalidations::*, leases::*, lives::*, loads::*, patterns::*, successors::*, tags::*,
+    invalidations::*, leases::*, lives::*, loads::*, many::*, patterns::*, successors::*, tags::*,
     values::*, writes::*,
 };
 
