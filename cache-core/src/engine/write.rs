@@ -30,20 +30,30 @@ pub(crate) struct LocalWrite {
 impl Writing {
     /// Announces the write: until it ends, no load that began before it stores anything under the key.
     pub(crate) async fn begin(call: Call) -> Self {
-        let begin = Begin {
+        let asked = call.engine.now();
+        let begun = match call.engine.shared_for(call.site) {
+            Some(store) => {
+                let begun = store.begin(Self::announcement(&call)).await;
+                begun.map_err(|error| call.engine.count_error(&error)).ok()
+            }
+            None => None,
+        };
+        Self::announced(call, asked, begun)
+    }
+
+    /// What tells the shared tier of a write.
+    pub(super) fn announcement(call: &Call) -> Begin<'_> {
+        Begin {
             key: call.key.text(),
             tags: &call.tags,
             tag_log: call.site.learns,
             at_most: WRITE_TTL,
             dependency_life: call.dependency_life(),
-        };
-        let asked = call.engine.now();
-        let begun = match call.engine.shared_for(call.site) {
-            Some(store) => {
-                store.begin(begin).await.map_err(|error| call.engine.count_error(&error)).ok()
-            }
-            None => None,
-        };
+        }
+    }
+
+    /// A write that the shared tier was told of at `asked`; it answered with `begun`, if it did.
+    pub(super) fn announced(call: Call, asked: Moment, begun: Option<Begun>) -> Self {
         let local = LocalWrite::begin(&call);
         Self { call, local, asked, begun, finished: false }
     }
@@ -75,38 +85,66 @@ impl Writing {
         let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else {
             return Shared::None;
         };
-        let Some(begun) = &self.begun else {
-            self.repeat_invalidation();
-            return Shared::Failed(Error::new(
-                ErrorKind::Unavailable,
-                "the write was not announced",
-            ));
-        };
+        let Some(begun) = &self.begun else { return self.unannounced() };
         let encoded = match value {
             Some(written) => self.encode(&store, begun, written).await,
             None => Ok(None),
         };
-        let (bytes, unfit) = match encoded {
-            Ok(bytes) => (bytes, None),
-            Err(error) => (None, Some(error)),
-        };
-        let life = value.as_ref().and_then(|written| written.life);
-        let finish = Finish {
+        let sealed = Sealed::of(encoded, value.as_ref().and_then(|written| written.life));
+        let Some(finish) = self.end(&sealed) else { return self.unannounced() };
+        let ended = store.finish(finish).await;
+        if let Err(error) = &ended {
+            self.call.engine.count_error(error);
+        }
+        self.ended(ended, sealed)
+    }
+
+    fn unannounced(&self) -> Shared {
+        self.repeat_invalidation();
+        Shared::Failed(Error::new(ErrorKind::Unavailable, "the write was not announced"))
+    }
+
+    /// What tells the shared tier of the end; `None` when it was not told of the beginning.
+    pub(super) fn end<'a>(&'a self, sealed: &'a Sealed) -> Option<Finish<'a>> {
+        Some(Finish {
             key: self.call.key.text(),
-            begun,
-            value: bytes.as_deref().map(|bytes| &bytes[Nonce::LEN..]),
-            life: life.map_or(Life::Forever, Life::For),
-            dependency_life: dependency_life(life),
-        };
-        match store.finish(finish).await {
+            begun: self.begun.as_ref()?,
+            value: sealed.bytes.as_deref().map(|bytes| &bytes[Nonce::LEN..]),
+            life: sealed.life.map_or(Life::Forever, Life::For),
+            dependency_life: dependency_life(sealed.life),
+        })
+    }
+
+    /// What the shared tier's answer means.
+    fn ended(&self, ended: Result<bool>, Sealed { bytes, unfit, .. }: Sealed) -> Shared {
+        match ended {
             Ok(true) => Shared::Stored { bytes: bytes.map_or(0, |bytes| bytes.len()) },
             Ok(false) => unfit.map_or(Shared::Refused, Shared::Failed),
             Err(error) => {
-                self.call.engine.count_error(&error);
                 self.repeat_invalidation();
                 Shared::Failed(error)
             }
         }
+    }
+
+    /// The bytes of a value without learned tags.
+    pub(super) fn seal(&self, written: &Written) -> Option<Sealed> {
+        let encoded = self.encode_with(self.begun.as_ref()?, written, &[]);
+        Some(Sealed::of(encoded.map(Some), written.life))
+    }
+
+    /// [`finish`](Self::finish) where the shared tier has answered already; `None` when it was never told.
+    pub(super) fn finish_after(
+        mut self,
+        written: Written,
+        answer: Option<(Result<bool>, Sealed)>,
+    ) -> Ended {
+        let shared = match answer {
+            Some((ended, sealed)) => self.ended(ended, sealed),
+            None => self.unannounced(),
+        };
+        self.finished = true;
+        self.finish_here(Some(written), shared)
     }
 
     /// The bytes to store; `None` when one of the value's tags was invalidated meanwhile, an error when it has none.
@@ -116,24 +154,26 @@ impl Writing {
         begun: &Begun,
         written: &Written,
     ) -> Result<Option<Vec<u8>>> {
-        let Written { value, life, learned } = written;
-        let mut tags: Vec<(&str, Nonce)> = self
-            .call
-            .tags
-            .iter()
-            .map(String::as_str)
-            .zip(begun.tag_nonces.iter().copied())
-            .collect();
+        let Written { life, learned, .. } = written;
+        let mut nonces = Vec::new();
         if !learned.is_empty() {
             let Some(tag_log) = begun.tag_log else { return Ok(None) };
             let stamped = store.stamp_tags(tag_log, learned, dependency_life(*life)).await;
             match stamped.inspect_err(|error| self.call.engine.count_error(error))? {
-                Some(nonces) => tags.extend(learned.iter().map(String::as_str).zip(nonces)),
+                Some(stamped) => nonces = stamped,
                 None => return Ok(None),
             }
         }
+        self.encode_with(begun, written, &nonces).map(Some)
+    }
+
+    /// The bytes to store, `nonces` being those of the learned tags.
+    fn encode_with(&self, begun: &Begun, written: &Written, nonces: &[Nonce]) -> Result<Vec<u8>> {
+        let known = self.call.tags.iter().zip(&begun.tag_nonces);
+        let all = known.chain(written.learned.iter().zip(nonces));
+        let tags: Vec<(&str, Nonce)> = all.map(|(tag, nonce)| (tag.as_str(), *nonce)).collect();
         // The key nonce is FINISH's to choose; the place of the old one is cut off before sending.
-        self.call.encode(begun.nonce, begun.pattern_nonce, &tags, value).map(Some)
+        self.call.encode(begun.nonce, begun.pattern_nonce, &tags, &written.value)
     }
 
     fn finish_here(&self, written: Option<Written>, shared: Shared) -> Ended {
@@ -238,6 +278,23 @@ pub(crate) struct Written {
     pub(crate) value: Stored,
     pub(crate) life: Option<Duration>,
     pub(crate) learned: Vec<String>,
+}
+
+/// What is sent at the end of a write.
+pub(super) struct Sealed {
+    bytes: Option<Vec<u8>>,
+    life: Option<Duration>,
+    /// Why there are no bytes.
+    unfit: Option<Error>,
+}
+
+impl Sealed {
+    fn of(encoded: Result<Option<Vec<u8>>>, life: Option<Duration>) -> Self {
+        match encoded {
+            Ok(bytes) => Self { bytes, life, unfit: None },
+            Err(error) => Self { bytes: None, life, unfit: Some(error) },
+        }
+    }
 }
 
 /// How a write ended.
