@@ -47,7 +47,7 @@ pub use crate::{
     config::{Backend, CacheConfig},
     entry::{Entry, FnCache},
     events::{Event, Events},
-    explicit::{GetOrSet, IntoTtl, Invalidate, Set},
+    explicit::{GetOrSet, IntoTtl, Invalidate, NotStored, Set, SetMany},
     key::{KeyPart, KeyTemplate, KeyWriter},
     scope::{
         clear, current, init, invalidate, invalidate_keys, invalidate_pattern, invalidate_tags,

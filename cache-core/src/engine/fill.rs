@@ -125,6 +125,10 @@ impl Run {
         }
     }
 
+    pub(super) fn call(&self) -> &Call {
+        &self.call
+    }
+
     fn land(&mut self) {
         if let (Some(leader), Some(landed)) = (self.leader.take(), self.landed.take()) {
             leader.land(landed);
@@ -269,7 +273,7 @@ impl Run {
         })
     }
 
-    fn captured(&self) -> Option<&Captured> {
+    pub(super) fn captured(&self) -> Option<&Captured> {
         match &self.remote {
             Remote::Captured(captured) => Some(captured),
             Remote::Unasked | Remote::Away | Remote::Writing => None,
@@ -406,7 +410,7 @@ pub(super) fn dependency_life(life: Option<Duration>) -> Life {
 }
 
 /// Finishes a future that has nothing to wait for.
-fn now(future: impl Future<Output = ()>) {
+pub(super) fn now(future: impl Future<Output = ()>) {
     let mut future = std::pin::pin!(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let done = future.as_mut().poll(&mut context).is_ready();

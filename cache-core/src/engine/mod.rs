@@ -8,6 +8,7 @@ mod explicit;
 mod fill;
 mod invalidate;
 mod lead;
+mod many;
 mod replay;
 mod validity;
 mod write;
@@ -28,6 +29,10 @@ pub(crate) use self::{
     call::{Call, Entered, Landed, Loaded},
     fill::{Keep, Run},
     invalidate::{Invalidating, Order},
+    many::{
+        Setting, enter_many, enter_many_sync, get_many, set_many, set_many_in_memory, settle_many,
+        settle_many_sync,
+    },
     write::{Writing, Written},
 };
 use crate::{

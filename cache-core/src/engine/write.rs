@@ -58,7 +58,11 @@ impl Writing {
         Self { call, local, asked, begun, finished: false }
     }
 
-    /// The same without a shared tier to tell.
+    pub(super) fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// [`begin`](Self::begin) without a shared tier to tell.
     pub(crate) fn begin_in_memory(call: Call) -> Self {
         let (local, asked) = (LocalWrite::begin(&call), call.engine.now());
         Self { call, local, asked, begun: None, finished: false }
