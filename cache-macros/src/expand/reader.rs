@@ -7,7 +7,7 @@ use syn::{Expr, FnArg, ext::IdentExt, spanned::Spanned};
 use super::{Paths, attrs, beside, companions, inline_body, local, parts, spec};
 use crate::{
     args::Function,
-    model::{Generics, Reader},
+    model::{Argument, Generics, Reader},
 };
 
 /// The function and its companions.
@@ -62,7 +62,7 @@ impl Expand<'_> {
         let callee = &self.reader.callee;
         let inline = self.reader.companions.is_none();
         let mut sig = callee.function.sig.clone();
-        let mut args = callee.as_called();
+        let mut args = callee.as_called().enumerate();
         for input in &mut sig.inputs {
             match input {
                 FnArg::Receiver(this) if !inline && this.reference.is_none() => {
@@ -70,8 +70,10 @@ impl Expand<'_> {
                 }
                 FnArg::Receiver(_) => {}
                 FnArg::Typed(typed) => {
-                    let arg = args.next();
-                    if let Some(arg) = arg.filter(|arg| !inline || arg.taken_apart) {
+                    let renamed = |(at, arg): &(usize, &Argument)| {
+                        !inline || arg.taken_apart || callee.is_element(*at)
+                    };
+                    if let Some((_, arg)) = args.next().filter(renamed) {
                         let name = &arg.name;
                         typed.attrs.clear();
                         typed.pat = syn::parse_quote!(#name);
