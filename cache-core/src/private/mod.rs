@@ -9,8 +9,8 @@ mod writer;
 
 pub use self::{
     batch::{
-        Batch, BatchValue, Collection, EachOk, EachPlainly, Element, Look, NoOptionInside,
-        NoResultInside, Values, Whole, batch,
+        Batch, BatchValue, Collection, EachOk, EachPlainly, Element, Look, NothingInside, Returns,
+        Values, Whole, Wrapping, batch, returns,
     },
     call::{Given, Miss, current, given, lookup},
     shape::{

@@ -5,7 +5,7 @@ use syn::{
     Error, Ident, Result, Token,
     ext::IdentExt,
     parenthesized,
-    parse::{Parse, ParseStream},
+    parse::{ParseStream, Parser},
     token,
 };
 
@@ -17,35 +17,42 @@ pub(crate) struct BatchOf {
     pub(crate) list: Ident,
 }
 
-impl Parse for BatchOf {
-    fn parse(input: ParseStream<'_>) -> Result<Self> {
+impl BatchOf {
+    /// Reads what is behind the option's `name`.
+    pub(crate) fn parse(name: &Ident, input: ParseStream<'_>) -> Result<Self> {
         if !input.peek(token::Paren) {
-            return Err(input.error(
-                "expected a name for one element and the argument that has them, as in `batch(id in ids)`",
-            ));
+            let message = "name one element and the argument that has them: `batch(id in ids)`";
+            return Err(Error::new(name.span(), message));
         }
         let inner;
         let parentheses = parenthesized!(inner in input);
-        if inner.is_empty() {
+        // All of it, so that a mistake in it is one mistake.
+        let tokens: TokenStream = inner.parse()?;
+        if tokens.is_empty() {
             let message = "name one element and the argument that has them: `batch(id in ids)`";
             return Err(Error::new(parentheses.span.join(), message));
         }
-        let element = inner.call(Ident::parse_any)?;
-        if inner.is_empty() {
-            let message = format!(
-                "where does `{element}` come from? Write `batch({element} in ids)`, with the name of the argument"
-            );
-            return Err(Error::new(element.span(), message));
-        }
-        inner.parse::<Token![in]>()?;
-        let list = inner.call(Ident::parse_any)?;
-        inner.parse::<Option<Token![,]>>()?;
-        if inner.is_empty() {
-            return Ok(Self { element, list });
-        }
-        let message = "a function has one batch, the elements of one argument: `batch(id in ids)`";
-        let at = inner.span();
-        inner.parse::<TokenStream>()?;
-        Err(Error::new(at, message))
+        inside.parse2(tokens)
     }
+}
+
+fn inside(input: ParseStream<'_>) -> Result<BatchOf> {
+    let element = input.call(Ident::parse_any)?;
+    if !input.peek(Token![in]) {
+        input.parse::<TokenStream>()?;
+        let message = format!(
+            "where does `{element}` come from? Write `batch({element} in ids)`, with the name of the argument"
+        );
+        return Err(Error::new(element.span(), message));
+    }
+    input.parse::<Token![in]>()?;
+    let list = input.call(Ident::parse_any)?;
+    input.parse::<Option<Token![,]>>()?;
+    if input.is_empty() {
+        return Ok(BatchOf { element, list });
+    }
+    let at = input.span();
+    input.parse::<TokenStream>()?;
+    let message = "a function has one batch, the elements of one argument: `batch(id in ids)`";
+    Err(Error::new(at, message))
 }

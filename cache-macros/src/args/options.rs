@@ -79,7 +79,7 @@ impl Options {
             "ttl" => put(&mut self.ttl, name, parse::assigned(input)?),
             "tags" => put(&mut self.tags, name, parse::texts(name, input)?),
             "skip" => put(&mut self.skip, name, parse::names(input)?),
-            "batch" => put(&mut self.batch, name, input.parse()?),
+            "batch" => put(&mut self.batch, name, BatchOf::parse(name, input)?),
             "invalidates" => put(&mut self.invalidates, name, parse::readers(input)?),
             "invalidate_keys" => put(&mut self.invalidate_keys, name, parse::texts(name, input)?),
             "invalidate_patterns" => {

@@ -1,6 +1,6 @@
 //! A batch: `batch` looks every element up, the body loads what is missing, `finish` stores it and answers.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
@@ -13,24 +13,22 @@ use crate::model::Batch;
 impl Expand<'_> {
     /// What stands in the function.
     pub(crate) fn batch(&self, batch: &Batch) -> TokenStream {
-        let p = &self.paths.private;
         let is_async = self.reader.callee.is_async();
         let (name, missing, body) = (local("batch"), local("missing"), local("body"));
         let (some, none) =
             (quote!(::core::option::Option::Some), quote!(::core::option::Option::None));
-        let (shape, ret) = (self.reader.returned.shape.marker(), &self.reader.callee.returns);
         let looked = self.looked(batch);
         let (taken, run) = self.body_for(batch, &missing);
         let await_boxed = |future: TokenStream| quote!(::std::boxed::Box::pin(#future).await);
+        let returns = self.returns(batch);
         let (ask, run, finish) = if is_async {
             (
                 await_boxed(quote!(#name.missing())),
                 await_boxed(run),
-                await_boxed(quote!(#name.finish::<#p::#shape, #ret>(#body))),
+                await_boxed(quote!(#name.finish(#returns, #body))),
             )
         } else {
-            let finish = quote!(#name.finish_sync::<#p::#shape, #ret>(#body));
-            (quote!(#name.missing_sync()), run, finish)
+            (quote!(#name.missing_sync()), run, quote!(#name.finish_sync(#returns, #body)))
         };
         quote! {
             let mut #name = #looked;
@@ -38,6 +36,16 @@ impl Expand<'_> {
             let #body = match #taken { #some(#missing) => #some(#run), #none => #none };
             #finish
         }
+    }
+
+    /// The witness for the return type; one that does not do is reported where it stands.
+    fn returns(&self, batch: &Batch) -> TokenStream {
+        let callee = &self.reader.callee;
+        let (ret, element) = (&callee.returns, &callee.args[batch.at].ty);
+        let span = ret.span();
+        let (p, shape) = (self.paths.private_at(span), self.reader.returned.shape.marker());
+        let shape = Ident::new(&shape.to_string(), span);
+        quote_spanned!(span=> #p::returns::<#p::#shape, #ret, #element, _>())
     }
 
     /// Every element, looked up in memory.
@@ -58,7 +66,7 @@ impl Expand<'_> {
     }
 
     /// What the missing elements are taken from, and the body that is given them.
-    fn body_for(&self, batch: &Batch, missing: &syn::Ident) -> (TokenStream, TokenStream) {
+    fn body_for(&self, batch: &Batch, missing: &Ident) -> (TokenStream, TokenStream) {
         let taken = if batch.owned { quote!(#missing) } else { quote!(&#missing) };
         if self.reader.companions.is_some() {
             return (taken, self.call_of_body(Some(missing)));

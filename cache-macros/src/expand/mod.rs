@@ -10,8 +10,8 @@ mod stubs;
 mod writer;
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
-use syn::Path;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Path, spanned::Spanned};
 
 pub(crate) use self::{reader::reader, stubs::stubs, writer::writer};
 use crate::model::{Callee, Returned, owned};
@@ -51,7 +51,10 @@ impl Paths {
         let Some(batch) = &returned.batch else { return value };
         let collection = batch.ty.as_ref().map_or(value, |ty| owned(ty).into_token_stream());
         let element = owned(&batch.element);
-        quote!(#p::BatchValue<#element, #collection>)
+        // One span wherever it is named, so that a type without values is reported once.
+        let span = returned.ty.span();
+        let p = self.private_at(span);
+        quote_spanned!(span=> #p::BatchValue<#element, #collection>)
     }
 }
 

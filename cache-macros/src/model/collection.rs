@@ -5,7 +5,7 @@ use syn::{PathSegment, Type, spanned::Spanned};
 
 use super::{
     Returned,
-    returned::{Shape, first_type, known_plain, may_be_alias, type_args, ungrouped, wrapper},
+    returned::{first_type, known_plain, may_be_alias, type_args, ungrouped, wrapper},
 };
 use crate::errors::Errors;
 
@@ -19,31 +19,34 @@ pub(crate) struct Collection {
     pub(crate) suspect: bool,
 }
 
-const ABSENT: &str = "a batch that returns nothing for an element leaves it out of its map: return `HashMap<K, V>`, \
-                      `BTreeMap<K, V>` or `Vec<Option<V>>`, bare or in a `Result`";
+const WANTED: &str = "a batch returns a value for each element: a `HashMap<K, V>` or a `BTreeMap<K, V>` that leaves out \
+                      what is absent, or a `Vec<Option<V>>` in the order of the elements; bare or in a `Result`";
 
 impl Returned {
     /// The same type, as that of a batch of such elements.
     pub(crate) fn of_batch(mut self, element: &Type, errors: &Errors) -> Self {
-        if self.shape.has_none() {
-            errors.push(self.ty.span(), ABSENT);
-            self.shape = match self.shape {
-                Shape::ResultOption => Shape::Result,
-                _ => Shape::Plain,
-            };
-        }
         let ty = self.value.take();
-        let value = ty.as_ref().map_or(Value::Unknown, value_of);
+        let value = match &ty {
+            _ if self.shape.has_none() => Value::None(WANTED.into()),
+            Some(ty) => value_of(ty),
+            None => Value::Unknown,
+        };
         match value {
             Value::Read(value) => {
                 refuse_nested(&value, errors);
                 self.value = Some(value);
             }
             Value::Unknown => {}
-            Value::None(message) => errors.push(ty.span(), message),
+            Value::None(message) => {
+                errors.push(ty.as_ref().unwrap_or(&self.ty).span(), message);
+                // Nothing else is said of it.
+                self.value = Some(self.ty.clone());
+            }
         }
         let suspect = self.value.as_ref().is_none_or(may_be_alias);
         self.shares_errors = false;
+        // What hides behind an alias is no collection, and that is said.
+        self.suspect = None;
         self.batch = Some(Collection { element: element.clone(), ty, suspect });
         self
     }
@@ -77,7 +80,7 @@ fn value_of(ty: &Type) -> Value {
         };
     }
     let is_path = matches!(ungrouped(ty), Type::Path(_));
-    if is_path && !known_plain(ty) { Value::Unknown } else { Value::None(ABSENT.into()) }
+    if is_path && !known_plain(ty) { Value::Unknown } else { Value::None(WANTED.into()) }
 }
 
 fn option(ty: &Type) -> Option<&PathSegment> {

@@ -33,6 +33,7 @@ impl<'a> Skipped<'a> {
             let text = name.unraw().to_string();
             if let Some(message) = of_batch(&text, callee) {
                 errors.push(name.span(), message);
+                names.push(name);
             } else if names.contains(&name) {
                 errors.push(name.span(), format!("`{name}` is skipped twice"));
             } else if known.contains(&text) {
@@ -118,7 +119,7 @@ impl Identity<'_> {
     }
 
     fn check_element(&self, name: &str, span: proc_macro2::Span, in_key: bool, errors: &Errors) {
-        if !in_key {
+        if !in_key && !self.skipped.has(name) {
             let message = format!(
                 "`{name}` is not in the key, so that all elements would share one entry: add `{{{name}}}`"
             );

@@ -11,7 +11,7 @@ use crate::value::{Stored, ValueType};
 /// The result of a batch whose elements are of type `T`.
 #[diagnostic::on_unimplemented(
     message = "a batch of `{T}` cannot return `{Self}`",
-    label = "neither a map from the elements to their values nor a `Vec<Option<_>>`",
+    label = "no map from such elements, and no `Vec<Option<_>>`",
     note = "return `HashMap<K, V>`, `BTreeMap<K, V>`, or `Vec<Option<V>>` in the order of the elements; bare or in a `Result`",
     note = "the keys of a map are elements, or made from one with `From`; those of a `HashMap` are `Eq + Hash`, those of a `BTreeMap` are `Ord`",
     note = "if this is an alias of `Result`, say so: add `returns = \"result\"`"
@@ -21,7 +21,7 @@ pub trait Collection<T>: Sized {
     type Value: 'static;
 
     /// The value of each element that the body was asked for; `None` when it cannot be told which is whose.
-    fn values<'m>(&'m self, asked: &[&T]) -> Option<Values<'m, Self::Value>>;
+    fn values<'m>(&'m self, asked: Vec<T>) -> Option<Values<'m, Self::Value>>;
 
     /// The caller's answer: the body's, if it was run, and what was known before.
     fn complete(body: Option<Self>, whole: &Whole<'_, T, Self::Value>) -> Self;
@@ -40,9 +40,9 @@ pub struct Values<'m, V> {
 
 /// Where the answer for each element of a call comes from.
 pub struct Whole<'a, T, V: 'static> {
-    /// `None` where there are no elements.
-    pub(super) value: Option<&'a ValueType<V>>,
+    pub(super) value: &'a ValueType<V>,
     pub(super) elements: &'a [T],
+    pub(super) clone: fn(&T) -> T,
     /// The slot of each element.
     pub(super) of: &'a [usize],
     pub(super) slots: Vec<Source<'a>>,
@@ -62,23 +62,18 @@ pub(super) enum Source<'a> {
 }
 
 impl<T, V> Whole<'_, T, V> {
-    /// Of no elements.
-    pub(super) fn nothing() -> Self {
-        Self { value: None, elements: &[], of: &[], slots: Vec::new(), asked: 0 }
-    }
-
     fn each(&self) -> impl DoubleEndedIterator<Item = (usize, &T, Source<'_>)> {
         (0..self.of.len()).map(|at| (at, &self.elements[at], self.slots[self.of[at]]))
     }
 
     /// A copy of what is cached, for the caller.
     fn known(&self, stored: &Stored) -> Option<V> {
-        self.value?.copy(stored.as_ref()?)
+        self.value.copy(stored.as_ref()?)
     }
 
     /// One value more for an element that comes twice.
-    fn copy(&self, value: &V) -> Option<V> {
-        Some(self.value?.duplicate(value))
+    fn copy(&self, value: &V) -> V {
+        self.value.duplicate(value)
     }
 }
 
@@ -87,23 +82,22 @@ macro_rules! map {
         #[diagnostic::do_not_recommend]
         impl<T, $key, V $(, $hasher)?> Collection<T> for $map<$key, V $(, $hasher)?>
         where
-            T: Clone,
             $key: From<T> + $($bound)+,
             V: 'static,
             $($hasher: BuildHasher + Default,)?
         {
             type Value = V;
 
-            fn values<'m>(&'m self, asked: &[&T]) -> Option<Values<'m, V>> {
-                let key = |element: &&T| $key::from((*element).clone());
-                let of: Vec<Option<&V>> = asked.iter().map(|one| self.get(&key(one))).collect();
+            fn values<'m>(&'m self, asked: Vec<T>) -> Option<Values<'m, V>> {
+                let get = |element: T| self.get(&$key::from(element));
+                let of: Vec<Option<&V>> = asked.into_iter().map(get).collect();
                 let more = self.len() > of.iter().flatten().count();
                 Some(Values { of, more })
             }
 
             fn complete(body: Option<Self>, whole: &Whole<'_, T, V>) -> Self {
                 let mut map = body.unwrap_or_default();
-                let key = |element: &T| $key::from(element.clone());
+                let key = |element: &T| $key::from((whole.clone)(element));
                 for (at, element, source) in whole.each() {
                     let value = match source {
                         Source::Known(None) => None,
@@ -114,7 +108,7 @@ macro_rules! map {
                         // Another element with the same key.
                         Source::Asked { first, .. } => {
                             let loaded = map.get(&key(&whole.elements[first]));
-                            loaded.and_then(|value| whole.copy(value))
+                            loaded.map(|value| whole.copy(value))
                         }
                     };
                     if let Some(value) = value {
@@ -134,7 +128,7 @@ map!(BTreeMap, [], K: Ord);
 impl<T, V: 'static> Collection<T> for Vec<Option<V>> {
     type Value = V;
 
-    fn values<'m>(&'m self, asked: &[&T]) -> Option<Values<'m, V>> {
+    fn values<'m>(&'m self, asked: Vec<T>) -> Option<Values<'m, V>> {
         let of = (self.len() == asked.len()).then(|| self.iter().map(Option::as_ref).collect())?;
         Some(Values { of, more: false })
     }
@@ -152,9 +146,7 @@ impl<T, V: 'static> Collection<T> for Vec<Option<V>> {
             Source::Known(stored) => whole.known(stored),
             // From behind: the element that came first is the last one to ask.
             Source::Asked { number, first } if first == at => body[number].take(),
-            Source::Asked { number, .. } => {
-                body[number].as_ref().and_then(|value| whole.copy(value))
-            }
+            Source::Asked { number, .. } => body[number].as_ref().map(|value| whole.copy(value)),
         };
         let mut all: Self = whole.each().rev().map(one).collect();
         all.reverse();

@@ -27,7 +27,7 @@ pub fn batch<'a, T: Element, V: 'static>(
         let mut here = Look {
             engine,
             places: HashMap::with_capacity_and_hasher(elements.len(), KeyHasher::default()),
-            looked: Looked { spec, slots: Vec::new(), of: Vec::with_capacity(elements.len()) },
+            looked: Looked::nothing_yet(spec),
         };
         for element in elements {
             if let Some(Miss(Some(subject))) = look(element, &mut here) {
@@ -36,7 +36,9 @@ pub fn batch<'a, T: Element, V: 'static>(
         }
         Some(here.looked)
     });
-    Batch { elements, looked }
+    let cached = looked.is_some();
+    let looked = looked.unwrap_or_else(|| Looked::nothing_yet(spec));
+    Batch { elements, clone: T::clone, looked, cached }
 }
 
 /// One look into memory after the other.
@@ -113,6 +115,10 @@ enum State<V: 'static> {
 }
 
 impl<V> Looked<V> {
+    fn nothing_yet(spec: &'static Spec<V>) -> Self {
+        Self { spec, slots: Vec::new(), of: Vec::new() }
+    }
+
     fn add(&mut self, state: State<V>) {
         let (first, slot) = (self.of.len(), self.slots.len());
         self.slots.push(Slot { first, state });
@@ -158,8 +164,8 @@ impl<V> Looked<V> {
     }
 
     /// The elements that the body is asked for; `None` when there are none.
-    pub(super) fn asked<T: Clone>(&self, elements: &[T]) -> Option<Vec<T>> {
-        let asked: Vec<T> = self.open().map(|slot| elements[slot.first].clone()).collect();
+    pub(super) fn asked<T>(&self, elements: &[T], clone: fn(&T) -> T) -> Option<Vec<T>> {
+        let asked: Vec<T> = self.open().map(|slot| clone(&elements[slot.first])).collect();
         (!asked.is_empty()).then_some(asked)
     }
 
@@ -173,12 +179,11 @@ impl<V> Looked<V> {
     }
 
     /// What is kept of the body's answer, for each key that it was asked for.
-    pub(super) fn keep<T, M>(&mut self, elements: &[T], answer: &M) -> Vec<(Box<Run>, Keep)>
+    pub(super) fn keep<T, M>(&mut self, asked: Option<Vec<T>>, answer: &M) -> Vec<(Box<Run>, Keep)>
     where
         M: Collection<T, Value = V>,
     {
-        let asked: Vec<&T> = self.open().map(|slot| &elements[slot.first]).collect();
-        let values = answer.values(&asked);
+        let values = answer.values(asked.unwrap_or_default());
         told(&self.spec.site, &values);
         let mut values = values.map(|values| values.of.into_iter());
         let mut kept = Vec::new();
@@ -203,7 +208,7 @@ impl<V> Looked<V> {
     }
 
     /// Where the answer for each element comes from.
-    pub(super) fn whole<'a, T>(&'a self, elements: &'a [T]) -> Whole<'a, T, V> {
+    pub(super) fn whole<'a, T>(&'a self, elements: &'a [T], clone: fn(&T) -> T) -> Whole<'a, T, V> {
         let mut asked = 0;
         let slots: Vec<Source<'a>> = self
             .slots
@@ -216,6 +221,7 @@ impl<V> Looked<V> {
                 }
             })
             .collect();
-        Whole { value: Some(&self.spec.value), elements, of: &self.of, slots, asked }
+        let value = &self.spec.value;
+        Whole { value, elements, clone, of: &self.of, slots, asked }
     }
 }

@@ -14,7 +14,7 @@ use self::look::Looked;
 pub use self::{
     collection::{BatchValue, Collection, Values, Whole},
     look::{Look, batch},
-    plain::{EachOk, EachPlainly, NoOptionInside, NoResultInside},
+    plain::{EachOk, EachPlainly, NothingInside, Wrapping},
 };
 use super::{Shape, Site};
 use crate::engine::{Keep, Run, enter_many, enter_many_sync, settle_many, settle_many_sync};
@@ -33,8 +33,10 @@ impl<T: Clone> Element for T {}
 /// One call of a batch.
 pub struct Batch<'a, T, V: 'static> {
     elements: &'a [T],
-    /// `None` where nothing is cached at all.
-    looked: Option<Looked<V>>,
+    clone: fn(&T) -> T,
+    looked: Looked<V>,
+    /// Whether anything is cached at all.
+    cached: bool,
 }
 
 impl<T, V> fmt::Debug for Batch<'_, T, V> {
@@ -43,7 +45,7 @@ impl<T, V> fmt::Debug for Batch<'_, T, V> {
     }
 }
 
-impl<T: Element, V> Batch<'_, T, V> {
+impl<T, V> Batch<'_, T, V> {
     /// The elements that the body has to load, each once, in the order in which they came first; `None` when it has nothing
     /// to do.
     ///
@@ -51,22 +53,26 @@ impl<T: Element, V> Batch<'_, T, V> {
     ///
     /// Dropping the future changes nothing.
     pub async fn missing(&mut self) -> Option<Vec<T>> {
-        let Some(looked) = &mut self.looked else { return Some(self.elements.to_vec()) };
-        let calls = looked.calls();
-        if !calls.is_empty() {
-            looked.enter(Box::pin(enter_many(calls)).await);
+        if !self.cached {
+            return self.all();
         }
-        looked.asked(self.elements)
+        let calls = self.looked.calls();
+        if !calls.is_empty() {
+            self.looked.enter(Box::pin(enter_many(calls)).await);
+        }
+        self.looked.asked(self.elements, self.clone)
     }
 
     /// The same for a sync function.
     pub fn missing_sync(&mut self) -> Option<Vec<T>> {
-        let Some(looked) = &mut self.looked else { return Some(self.elements.to_vec()) };
-        let calls = looked.calls();
-        if !calls.is_empty() {
-            looked.enter(enter_many_sync(calls));
+        if !self.cached {
+            return self.all();
         }
-        looked.asked(self.elements)
+        let calls = self.looked.calls();
+        if !calls.is_empty() {
+            self.looked.enter(enter_many_sync(calls));
+        }
+        self.looked.asked(self.elements, self.clone)
     }
 
     /// Stores what the body returned, if it was run, and puts the caller's answer together.
@@ -74,12 +80,8 @@ impl<T: Element, V> Batch<'_, T, V> {
     /// # Cancel safety
     ///
     /// Dropped before it is done, values may or may not have been stored; each that was is valid.
-    pub async fn finish<S, R>(self, body: Option<R>) -> R
-    where
-        S: Shape<R>,
-        S::Value: Collection<T, Value = V>,
-    {
-        let (answer, kept) = self.answer::<S, R>(body);
+    pub async fn finish<R>(self, returns: Returns<T, V, R>, body: Option<R>) -> R {
+        let (answer, kept) = (returns.answer)(self, body);
         if !kept.is_empty() {
             Box::pin(settle_many(kept)).await;
         }
@@ -87,39 +89,67 @@ impl<T: Element, V> Batch<'_, T, V> {
     }
 
     /// The same for a sync function.
-    pub fn finish_sync<S, R>(self, body: Option<R>) -> R
-    where
-        S: Shape<R>,
-        S::Value: Collection<T, Value = V>,
-    {
-        let (answer, kept) = self.answer::<S, R>(body);
+    pub fn finish_sync<R>(self, returns: Returns<T, V, R>, body: Option<R>) -> R {
+        let (answer, kept) = (returns.answer)(self, body);
         if !kept.is_empty() {
             settle_many_sync(kept);
         }
         answer
     }
 
-    /// What the caller gets, and what is kept of each element that was loaded.
-    fn answer<S, R>(self, body: Option<R>) -> (R, Vec<(Box<Run>, Keep)>)
-    where
-        S: Shape<R>,
-        S::Value: Collection<T, Value = V>,
-    {
-        let Self { elements, looked } = self;
-        let Some(mut looked) = looked else {
-            // Without a cache the body always runs.
-            let nothing = || S::value(Collection::complete(None, &Whole::nothing()));
-            return (body.unwrap_or_else(nothing), Vec::new());
-        };
-        match body.map(S::take) {
-            Some(Err(failed)) => (failed, looked.nothing()),
-            Some(Ok(collection)) => {
-                let kept = looked.keep(elements, &collection);
-                (S::value(Collection::complete(Some(collection), &looked.whole(elements))), kept)
-            }
-            None => (S::value(Collection::complete(None, &looked.whole(elements))), Vec::new()),
-        }
+    fn all(&self) -> Option<Vec<T>> {
+        Some(self.elements.iter().map(self.clone).collect())
     }
+}
+
+/// How the answers of a batch are taken apart and put together.
+pub struct Returns<T, V: 'static, R> {
+    answer: Answering<T, V, R>,
+}
+
+/// What is kept of one element that was loaded.
+type Kept = (Box<Run>, Keep);
+type Answering<T, V, R> = fn(Batch<'_, T, V>, Option<R>) -> (R, Vec<Kept>);
+
+impl<T, V, R> fmt::Debug for Returns<T, V, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Returns")
+    }
+}
+
+/// The witness that a type can be the result of a batch of `T`.
+#[must_use]
+pub const fn returns<S, R, T, V>() -> Returns<T, V, R>
+where
+    S: Shape<R>,
+    S::Value: Collection<T, Value = V>,
+    V: 'static,
+{
+    Returns { answer: answer::<S, R, T, V> }
+}
+
+/// What the caller gets, and what is kept of each element that was loaded.
+fn answer<S, R, T, V>(batch: Batch<'_, T, V>, body: Option<R>) -> (R, Vec<Kept>)
+where
+    S: Shape<R>,
+    S::Value: Collection<T, Value = V>,
+{
+    let Batch { elements, clone, mut looked, cached } = batch;
+    let collection = match body {
+        // Without a cache what the body returned is the answer.
+        Some(answer) if !cached => return (answer, Vec::new()),
+        Some(answer) => match S::take(answer) {
+            Ok(collection) => Some(collection),
+            Err(failed) => return (failed, looked.nothing()),
+        },
+        None => None,
+    };
+    let kept = match &collection {
+        Some(collection) => looked.keep(looked.asked(elements, clone), collection),
+        None => Vec::new(),
+    };
+    let whole = looked.whole(elements, clone);
+    (S::value(Collection::complete(collection, &whole)), kept)
 }
 
 /// Says once for each function that its body answers other than it was asked.

@@ -14,20 +14,11 @@ impl<V> EachPlainly<V> {
     }
 }
 
-impl<T, E> EachPlainly<Result<T, E>> {
+impl<V: Wrapping> EachPlainly<V> {
     /// The inherent method wins over [`EachOk::check`], and its bound never holds.
     pub fn check(&self)
     where
-        Result<T, E>: NoResultInside,
-    {
-    }
-}
-
-impl<T> EachPlainly<Option<T>> {
-    /// The inherent method wins over [`EachOk::check`], and its bound never holds.
-    pub fn check(&self)
-    where
-        Option<T>: NoOptionInside,
+        V: NothingInside,
     {
     }
 }
@@ -40,18 +31,17 @@ pub trait EachOk {
 
 impl<V> EachOk for EachPlainly<V> {}
 
-/// Implemented by nothing.
-#[diagnostic::on_unimplemented(
-    message = "the values of this batch are `Result`s: their errors would be cached as values",
-    label = "this is a `Result`",
-    note = "return `Result<HashMap<K, V>, E>`, and leave out of the map what is absent"
-)]
-pub trait NoResultInside {}
+/// A type that may hold no value.
+pub trait Wrapping {}
+
+impl<T, E> Wrapping for Result<T, E> {}
+
+impl<T> Wrapping for Option<T> {}
 
 /// Implemented by nothing.
 #[diagnostic::on_unimplemented(
-    message = "the values of this batch are `Option`s: `None` would be cached as a value",
-    label = "this is an `Option`",
-    note = "leave out of the map what is absent: return `HashMap<K, V>`; `negative_ttl` caches the absence"
+    message = "the values of this batch are of type `{Self}`: an error or a `None` in it would be cached as a value",
+    label = "this is an alias of `{Self}`",
+    note = "leave out of the map what is absent, and return errors beside it: `Result<HashMap<K, V>, E>`"
 )]
-pub trait NoOptionInside {}
+pub trait NothingInside {}
