@@ -26,7 +26,7 @@
 //! | cache a function | [`macro@cache_aside`], [`macro@memoize`] (memory only), [`macro@stampede_protect`] (one process computes) |
 //! | keep entries right when data change | [`macro@write_through`], [`macro@cache_invalidate`], [`invalidate`], [`invalidate_tags`], [`invalidate_all_of`], [`invalidate_pattern`]; [`publish`], which applies [`InvalidationRules`] |
 //! | reach an entry | the companions: `<name>_entry(..)` gives an [`Entry`], `<name>_cache()` an [`FnCache`], `<name>_uncached(..)` runs the body; those of sync functions are in [`blocking`] |
-//! | cache without an attribute | [`Cache::get_or_set`], [`Cache::set`], [`Cache::get`] |
+//! | cache without an attribute | [`Cache::get_or_set`], [`Cache::set`], [`Cache::get`], and for many keys at once [`Cache::set_many`], [`Cache::get_many`] |
 //! | configure | [`init`], [`Cache::builder`], [`CacheConfig`], the [environment](CacheConfig::from_env) |
 //! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
 //! | test | [`scoped`], [`ManualClock`], [`registry()`], the feature `test-util` |
@@ -80,10 +80,10 @@
 pub use cache_core::{
     Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Clock, Codec, Entry, Error, ErrorKind,
     Event, Events, FnCache, GetOrSet, Health, IntoTtl, Invalidate, Invalidation, InvalidationRules,
-    Invalidations, KeyPart, KeyTemplate, KeyWriter, ManualClock, MemoryValue, Origin, Result, Set,
-    SharedValue, Stats, Status, Store, Tagged, blocking, clear, current, init, invalidate,
-    invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key, publish,
-    registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
+    Invalidations, KeyPart, KeyTemplate, KeyWriter, ManualClock, MemoryValue, NotStored, Origin,
+    Result, Set, SetMany, SharedValue, Stats, Status, Store, Tagged, blocking, clear, current,
+    init, invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key,
+    publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
 };
 
 #[cfg(feature = "macros")]

@@ -1,5 +1,7 @@
 //! Explicit operations as builders: what is not said takes the cache's defaults, and `.await` does it.
 
+mod many;
+
 use std::{
     future::{Future, IntoFuture},
     marker::PhantomData,
@@ -16,6 +18,8 @@ use crate::{
     rules::Publication,
     value::SharedValue,
 };
+
+pub use self::many::{NotStored, SetMany};
 
 /// More than twice the difference between two machines' clocks over one bound.
 const MARGIN: Duration = Duration::from_millis(50);

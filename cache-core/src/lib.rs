@@ -50,7 +50,7 @@ pub use crate::{
     config::{Backend, CacheConfig},
     entry::{Entry, FnCache},
     events::{Event, Events, Origin},
-    explicit::{GetOrSet, IntoTtl, Invalidate, Set},
+    explicit::{GetOrSet, IntoTtl, Invalidate, NotStored, Set, SetMany},
     key::{KeyPart, KeyTemplate, KeyWriter},
     registry::registry,
     rules::{InvalidationRules, Invalidations},

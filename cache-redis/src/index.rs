@@ -3,7 +3,7 @@
 //! Nothing rests on it. A tag that ends early makes a miss, a key that is not listed is not found; so of all answers only
 //! the value's own counts.
 
-use cache_store::{Life, Nonce, Result, TagPage};
+use cache_store::{Fill, Finish, Life, Nonce, Result, TagPage};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -23,6 +23,20 @@ pub(crate) struct Tagged<'a> {
     pub(crate) tags: &'a [(&'a str, Nonce)],
     pub(crate) life: Life,
     pub(crate) dependency_life: Life,
+}
+
+impl<'a> Tagged<'a> {
+    /// What a load stores.
+    pub(crate) const fn by_fill(fill: &Fill<'a>) -> Self {
+        let Fill { key, tags, life, dependency_life, .. } = *fill;
+        Self { key, tags, life, dependency_life }
+    }
+
+    /// What a write stores, if it stores anything.
+    pub(crate) fn by_finish(finish: &Finish<'a>) -> Option<Self> {
+        let Finish { key, tags, life, dependency_life, .. } = *finish;
+        finish.value.map(|_| Self { key, tags, life, dependency_life })
+    }
 }
 
 /// A key in the set of a tag, and the nonce that the tag had when the key was stored.
@@ -51,6 +65,25 @@ fn member(key: &str, nonce: Nonce) -> Vec<u8> {
 
 impl RedisStore {
     /// Sends what stores a value together with what its tags need, in one round trip, and returns the replies to the first.
+    /// Writes the tags of many values beside them, as far as that is possible.
+    pub(crate) async fn write_tags(&self, values: &[Tagged<'_>]) {
+        let batches: Vec<Batch> = (values.iter().filter(|value| !value.tags.is_empty()))
+            .flat_map(|value| self.tag_batches(value))
+            .collect();
+        if batches.is_empty() {
+            return;
+        }
+        let answers = if self.link.is_one_server() {
+            let all = Batch::new(self.names.pattern_log());
+            vec![self.link.send(&batches.iter().fold(all, Batch::followed_by)).await]
+        } else {
+            self.link.send_each(batches).await
+        };
+        for cause in answers.into_iter().filter_map(Result::err) {
+            tracing::debug!(target: "larder::redis", %cause, "tags were not written");
+        }
+    }
+
     pub(crate) async fn send_tagged(&self, store: Batch, value: Tagged<'_>) -> Result<Replies> {
         if value.tags.is_empty() {
             return self.send(&store).await;

@@ -25,6 +25,12 @@ impl Replies {
         }
     }
 
+    /// The next reply as one of its own, error or not.
+    pub(crate) fn one(&mut self) -> Result<Self> {
+        let reply = self.0.next().ok_or_else(|| error::unexpected("too few replies"))?;
+        Ok(Self::new(vec![reply]))
+    }
+
     /// The next reply, which is a list.
     pub(crate) fn next_list(&mut self) -> Result<Self> {
         list(self.next()?).map(Self::new)
@@ -93,6 +99,15 @@ impl Replies {
         let mut nonces = Vec::with_capacity(self.0.len());
         while self.0.len() > 0 {
             nonces.push(self.next_nonce()?);
+        }
+        Ok(nonces)
+    }
+
+    /// All the remaining replies, each a nonce or nil.
+    pub(crate) fn nonces_if_any(mut self) -> Result<Vec<Option<Nonce>>> {
+        let mut nonces = Vec::with_capacity(self.0.len());
+        while self.0.len() > 0 {
+            nonces.push(self.next_nonce_if_any()?);
         }
         Ok(nonces)
     }

@@ -8,7 +8,7 @@ use std::{
 
 use cache_store::{
     Begin, Begun, BoxFuture, Claim, Claimed, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
-    Life, Listener, Nonce, Query, Reading, Record, Result, Store, TagPage,
+    Life, Listener, Nonce, Query, Reading, Record, Result, Stamp, Store, TagPage,
 };
 
 use crate::{
@@ -255,7 +255,39 @@ impl Store for RedisStore {
         })
     }
 
+    fn read_many<'a>(&'a self, queries: &'a [Query<'a>]) -> BoxFuture<'a, Vec<Result<Reading>>> {
+        Box::pin(async move { each_during("read", self.read_values(queries).await) })
+    }
+
+    fn claim_many<'a>(&'a self, claims: &'a [Claim<'a>]) -> BoxFuture<'a, Vec<Result<Claimed>>> {
+        Box::pin(async move { each_during("claim", self.claim_loads(claims).await) })
+    }
+
+    fn stamp_many<'a>(
+        &'a self,
+        stamps: &'a [Stamp<'a>],
+    ) -> BoxFuture<'a, Vec<Result<Option<Vec<Nonce>>>>> {
+        Box::pin(async move { each_during("stamp_tags", self.stamp_values(stamps).await) })
+    }
+
+    fn fill_many<'a>(&'a self, fills: &'a [Fill<'a>]) -> BoxFuture<'a, Vec<Result<bool>>> {
+        Box::pin(async move { each_during("fill", self.store_values(fills).await) })
+    }
+
+    fn begin_many<'a>(&'a self, begins: &'a [Begin<'a>]) -> BoxFuture<'a, Vec<Result<Begun>>> {
+        Box::pin(async move { each_during("begin", self.begin_writes(begins).await) })
+    }
+
+    fn finish_many<'a>(&'a self, finishes: &'a [Finish<'a>]) -> BoxFuture<'a, Vec<Result<bool>>> {
+        Box::pin(async move { each_during("finish", self.finish_writes(finishes).await) })
+    }
+
     fn health(&self) -> BoxFuture<'_, Health> {
         Box::pin(self.ping())
     }
+}
+
+fn each_during<T>(operation: &'static str, answers: Vec<Result<T>>) -> Vec<Result<T>> {
+    let named = |answer: Result<T>| answer.map_err(|cause| cause.during(operation));
+    answers.into_iter().map(named).collect()
 }

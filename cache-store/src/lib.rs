@@ -43,6 +43,6 @@ pub use nonce::Nonce;
 pub use record::{Record, Recorded};
 pub use request::{
     Begin, Begun, Claim, ClaimOutcome, Claimed, Fill, Finish, Health, Invalidation, Lease, Life,
-    Query, Reading, TagPage,
+    Query, Reading, Stamp, TagPage,
 };
 pub use store::{BoxFuture, Store};

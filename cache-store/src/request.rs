@@ -212,6 +212,38 @@ pub struct Fill<'a> {
     pub announced: bool,
 }
 
+/// Tags that were learned from one value, to be stamped beside those of others.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use std::time::Duration;
+/// use cache_store::{Claim, Invalidation, Life, Stamp, Store, testing::MemoryStore};
+///
+/// let store = MemoryStore::new();
+/// let dependency_life = Life::For(Duration::from_secs(600));
+/// let claimed = store.claim(Claim {
+///     key: "user:42", tags: &[], lease: None, refused: &[], known: None, tag_log: true, dependency_life,
+/// }).await?;
+/// let captured = claimed.tag_log.expect("it was asked for");
+///
+/// store.invalidate(&Invalidation::Tags(vec!["tenant:7".into()])).await?;
+/// let [seven, eight] = [["tenant:7".to_owned()], ["tenant:8".to_owned()]];
+/// let stamp = |tags| Stamp { captured, tags, dependency_life };
+/// let stamped = store.stamp_many(&[stamp(&seven), stamp(&eight)]).await;
+/// assert!(matches!(stamped[..], [Ok(None), Ok(Some(_))]));
+/// # Ok::<(), cache_store::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp<'a> {
+    /// Where the tag log stood before the load: [`Claimed::tag_log`].
+    pub captured: Nonce,
+    /// The tags that the value tells.
+    pub tags: &'a [String],
+    /// How long dependencies made here live.
+    pub dependency_life: Life,
+}
+
 /// Announces a write: until it is finished or its time is over, nothing else is stored under the key.
 ///
 /// ```

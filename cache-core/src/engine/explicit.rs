@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Two writers that overlap refuse each other; one of them gets through on the next try.
-const ATTEMPTS: usize = 8;
+pub(super) const ATTEMPTS: usize = 8;
 
 impl Call {
     /// What is cached now; never loads.
@@ -236,7 +236,7 @@ impl Call {
     }
 }
 
-fn overtaken() -> Error {
+pub(super) fn overtaken() -> Error {
     Error::new(
         ErrorKind::Fenced,
         "other writes or invalidations of the key came between every time; nothing is stored under it",
@@ -244,7 +244,7 @@ fn overtaken() -> Error {
     .during("set")
 }
 
-fn not_stored(error: &Error) -> Error {
+pub(super) fn not_stored(error: &Error) -> Error {
     Error::new(
         error.kind(),
         format!("{error}; the value is not stored, and the key is invalidated as soon as the shared tier answers"),

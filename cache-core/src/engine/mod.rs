@@ -8,6 +8,7 @@ mod explicit;
 mod fill;
 mod invalidate;
 mod lead;
+mod many;
 mod orders;
 mod recent;
 mod replay;
@@ -37,6 +38,10 @@ pub(crate) use self::{
     call::{Call, Entered, Landed, Loaded},
     fill::{Keep, Run},
     invalidate::{Invalidating, Order},
+    many::{
+        Setting, enter_many, enter_many_sync, get_many, set_many, set_many_in_memory, settle_many,
+        settle_many_sync,
+    },
     orders::invalidate_all,
     write::{Writing, Written},
 };

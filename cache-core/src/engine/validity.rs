@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cache_store::{Nonce, Record, Recorded, Result, Store};
+use cache_store::{Nonce, Reading, Record, Recorded, Result, Store};
 use cache_template::Glob;
 
 use super::{Call, replay::Unconfirmed, same_rules};
@@ -35,7 +35,34 @@ pub(super) enum Verdict {
     Refused(Vec<u8>),
 }
 
+/// What the shared tier has still to be asked before an entry may be served.
+#[derive(Default)]
+pub(super) struct Doubts {
+    /// Whether a pattern that it does not know may match it.
+    pub(super) log: bool,
+    /// Tags whose nonces did not come with the bytes, and what they have to be.
+    pub(super) tags: Vec<String>,
+    pub(super) expected: Vec<Option<Nonce>>,
+}
+
 impl Call {
+    /// What was read, if it is under the key's current nonce.
+    pub(super) fn candidate<'a>(
+        &'a self,
+        reading: &'a Reading,
+        unconfirmed: &'a Unconfirmed,
+    ) -> Option<Candidate<'a>> {
+        let (bytes, nonce) = (reading.value.as_deref()?, reading.key_nonce?);
+        bytes.starts_with(nonce.as_bytes()).then_some(Candidate {
+            bytes,
+            newest_pattern: reading.pattern_nonce,
+            patterns: None,
+            tags: &self.tags,
+            tag_nonces: &reading.tag_nonces,
+            unconfirmed,
+        })
+    }
+
     /// Checks the envelope, the type, the function's rules, the patterns and the tags; decodes last.
     ///
     /// Errors are the shared tier's alone: bytes that are wrong in any way are refused, and counted.
@@ -44,14 +71,13 @@ impl Call {
         store: &Arc<dyn Store>,
         candidate: Candidate<'_>,
     ) -> Result<Verdict> {
-        let refused = || Ok(Verdict::Refused(head(candidate.bytes)));
-        let Some(envelope) = self.open(candidate.bytes) else { return refused() };
+        let Some(envelope) = self.open(candidate.bytes) else {
+            return Ok(Verdict::refused(candidate.bytes));
+        };
         if !self.is_current(store, &envelope, &candidate).await? {
-            return refused();
+            return Ok(Verdict::refused(candidate.bytes));
         }
-        let Some(value) = self.decode(&envelope) else { return refused() };
-        let tags = envelope.tags.map(|(name, _)| name.to_owned()).collect();
-        Ok(Verdict::Valid { value, tags, encoded: candidate.bytes.len() })
+        Ok(self.verdict(&envelope, candidate.bytes))
     }
 
     /// Whether nothing that the entry depends on besides its key was invalidated since its load began.
@@ -61,13 +87,66 @@ impl Call {
         envelope: &Envelope<'_>,
         candidate: &Candidate<'_>,
     ) -> Result<bool> {
-        let tags = envelope.tags.map(|(name, _)| name);
-        Ok(!candidate.unconfirmed.cover(self.key.text(), tags)
-            && self.pattern_allows(store, envelope, candidate).await?
-            && self.tags_allow(store, envelope, candidate).await?)
+        let Some(doubts) = self.doubts(envelope, candidate) else { return Ok(false) };
+        if doubts.log && !self.is_spared(&store.patterns().await?, envelope) {
+            return Ok(false);
+        }
+        Ok(doubts.tags.is_empty() || store.tag_nonces(&doubts.tags).await? == doubts.expected)
     }
 
-    fn open<'a>(&self, bytes: &'a [u8]) -> Option<Envelope<'a>> {
+    /// What is still to be asked; `None` when what is known rules the entry out already.
+    pub(super) fn doubts(
+        &self,
+        envelope: &Envelope<'_>,
+        candidate: &Candidate<'_>,
+    ) -> Option<Doubts> {
+        let tags = envelope.tags.map(|(name, _)| name);
+        if candidate.unconfirmed.cover(self.key.text(), tags) {
+            return None;
+        }
+        // Where there is no log any more, everything under the prefix was cleared or lost.
+        let newest = candidate.newest_pattern?;
+        let mut doubts = Doubts::default();
+        if newest != envelope.header.pattern_nonce {
+            match candidate.patterns.and_then(|log| self.spared(log, envelope)) {
+                Some(true) => {}
+                Some(false) => return None,
+                // There is no log here, or it begins later than what the entry knows.
+                None => doubts.log = true,
+            }
+        }
+        for (name, nonce) in envelope.tags {
+            match candidate.tags.iter().position(|tag| tag == name) {
+                Some(at) if candidate.tag_nonces.get(at) == Some(&Some(nonce)) => {}
+                Some(_) => return None,
+                None => {
+                    doubts.tags.push(name.to_owned());
+                    doubts.expected.push(Some(nonce));
+                }
+            }
+        }
+        Some(doubts)
+    }
+
+    /// Whether no record that the entry does not know covers it.
+    pub(super) fn is_spared(&self, log: &[Record], envelope: &Envelope<'_>) -> bool {
+        self.spared(log, envelope) == Some(true)
+    }
+
+    fn spared(&self, log: &[Record], envelope: &Envelope<'_>) -> Option<bool> {
+        let tags = envelope.tags.map(|(name, _)| name);
+        spared(log, envelope.header.pattern_nonce, self.key.text(), tags)
+    }
+
+    /// The value of an entry that is current, if it can be read.
+    pub(super) fn verdict(&self, envelope: &Envelope<'_>, bytes: &[u8]) -> Verdict {
+        let Some(value) = self.decode(envelope) else { return Verdict::refused(bytes) };
+        let tags = envelope.tags.map(|(name, _)| name.to_owned()).collect();
+        Verdict::Valid { value, tags, encoded: bytes.len() }
+    }
+
+    /// The entry in these bytes, if it is one of this function's; why it is not is counted.
+    pub(super) fn open<'a>(&self, bytes: &'a [u8]) -> Option<Envelope<'a>> {
         let counters = &self.engine.counters;
         let envelope = match envelope::parse(self.key.text(), bytes, self.engine.settings.limits) {
             Ok(envelope) => envelope,
@@ -85,48 +164,6 @@ impl Call {
         same_rules(envelope.header.rules_fingerprint, self.site.rules).then_some(envelope)
     }
 
-    async fn pattern_allows(
-        &self,
-        store: &Arc<dyn Store>,
-        envelope: &Envelope<'_>,
-        candidate: &Candidate<'_>,
-    ) -> Result<bool> {
-        match candidate.newest_pattern {
-            Some(newest) if newest == envelope.header.pattern_nonce => return Ok(true),
-            // No log any more: everything under the prefix was cleared or lost.
-            None => return Ok(false),
-            Some(_) => {}
-        }
-        let (known, key) = (envelope.header.pattern_nonce, self.key.text());
-        let spared = |log: &[Record]| spared(log, known, key, envelope.tags.map(|(name, _)| name));
-        // The log that came with the bytes may begin later than what the entry knows.
-        if let Some(spared) = candidate.patterns.and_then(spared) {
-            return Ok(spared);
-        }
-        Ok(spared(&store.patterns().await?).unwrap_or(false))
-    }
-
-    async fn tags_allow(
-        &self,
-        store: &Arc<dyn Store>,
-        envelope: &Envelope<'_>,
-        candidate: &Candidate<'_>,
-    ) -> Result<bool> {
-        let mut unknown = Vec::new();
-        let mut expected = Vec::new();
-        for (name, nonce) in envelope.tags {
-            match candidate.tags.iter().position(|tag| tag == name) {
-                Some(at) if candidate.tag_nonces.get(at) == Some(&Some(nonce)) => {}
-                Some(_) => return Ok(false),
-                None => {
-                    unknown.push(name.to_owned());
-                    expected.push(Some(nonce));
-                }
-            }
-        }
-        Ok(unknown.is_empty() || store.tag_nonces(&unknown).await? == expected)
-    }
-
     fn decode(&self, envelope: &Envelope<'_>) -> Option<Stored> {
         if envelope.header.negative {
             // Without `negative_ttl` this function never serves a cached `None`.
@@ -140,6 +177,12 @@ impl Call {
                 None
             }
         }
+    }
+}
+
+impl Verdict {
+    pub(super) fn refused(bytes: &[u8]) -> Self {
+        Self::Refused(head(bytes))
     }
 }
 

@@ -39,31 +39,67 @@ pub(crate) struct LocalWrite {
     fence: Fence,
 }
 
+/// What has to be noted before the shared tier is told of a write.
+pub(super) struct Asking {
+    asked: Moment,
+    heard: Option<Fence>,
+    telling: Option<Telling>,
+}
+
+impl Asking {
+    pub(super) fn new(call: &Call) -> Self {
+        let shared = call.engine.shared_for(call.site);
+        Self {
+            asked: call.engine.now(),
+            heard: call.hearing(),
+            telling: shared.map(|_| call.engine.telling(call.invalidation())),
+        }
+    }
+}
+
 impl Writing {
     /// Announces the write: until it ends, no load that began before it stores anything under the key.
     pub(crate) async fn begin(call: Call, origin: Origin) -> Self {
-        let begin = Begin {
+        let asking = Asking::new(&call);
+        let begun = match call.engine.shared_for(call.site) {
+            Some(store) => {
+                let begun = store.begin(Self::announcement(&call)).await;
+                let begun = begun.inspect(|_| call.engine.answered());
+                begun.map_err(|error| call.engine.count_error(&error)).ok()
+            }
+            None => None,
+        };
+        Self::announced(call, asking, begun, origin)
+    }
+
+    /// What tells the shared tier of a write.
+    pub(super) fn announcement(call: &Call) -> Begin<'_> {
+        Begin {
             key: call.key.text(),
             tags: &call.tags,
             tag_log: call.site.learns,
             at_most: WRITE_TTL,
             dependency_life: call.dependency_life(),
-        };
-        let (asked, heard) = (call.engine.now(), call.hearing());
-        let mut telling = None;
-        let begun = match call.engine.shared_for(call.site) {
-            Some(store) => {
-                telling = Some(call.engine.telling(call.invalidation()));
-                let begun = store.begin(begin).await.inspect(|_| call.engine.answered());
-                begun.map_err(|error| call.engine.count_error(&error)).ok()
-            }
-            None => None,
-        };
+        }
+    }
+
+    /// A write that the shared tier was told of, which answered with `begun` if it did.
+    pub(super) fn announced(
+        call: Call,
+        asking: Asking,
+        begun: Option<Begun>,
+        origin: Origin,
+    ) -> Self {
         let local = LocalWrite::begin(&call);
+        let Asking { asked, heard, telling } = asking;
         Self { call, local, asked, heard, begun, telling, origin, finished: false }
     }
 
-    /// The same without a shared tier to tell.
+    pub(super) fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// [`begin`](Self::begin) without a shared tier to tell.
     pub(crate) fn begin_in_memory(call: Call, origin: Origin) -> Self {
         let (local, asked) = (LocalWrite::begin(&call), call.engine.now());
         let (heard, begun, telling) = (None, None, None);
@@ -106,53 +142,79 @@ impl Writing {
         let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else {
             return Shared::None;
         };
-        let Some(begun) = &self.begun else {
-            let error = Error::new(ErrorKind::Unavailable, "the write was not announced");
-            return Shared::Failed(error, self.repeat_invalidation());
-        };
+        let Some(begun) = &self.begun else { return self.unannounced() };
         let encoded = match value {
-            Some(written) => self.encode(&store, begun, written).await,
-            None => Ok(None),
+            Some(written) => {
+                self.encode(&store, begun, written).await.map(Option::unwrap_or_default)
+            }
+            None => Ok(Encoded::default()),
         };
-        let (Encoded { bytes, tags }, unfit) = match encoded {
-            Ok(encoded) => (encoded.unwrap_or_default(), None),
-            Err(error) => (Encoded::default(), Some(error)),
-        };
-        let life = value.as_ref().and_then(|written| written.life);
-        let finish = Finish {
+        let sealed = Sealed::of(encoded, value.as_ref().and_then(|written| written.life));
+        let Some(finish) = self.end(&sealed) else { return self.unannounced() };
+        let heard = self.confirming(value.as_ref());
+        let ended = store.finish(finish).await.inspect(|_| self.call.engine.answered());
+        if let Err(error) = &ended {
+            self.call.engine.count_error(error);
+        }
+        self.ended(sealed.answered(ended, heard))
+    }
+
+    fn unannounced(&self) -> Shared {
+        let error = Error::new(ErrorKind::Unavailable, "the write was not announced");
+        Shared::Failed(error, self.repeat_invalidation())
+    }
+
+    /// What tells the shared tier of the end; `None` when it was not told of the beginning.
+    pub(super) fn end<'a>(&'a self, sealed: &'a Sealed<'_>) -> Option<Finish<'a>> {
+        Some(Finish {
             key: self.call.key.text(),
-            begun,
+            begun: self.begun.as_ref()?,
             // The key nonce is FINISH's to choose; the place of the old one is cut off.
-            value: bytes.get(Nonce::LEN..),
-            tags: &tags,
-            life: life.map_or(Life::Forever, Life::For),
-            dependency_life: dependency_life(life),
-        };
-        let heard = self.heard_of(value);
-        let finished = store.finish(finish).await.inspect(|_| self.call.engine.answered());
-        if finished.is_ok() {
+            value: sealed.encoded.bytes.get(Nonce::LEN..),
+            tags: &sealed.encoded.tags,
+            life: sealed.life.map_or(Life::Forever, Life::For),
+            dependency_life: dependency_life(sealed.life),
+        })
+    }
+
+    /// What the shared tier's answer means.
+    fn ended(&self, Answer { ended, bytes, unfit, heard }: Answer) -> Shared {
+        if ended.is_ok() {
             let engine = &self.call.engine;
             // Should the shared tier go back to before the write, what it has then is no longer true.
             engine.session.recent.remember(self.call.invalidation(), engine.now());
         }
-        match finished {
-            Ok(true) => Shared::Stored { bytes: bytes.len(), heard },
+        match ended {
+            Ok(true) => Shared::Stored { bytes, heard },
             Ok(false) => unfit.map_or(Shared::Refused, |error| {
                 Shared::Failed(error, Announcement::new(self.origin))
             }),
-            Err(error) => {
-                self.call.engine.count_error(&error);
-                Shared::Failed(error, self.repeat_invalidation())
-            }
+            Err(error) => Shared::Failed(error, self.repeat_invalidation()),
         }
     }
 
     /// The fence against what is heard of a value whose key is about to be confirmed.
-    fn heard_of(&self, value: &Option<Written>) -> Option<Fence> {
+    pub(super) fn confirming(&self, value: Option<&Written>) -> Option<Fence> {
         let session = &self.call.engine.session;
-        let learned = value.as_ref().map(|written| written.learned.as_slice()).unwrap_or_default();
+        let learned = value.map(|written| written.learned.as_slice()).unwrap_or_default();
         let heard = self.heard.clone().map(|heard| session.with_tags(heard, learned));
         heard.map(|heard| session.confirming(heard))
+    }
+
+    /// The bytes of a value without learned tags.
+    pub(super) fn seal<'a>(&'a self, written: &'a Written) -> Option<Sealed<'a>> {
+        let encoded = self.encode_with(self.begun.as_ref()?, written, &[]);
+        Some(Sealed::of(encoded, written.life))
+    }
+
+    /// [`attempt`](Self::attempt) where the shared tier has answered already; `None` when it was never told.
+    pub(super) fn attempt_after(mut self, written: Written, answer: Option<Answer>) -> Ended {
+        let shared = match answer {
+            Some(answer) => self.ended(answer),
+            None => self.unannounced(),
+        };
+        self.finished = true;
+        self.finish_here(Some(written), shared)
     }
 
     /// The bytes to store; `None` when one of the value's tags was invalidated meanwhile, an error when it has none.
@@ -162,24 +224,31 @@ impl Writing {
         begun: &Begun,
         written: &'a Written,
     ) -> Result<Option<Encoded<'a>>> {
-        let Written { value, life, learned } = written;
-        let mut tags: Vec<(&str, Nonce)> = self
-            .call
-            .tags
-            .iter()
-            .map(String::as_str)
-            .zip(begun.tag_nonces.iter().copied())
-            .collect();
+        let Written { life, learned, .. } = written;
+        let mut nonces = Vec::new();
         if !learned.is_empty() {
             let Some(tag_log) = begun.tag_log else { return Ok(None) };
             let stamped = store.stamp_tags(tag_log, learned, dependency_life(*life)).await;
             match stamped.inspect_err(|error| self.call.engine.count_error(error))? {
-                Some(nonces) => tags.extend(learned.iter().map(String::as_str).zip(nonces)),
+                Some(stamped) => nonces = stamped,
                 None => return Ok(None),
             }
         }
-        let bytes = self.call.encode(begun.nonce, begun.pattern_nonce, &tags, value)?;
-        Ok(Some(Encoded { bytes, tags }))
+        self.encode_with(begun, written, &nonces).map(Some)
+    }
+
+    /// The bytes to store, `nonces` being those of the learned tags.
+    fn encode_with<'a>(
+        &'a self,
+        begun: &Begun,
+        written: &'a Written,
+        nonces: &[Nonce],
+    ) -> Result<Encoded<'a>> {
+        let known = self.call.tags.iter().zip(&begun.tag_nonces);
+        let all = known.chain(written.learned.iter().zip(nonces));
+        let tags: Vec<(&str, Nonce)> = all.map(|(tag, nonce)| (tag.as_str(), *nonce)).collect();
+        let bytes = self.call.encode(begun.nonce, begun.pattern_nonce, &tags, &written.value)?;
+        Ok(Encoded { bytes, tags })
     }
 
     fn finish_here(&self, written: Option<Written>, shared: Shared) -> Ended {
@@ -324,6 +393,37 @@ pub(crate) struct Written {
 struct Encoded<'a> {
     bytes: Vec<u8>,
     tags: Vec<(&'a str, Nonce)>,
+}
+
+/// What is sent at the end of a write.
+pub(super) struct Sealed<'a> {
+    encoded: Encoded<'a>,
+    life: Option<Duration>,
+    /// Why there are no bytes.
+    unfit: Option<Error>,
+}
+
+impl<'a> Sealed<'a> {
+    fn of(encoded: Result<Encoded<'a>>, life: Option<Duration>) -> Self {
+        match encoded {
+            Ok(encoded) => Self { encoded, life, unfit: None },
+            Err(error) => Self { encoded: Encoded::default(), life, unfit: Some(error) },
+        }
+    }
+
+    /// The shared tier has answered.
+    pub(super) fn answered(self, ended: Result<bool>, heard: Option<Fence>) -> Answer {
+        Answer { ended, bytes: self.encoded.bytes.len(), unfit: self.unfit, heard }
+    }
+}
+
+/// What the shared tier said of the end of a write.
+pub(super) struct Answer {
+    ended: Result<bool>,
+    bytes: usize,
+    unfit: Option<Error>,
+    /// What is heard since is compared with this.
+    heard: Option<Fence>,
 }
 
 /// How a write ended.

@@ -139,6 +139,24 @@ impl<V> Subject<V> {
         self.spec.cache_if.is_none_or(|keep| keep(value))
     }
 
+    /// What of a loaded value is kept, and for how long.
+    pub(crate) fn kept(&self, value: &V) -> Keep {
+        let kept = self.spec.value.keep(value);
+        let life = self.life(value);
+        if !self.keeps(value) || life.is_some_and(|life| life.is_zero()) {
+            return Keep::Pass { value: Some(kept), learned: self.learned(value) };
+        }
+        Keep::Value { value: Some(kept), life, learned: self.learned(value) }
+    }
+
+    /// What is kept where there is no value.
+    pub(crate) fn nothing(&self) -> Keep {
+        match self.spec.site.negative_ttl {
+            Some(ttl) => Keep::Value { value: None, life: Some(ttl), learned: Vec::new() },
+            None => Keep::Pass { value: None, learned: Vec::new() },
+        }
+    }
+
     /// A caller's copy of what is kept.
     pub(crate) fn copy(&self, kept: &Stored) -> Option<V> {
         kept.as_ref().and_then(|kept| self.spec.value.copy(kept))
@@ -208,7 +226,7 @@ where
 }
 
 /// A call that has to load.
-pub struct Miss<V: 'static>(Option<Subject<V>>);
+pub struct Miss<V: 'static>(pub(super) Option<Subject<V>>);
 
 impl<V> fmt::Debug for Miss<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -302,18 +320,8 @@ fn settled<S: Shape<R>, R>(
 /// What of the result is kept, and for how long.
 fn keep<S: Shape<R>, R>(result: &R, subject: &Subject<S::Value>, share: &Share<S::Error>) -> Keep {
     match S::open(result) {
-        Outcome::Value(value) => {
-            let kept = subject.spec.value.keep(value);
-            let life = subject.life(value);
-            if !subject.keeps(value) || life.is_some_and(|life| life.is_zero()) {
-                return Keep::Pass { value: Some(kept), learned: subject.learned(value) };
-            }
-            Keep::Value { value: Some(kept), life, learned: subject.learned(value) }
-        }
-        Outcome::Nothing => match subject.spec.site.negative_ttl {
-            Some(ttl) => Keep::Value { value: None, life: Some(ttl), learned: Vec::new() },
-            None => Keep::Pass { value: None, learned: Vec::new() },
-        },
+        Outcome::Value(value) => subject.kept(value),
+        Outcome::Nothing => subject.nothing(),
         Outcome::Error(error) => {
             share.0.as_ref().map_or(Keep::Nothing, |share| Keep::Error((share.keep)(error)))
         }

@@ -60,12 +60,21 @@ pub(crate) struct Companions {
 impl Reader {
     pub(crate) fn new(
         attribute: Attribute,
-        options: Options,
-        callee: Callee,
+        mut options: Options,
+        mut callee: Callee,
         errors: &Errors,
     ) -> Self {
+        let understood = callee.take_batch(&options, errors);
+        if !understood {
+            // Without the batch they would seem to be wrong.
+            (options.key, options.tags, options.skip) = (None, None, None);
+        }
         let generics = &callee.function.sig.generics;
-        let returned = Returned::new(&callee.returns, options.returns.as_ref(), generics, errors);
+        let mut returned =
+            Returned::new(&callee.returns, options.returns.as_ref(), generics, errors);
+        if let Some(batch) = &callee.batch {
+            returned = returned.of_batch(&callee.args[batch.at].ty, errors);
+        }
         if callee.sound {
             returned.check_owned(errors);
         }
@@ -84,8 +93,8 @@ impl Reader {
             in_impl,
             cache: cache.as_ref(),
         };
-        let key =
-            Key::new(attribute, options.mentions("key"), written.flatten(), &identity, errors);
+        let mentioned = options.mentions("key") || !understood;
+        let key = Key::new(attribute, mentioned, written.flatten(), &identity, errors);
         let mut reader = Self {
             krate: options.krate.map(|given| given.value),
             companions: None,

@@ -228,6 +228,14 @@ fn generic(name: &str, callee: &Callee) -> Option<Place> {
 }
 
 fn unknown(name: &str, used_as: Use, callee: &Callee) -> Mistake {
+    if let Some((at, element)) = callee.element_of(name) {
+        return Mistake {
+            message: format!(
+                "`{{{name}}}` is the whole batch, and each of its elements has an entry: write `{{{element}}}`"
+            ),
+            meant: Some(Place::Argument(at)),
+        };
+    }
     let mut names = nameable(callee);
     if used_as != Use::Key {
         names.push("value".into());

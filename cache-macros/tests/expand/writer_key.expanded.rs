@@ -25,7 +25,7 @@ fn store(id: u64, user: User) -> User {
             ::larder::__private::Record::new(::larder::__private::Kind::WriteThrough,
             ::core::module_path!(), "store", ::core::file!(), ::core::line!())
             .value("User").value_type(larder_value::named).key("user:{id}", &
-            [::larder::__private::Values::Integer]).tags(& ["user"]).ttl("1m")
+            [::larder::__private::Texts::Integer]).tags(& ["user"]).ttl("1m")
         }
     };
     let write = ::larder::__private::write_through::<

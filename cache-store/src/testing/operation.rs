@@ -40,6 +40,18 @@ pub enum Operation {
     Tagged,
     /// [`Store::invalidate`](crate::Store::invalidate).
     Invalidate,
+    /// [`Store::read_many`](crate::Store::read_many).
+    ReadMany,
+    /// [`Store::claim_many`](crate::Store::claim_many).
+    ClaimMany,
+    /// [`Store::stamp_many`](crate::Store::stamp_many).
+    StampMany,
+    /// [`Store::fill_many`](crate::Store::fill_many).
+    FillMany,
+    /// [`Store::begin_many`](crate::Store::begin_many).
+    BeginMany,
+    /// [`Store::finish_many`](crate::Store::finish_many).
+    FinishMany,
     /// [`Store::heartbeat`](crate::Store::heartbeat).
     Heartbeat,
     /// [`Store::health`](crate::Store::health).
@@ -54,7 +66,7 @@ impl Operation {
     ///
     /// assert!(Operation::ALL.iter().all(|operation| !operation.name().is_empty()));
     /// ```
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 21] = [
         Self::Read,
         Self::Claim,
         Self::Patterns,
@@ -68,6 +80,12 @@ impl Operation {
         Self::Finish,
         Self::Tagged,
         Self::Invalidate,
+        Self::ReadMany,
+        Self::ClaimMany,
+        Self::StampMany,
+        Self::FillMany,
+        Self::BeginMany,
+        Self::FinishMany,
         Self::Heartbeat,
         Self::Health,
     ];
@@ -93,6 +111,12 @@ impl Operation {
             Self::Finish => "finish",
             Self::Tagged => "tagged",
             Self::Invalidate => "invalidate",
+            Self::ReadMany => "read_many",
+            Self::ClaimMany => "claim_many",
+            Self::StampMany => "stamp_many",
+            Self::FillMany => "fill_many",
+            Self::BeginMany => "begin_many",
+            Self::FinishMany => "finish_many",
             Self::Heartbeat => "heartbeat",
             Self::Health => "health",
         }

@@ -107,7 +107,7 @@ impl<'a> Record<'a> {
         let p = &self.paths.private;
         let values = known.iter().filter(|_| known.iter().any(Option::is_some)).map(|known| {
             let name = Ident::new(known.unwrap_or("Any"), Span::call_site());
-            quote!(#p::Values::#name)
+            quote!(#p::Texts::#name)
         });
         let values = quote!(&[#(#values),*]);
         self.set(method, &quote!(#source, #values));
@@ -202,7 +202,7 @@ fn own_key(parts: &[Part], callee: &Callee) -> String {
     format!("{}:{parts}", callee.name().unraw())
 }
 
-/// What is known of a part's text, as a variant of `Values`.
+/// What is known of a part's text, as a variant of `Texts`.
 fn values(part: &Part, callee: &Callee) -> Option<&'static str> {
     match part.place {
         Place::Argument(at) if part.fields.is_empty() && !part.hash => {

@@ -89,13 +89,13 @@ impl Fault {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use cache_store::{Invalidation, Store, testing::{ChaosStore, Fault, MemoryStore}};
+    /// use cache_store::{Invalidation, Recorded, Store, testing::{ChaosStore, Fault, MemoryStore}};
     ///
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
     /// let store = ChaosStore::new(MemoryStore::new());
     /// store.inject(Fault::drop_reply(Duration::from_millis(1)).times(1));
     /// store.invalidate(&Invalidation::Pattern("users:*".into())).await.unwrap_err();
-    /// assert_eq!(store.patterns().await?.pop().unwrap().pattern, "users:*"); // it happened
+    /// assert_eq!(store.patterns().await?.pop().unwrap().what, Recorded::Pattern("users:*".into())); // it happened
     /// # Ok::<(), cache_store::Error>(())
     /// # }).unwrap();
     /// ```
@@ -144,6 +144,14 @@ impl Fault {
     #[must_use]
     pub const fn times(self, times: u64) -> Self {
         Self { left: Some(times), ..self }
+    }
+
+    /// What the caller of an operation is told that it strikes.
+    pub(super) fn told(&self, operation: Operation) -> Error {
+        match self.effect {
+            Effect::Failure { kind, takes_effect, .. } => error(kind, takes_effect, operation),
+            Effect::Late(_) => error(ErrorKind::Timeout, false, operation),
+        }
     }
 
     /// Whether it strikes this operation.

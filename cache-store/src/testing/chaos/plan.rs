@@ -7,6 +7,7 @@ use super::{Fault, fault::Effect, gate::Barrier};
 use crate::{ErrorKind, testing::Operation};
 
 type Alteration = Arc<dyn Fn(&str, Vec<u8>) -> Option<Vec<u8>> + Send + Sync>;
+type Keys = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// Everything that is to go wrong.
 #[derive(Default)]
@@ -15,6 +16,8 @@ pub(super) struct Plan(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     faults: Vec<Fault>,
+    /// The keys that are out of reach.
+    lost: Option<(Fault, Keys)>,
     barriers: Vec<Arc<Barrier>>,
     random: Option<Random>,
     alteration: Option<Alteration>,
@@ -58,7 +61,20 @@ impl Plan {
     }
 
     pub(super) fn clear_faults(&self) {
-        self.inner().faults.clear();
+        let mut inner = self.inner();
+        inner.faults.clear();
+        inner.lost = None;
+    }
+
+    pub(super) fn set_lost(&self, kind: ErrorKind, keys: Keys) {
+        self.inner().lost = Some((Fault::fail(kind), keys));
+    }
+
+    /// Why nothing can be done for this key, if so.
+    pub(super) fn lost(&self, key: &str) -> Option<Fault> {
+        // The closure runs outside the lock, as that of `alter` does.
+        let (fault, keys) = self.inner().lost.clone()?;
+        keys(key).then_some(fault)
     }
 
     pub(super) fn add_barrier(&self, barrier: Arc<Barrier>) {
@@ -102,6 +118,7 @@ impl fmt::Debug for Plan {
         let inner = self.inner();
         f.debug_struct("Plan")
             .field("faults", &inner.faults)
+            .field("lost", &inner.lost.as_ref().map(|(fault, _)| fault))
             .field("barriers", &inner.barriers)
             .field("random", &inner.random.as_ref().map(|random| random.share))
             .field("alters", &inner.alteration.is_some())

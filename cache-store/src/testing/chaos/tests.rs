@@ -217,3 +217,39 @@ async fn corrupt_bytes_reach_readers_and_claims_while_the_store_keeps_its_own() 
     store.calm();
     assert_eq!(store.read(query).await.unwrap().value.unwrap(), bytes);
 }
+
+#[tokio::test]
+async fn keys_that_are_lost_are_lost_for_single_steps_and_for_many() {
+    let store = chaos();
+    store.down_for(ErrorKind::Unavailable, |key| key == "lost");
+    let all = store.claim_many(&[claim("a"), claim("lost"), claim("b")]).await;
+    assert!(matches!(all[..], [Ok(_), Err(_), Ok(_)]), "{all:?}");
+    assert_eq!(all[1].as_ref().unwrap_err().operation(), Some("claim_many"));
+    assert!(store.claim(claim("a")).await.is_ok());
+    assert!(store.claim(claim("lost")).await.is_err());
+    let query = Query { key: "lost", tags: &[], pattern: true, life: false };
+    assert_eq!(store.inner().read(query).await.unwrap().key_nonce, None, "it had no effect");
+    store.up();
+    assert!(store.claim(claim("lost")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_fault_strikes_every_answer_of_many() {
+    let store = chaos();
+    store.inject(Fault::fail(ErrorKind::Timeout).on(Operation::ReadMany).times(1));
+    let query = Query { key: "key", tags: &[], pattern: true, life: false };
+    assert!(store.read_many(&[query, query]).await.iter().all(Result::is_err));
+    assert!(store.read_many(&[query, query]).await.iter().all(Result::is_ok));
+}
+
+#[tokio::test]
+async fn values_are_altered_where_many_are_read_too() {
+    let store = chaos();
+    filled(&store, b"value").await;
+    store.alter_values(|_, _| None);
+    let query = Query { key: "key", tags: &[], pattern: true, life: false };
+    let readings = store.read_many(&[query]).await;
+    assert_eq!(readings[0].as_ref().unwrap().value, None);
+    let claimed = store.claim_many(&[claim("key")]).await.remove(0).unwrap();
+    assert!(matches!(claimed.outcome, ClaimOutcome::Found { value, .. } if value.is_empty()));
+}

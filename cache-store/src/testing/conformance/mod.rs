@@ -21,6 +21,8 @@
 
 #[doc(hidden)]
 pub mod cases;
+#[cfg(test)]
+mod one_by_one;
 mod steps;
 
 use std::{future::Future, time::Duration};
@@ -177,6 +179,15 @@ macro_rules! conformance_tests {
             tags_may_hold_any_character
             patterns_may_hold_any_character
             many_keys_are_loaded_at_once
+            // Many at once
+            nothing_asked_is_nothing_answered
+            many_reads_answer_in_the_order_of_their_keys
+            many_claims_capture_what_each_key_depends_on
+            many_claims_have_an_outcome_each
+            an_invalidation_refuses_one_of_many_fills
+            a_tag_refuses_those_of_many_stamps_that_bear_it
+            many_writes_are_each_stored_or_refused_alone
+            more_keys_than_go_in_one_piece_are_still_one_list
             // News
             listening_begins_with_a_gap
             a_store_that_nobody_listens_to_has_no_heartbeat
@@ -261,6 +272,22 @@ mod tests {
         crate::conformance_tests!(async || Arc::new(ChaosStore::new(MemoryStore::new())));
     }
 
+    mod a_store_may_leave_the_steps_for_many_keys_out {
+        use super::*;
+        use crate::testing::conformance::one_by_one::OneByOne;
+
+        crate::__conformance_tests! { async || Arc::new(OneByOne(MemoryStore::new()));
+            nothing_asked_is_nothing_answered
+            many_reads_answer_in_the_order_of_their_keys
+            many_claims_capture_what_each_key_depends_on
+            many_claims_have_an_outcome_each
+            an_invalidation_refuses_one_of_many_fills
+            a_tag_refuses_those_of_many_stamps_that_bear_it
+            many_writes_are_each_stored_or_refused_alone
+            more_keys_than_go_in_one_piece_are_still_one_list
+        }
+    }
+
     #[test]
     fn every_case_is_in_the_list() {
         let list = include_str!("mod.rs");
@@ -270,6 +297,7 @@ mod tests {
             include_str!("cases/leases.rs"),
             include_str!("cases/lives.rs"),
             include_str!("cases/loads.rs"),
+            include_str!("cases/many.rs"),
             include_str!("cases/news.rs"),
             include_str!("cases/patterns.rs"),
             include_str!("cases/successors.rs"),

@@ -5,6 +5,7 @@ mod invalidations;
 mod leases;
 mod lives;
 mod loads;
+mod many;
 mod news;
 mod patterns;
 mod successors;
@@ -15,8 +16,8 @@ mod writes;
 use std::sync::Arc;
 
 pub use self::{
-    index::*, invalidations::*, leases::*, lives::*, loads::*, news::*, patterns::*, successors::*,
-    tags::*, values::*, writes::*,
+    index::*, invalidations::*, leases::*, lives::*, loads::*, many::*, news::*, patterns::*,
+    successors::*, tags::*, values::*, writes::*,
 };
 
 type AnyStore = Arc<dyn crate::Store>;
