@@ -495,7 +495,8 @@ async fn what_another_process_changes_is_told_once_and_comes_from_elsewhere() {
 #[tokio::test(start_paused = true)]
 async fn what_a_process_changes_itself_is_not_told_again_when_it_hears_of_it() {
     for late in [false, true] {
-        let (cache, chaos) = with_faults(&MemoryStore::new()).await;
+        let store = MemoryStore::new();
+        let ((cache, chaos), other) = (with_faults(&store).await, on(&store).await);
         let mut events = cache.events();
         for (number, expected) in [
             "Here: keys user:1",
@@ -518,8 +519,8 @@ async fn what_a_process_changes_itself_is_not_told_again_when_it_hears_of_it() {
                 match number {
                     0 => larder::invalidate("user:1").await.unwrap(),
                     1 => larder::invalidate_keys(["other", "user:1"]).await.unwrap(),
-                    2 => get_user_entry(1).set(2).await.unwrap(),
-                    3 => drop(write_user(1, Ok(2)).await),
+                    2 => get_user_entry(1).set(1).await.unwrap(),
+                    3 => drop(write_user(1, Ok(1)).await),
                     4 => drop(write_user(1, Err("no")).await),
                     5 => larder::invalidate_pattern("user:*").await.unwrap(),
                     _ => larder::clear().await.unwrap(),
@@ -536,9 +537,18 @@ async fn what_a_process_changes_itself_is_not_told_again_when_it_hears_of_it() {
             }
             a_moment().await;
             assert!(told(&mut events).is_empty(), "{expected}: not from elsewhere as well");
-            cache.clear().await.unwrap();
+
+            // A while later it would be somebody else.
             sleep(cache.coherence_bound() * 2).await;
-            assert_eq!(told(&mut events), ["Here: all"]);
+            warm(&cache, "user:1").await;
+            other.invalidate("user:1").await.unwrap();
+            other.invalidate_pattern("user:*").await.unwrap();
+            a_moment().await;
+            other.clear().await.unwrap();
+            a_moment().await;
+            let expected =
+                ["Elsewhere: keys user:1", "Elsewhere: pattern user:*", "Elsewhere: all"];
+            assert_eq!(told(&mut events), expected);
         }
     }
 }
@@ -557,7 +567,11 @@ async fn an_invalidation_whose_reply_is_lost_is_not_told_again_when_it_is_heard(
     chaos.inject(Fault::lose_reply(ErrorKind::Timeout).on(Operation::Invalidate).times(1));
     chaos.hold_news();
     cache.invalidate("k").await.unwrap_err();
+    let repeats = chaos.hold(Operation::Invalidate);
+    cache.get_or_set("k", || async { Ok::<_, larder::Error>(1_u64) }).await.unwrap();
     chaos.release_news();
+    repeats.arrived(1).await;
+    repeats.open();
     let all = until_replayed(&mut events).await;
     assert_eq!(without_up(all), ["down: Timeout", "Here: keys k", "replayed keys k"]);
     a_moment().await;

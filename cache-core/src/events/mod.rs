@@ -114,7 +114,9 @@ pub enum Origin {
     Here,
     /// An annotated writer in this process: `#[write_through]`, `#[cache_invalidate]`.
     Writer,
-    /// Another process, as the shared tier tells. Its news is coarse: it says what *may* have been invalidated.
+    /// Another process, as the shared tier tells: keys that this process had in memory, patterns, several tags together,
+    /// everything. Its news is coarse. It says what *may* have been invalidated (a load elsewhere can look like it), and
+    /// a single tag cannot be told from its first use, so that it is not told at all.
     Elsewhere,
     /// Larder itself, for safety: an invalidation that this process had made, or one that covers several of them, again.
     Replay,
