@@ -259,14 +259,19 @@ impl Engine {
     fn hear_key(&self, text: &str) {
         let mut buffer = KeyBuffer::new();
         let Ok(key) = raw_key(text, &mut buffer) else { return };
-        let (_, values) = drops::hand_over(|| {
-            self.session.heard.invalidate_key(key.hash(), || {
+        let (removed, values) = drops::hand_over(|| {
+            let entry = self.session.heard.invalidate_key(key.hash(), || {
                 let entry = self.memory.get(key).filter(|entry| entry.proof.is_some())?;
                 self.memory.remove_if(key, &entry).then_some(entry)
-            })
+            });
+            // Dropped in here, so that its value is handed over too.
+            entry.is_some()
         });
         if !values.is_empty() {
             lock(&self.session.removed).extend(values);
+        }
+        // Not for what the memory tier happened to give back at this moment: that can wait.
+        if removed {
             self.session.wake.notify_one();
         }
     }
