@@ -88,6 +88,18 @@ const MUTANTS: &[Mutant] = &[
         let mut later =",
     ),
     (
+        "believes_what_was_compared_without_the_learned_tags",
+        "fence/patterns.rs",
+        "if checked <= born {",
+        "if true { return checked; } if checked <= born {",
+    ),
+    (
+        "purges_tags_that_a_record_holds",
+        "fence/tags.rs",
+        "Arc::strong_count(mark) > 1",
+        "Arc::strong_count(mark) > 2",
+    ),
+    (
         "numbers_a_pattern_before_the_lock",
         "fence/patterns.rs",
         "let mut log = write(&self.log);
@@ -102,6 +114,24 @@ const MUTANTS: &[Mutant] = &[
         "fence/keys.rs",
         "let current = shard.last(hash) <= born.number();",
         "let current = true;",
+    ),
+    (
+        "forgets_what_was_heard_of_tags",
+        "fence/mod.rs",
+        "Self { key_born: confirmed.max(self.key_born), ..self }",
+        "Self { key_born: confirmed, born: confirmed, ..self }",
+    ),
+    (
+        "forgets_what_is_heard_of_a_confirmed_key",
+        "fence/mod.rs",
+        "self.keys.unless_invalidated(hash, fence.key_born, || {",
+        "self.keys.unless_invalidated(hash, self.now(), || {",
+    ),
+    (
+        "is_ruled_out_by_its_own_making",
+        "fence/mod.rs",
+        "key_born: confirmed.max(self.key_born), ..self",
+        "key_born: self.key_born, ..self",
     ),
     (
         "joins_whatever_flight_is_there",
@@ -239,6 +269,7 @@ fn write_module(
     } else {
         write_path(modules, "mod fence", &mutated.join("fence/mod.rs"))?;
         write_path(modules, "pub mod fence_scenes", &scenes.join("fence_scenes.rs"))?;
+        write_path(modules, "pub mod heard_scenes", &scenes.join("heard_scenes.rs"))?;
     }
     writeln!(modules, "}}")
 }

@@ -9,6 +9,12 @@ mod server;
 
 #[path = "processes/coherence.rs"]
 mod coherence;
+#[path = "processes/lag.rs"]
+mod lag;
+#[path = "processes/proxy.rs"]
+mod proxy;
+#[path = "processes/publications.rs"]
+mod publications;
 #[path = "processes/stampede.rs"]
 mod stampede;
 #[path = "processes/worker.rs"]
@@ -35,6 +41,9 @@ use world::World;
 /// How far behind the memory of the other process may be.
 const BOUND: Duration = Duration::from_secs(1);
 
+/// A busy machine answers late, and few of these tests are about that.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// One test: its database, its namespace in Redis, and the cache of this process.
 struct Test {
     world: World,
@@ -48,7 +57,7 @@ impl Test {
         let prefix = format!("test-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = format!("larder-processes-{}-{prefix}", std::process::id());
         let world = World::at(&env::temp_dir().join(dir));
-        let cache = cache(&redis().url(), &prefix).await;
+        let cache = cache(&redis().url(), &prefix, PATIENCE).await;
         Self { world, prefix, cache }
     }
 
@@ -74,13 +83,13 @@ impl Drop for Test {
 }
 
 /// The cache that every process of a test builds for itself.
-async fn cache(url: &str, prefix: &str) -> Cache {
+async fn cache(url: &str, prefix: &str, deadline: Duration) -> Cache {
     Cache::builder()
         .redis(url)
         .prefix(prefix)
         .coherence_bound(BOUND)
-        // A busy machine answers late; none of these tests is about that.
-        .shared_deadline(Duration::from_secs(20))
+        .rules(publications::rules())
+        .shared_deadline(deadline)
         .build()
         .await
         .unwrap()

@@ -7,7 +7,8 @@ use std::{
 
 /// A node owns ranges of slots, so neighbours share their fate; this many ranges are told apart.
 const SEGMENTS: usize = 64;
-const SLOTS: usize = 16_384;
+/// How many hash slots a cluster has.
+pub(crate) const SLOTS: usize = 16_384;
 /// After this many failures without an answer in between, a segment counts as dead.
 const DEAD_AFTER: u32 = 3;
 /// How often one request may try a dead segment.
@@ -79,7 +80,7 @@ fn millis(time: Duration) -> u64 {
 
 /// A key's hash slot: CRC16 (XMODEM) of its hash tag
 /// (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>).
-fn slot(key: &str) -> u16 {
+pub(crate) fn slot(key: &str) -> u16 {
     let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
     let tag = tag.filter(|tag| !tag.is_empty()).unwrap_or(key);
     let crc = tag.bytes().fold(0_u16, |crc, byte| {

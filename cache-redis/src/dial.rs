@@ -15,6 +15,7 @@ use crate::{
     names::Names,
     reply::Replies,
     script,
+    session::Tracker,
     target::{SentinelTarget, Target},
 };
 
@@ -28,7 +29,23 @@ pub(crate) enum Purpose {
     Data(Names),
     /// Being told when leases end.
     Watch,
+    /// Being told of every change.
+    Track(Tracker),
 }
+
+impl Purpose {
+    /// How long to leave the server alone after this answer, where more than the usual pause is called for: a server
+    /// that cannot tell of changes, or to a user who may not hear of them, is not asked again and again.
+    pub(crate) fn pause_after(&self, cause: &Error) -> Option<Duration> {
+        match (self, cause.kind()) {
+            (Self::Track(_), ErrorKind::Unauthorized | ErrorKind::Protocol) => Some(REFUSED),
+            _ => None,
+        }
+    }
+}
+
+/// See [`Purpose::pause_after`].
+const REFUSED: Duration = Duration::from_secs(15);
 
 /// Knows how to connect.
 pub(crate) struct Dialer {
@@ -40,12 +57,21 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
+    /// The dialer to one node of a cluster.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn to_node(&self, host: String, port: u16, purpose: Purpose) -> Self {
+        let like = self.target.any();
+        Self {
+            target: Target::Node(like.clone().set_addr(at(like.addr(), host, port))),
+            purpose,
+            connect_timeout: self.connect_timeout,
+            #[cfg(feature = "tls")]
+            certificates: self.certificates.clone(),
+        }
+    }
+
     /// One attempt.
     pub(crate) async fn dial(&self, on_push: OnPush) -> Result<Conn> {
-        #[cfg(feature = "tls")]
-        if self.target.is_tls() {
-            crate::tls::ensure_provider();
-        }
         let attempt = match &self.target {
             Target::Node(info) => self.node(info, on_push).await,
             Target::Sentinel(target) => self.master(target, on_push).await,
@@ -152,11 +178,16 @@ impl Dialer {
         builder.build().map_err(|cause| self.connect_error(&cause))
     }
 
-    async fn open(
+    /// A connection to this server of which nothing is asked yet.
+    pub(crate) async fn open(
         &self,
         info: &ConnectionInfo,
         push: Option<OnPush>,
     ) -> Result<MultiplexedConnection> {
+        #[cfg(feature = "tls")]
+        if self.target.is_tls() {
+            crate::tls::ensure_provider();
+        }
         let mut config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.connect_timeout))
             .set_response_timeout(None)
@@ -188,6 +219,7 @@ impl Dialer {
                 command.arg("TRACKING").arg("ON").arg("OPTIN");
                 Replies::new(run(conn, &Batch::new("").with(command)).await?).next().map(|_| ())
             }
+            Purpose::Track(tracker) => tracker.opened(run(conn, &tracker.opening()).await?),
         }
     }
 

@@ -21,9 +21,30 @@
 //! | `d:{cache}` | list | the pattern log: deleting it invalidates everything |
 //! | `d:{cache}t:vip` | string | the dependency of the tag `vip` |
 //! | `g:{cache}` | list | the tag log |
+//! | `s:{cache:t:vip}` | sorted set | an index: the keys that were stored with the tag `vip`, each with 16 random bytes after it, by their end in milliseconds |
 //!
 //! So an invalidation by hand, from any language, is `UNLINK d:{cache:k:user:42}`,
-//! `RPUSH d:{cache} <16 random characters>users:*`, or `UNLINK d:{cache}t:vip g:{cache}`.
+//! `RPUSH d:{cache} <16 random characters>users:*`, `UNLINK d:{cache}t:vip g:{cache}`, or for what bears two tags at once
+//! `RPUSH d:{cache} <16 random characters>[all]4:user8:tenant:7`, each tag behind its length in bytes.
+//!
+//! # Hearing of changes
+//!
+//! [`Store::listen`](cache_store::Store::listen) opens one more connection, to each master, on which the server pushes the
+//! name of every dependency that changes, whoever changes it
+//! ([`CLIENT TRACKING … BCAST`](https://redis.io/docs/latest/develop/reference/client-side-caching/); Valkey has the same,
+//! and nothing here tells the two apart). A heartbeat is two short round trips to each master. It fails as soon as one
+//! master does not answer, is no master any more, or sees another cluster than before. The connections come back by
+//! themselves, and each beginning and end of one is told as a gap.
+//!
+//! A user needs the rights to `CLIENT TRACKING`, `INFO` and `TOUCH`, in a cluster to `CLUSTER INFO`, `NODES` and `SLOTS` as well;
+//! without `TOUCH` an `allkeys-*` eviction policy may take the logs, which costs misses. Without one of the others, and
+//! over RESP2, no heartbeat ever succeeds, a warning says why, and everything else goes on.
+//!
+//! What another process does costs a listening one so many messages: a miss of a key that has no dependency yet 1, and 1
+//! more for each new tag; any other miss and all hits 0; the invalidation of keys, tags or a pattern 1; a write 2.
+//!
+//! In a cluster all masters have to be well for any heartbeat to succeed. While slots move or a master is replaced there
+//! is none for a moment, and none for 5 s after an election that nobody won.
 //!
 //! # Limits
 //!
@@ -37,10 +58,12 @@ mod breaker;
 mod config;
 mod dial;
 mod error;
+mod index;
 mod link;
 mod names;
 mod reply;
 mod script;
+mod session;
 mod steps;
 mod store;
 mod sweep;

@@ -72,7 +72,8 @@ struct Session {
 }
 
 impl Link {
-    /// A link that connects when it is first used. `on_push` gets what the server sends unasked.
+    /// A link that connects when it is first used. `on_push` gets what the server sends unasked, and
+    /// [`PushKind::Disconnection`] once for each connection that is given up, whoever noticed that it is dead.
     pub(crate) fn new(
         dialer: Dialer,
         deadline: Duration,
@@ -96,7 +97,15 @@ impl Link {
     ///
     /// Waits for a first connection, never for a lost one.
     pub(crate) async fn send(self: &Arc<Self>, batch: &Batch) -> Result<Vec<Value>> {
-        let until = Instant::now() + self.deadline;
+        self.send_until(batch, Instant::now() + self.deadline).await
+    }
+
+    /// The same, for one of several batches that share their time.
+    pub(crate) async fn send_until(
+        self: &Arc<Self>,
+        batch: &Batch,
+        until: Instant,
+    ) -> Result<Vec<Value>> {
         let Session { number, mut conn } = self.session(until).await?;
         if self.breaker.as_ref().is_some_and(|breaker| !breaker.admits(batch.slot())) {
             let message = format!("{}: the key's node does not answer", self.dialer.target);
@@ -120,6 +129,31 @@ impl Link {
             State::Down(cause) => Err(cause.clone()),
             _ => Ok(()),
         }
+    }
+
+    /// Connects now rather than with the first request.
+    pub(crate) fn start(self: &Arc<Self>) {
+        let first = self.state.send_if_modified(|state| {
+            let idle = matches!(state, State::Idle);
+            if idle {
+                *state = State::Connecting;
+            }
+            idle
+        });
+        if first {
+            // Weak: the supervisor must not keep alive what ends it.
+            let task = self.runtime.spawn(supervise(Arc::downgrade(self)));
+            let _ = self.supervisor.set(task.abort_handle());
+        }
+    }
+
+    /// Gives up the present connection, whose server is not the right one any more.
+    pub(crate) fn give_up(&self, why: &str) {
+        let number = match &*self.state.borrow() {
+            State::Up(session) => session.number,
+            _ => return,
+        };
+        self.lost(number, why);
     }
 
     /// Whether requests for different slots may travel in one batch.
@@ -220,21 +254,7 @@ impl Link {
         });
         if gone {
             tracing::warn!(target: "larder::redis", server = %self.dialer.target, why, "connection lost");
-        }
-    }
-
-    fn start(self: &Arc<Self>) {
-        let first = self.state.send_if_modified(|state| {
-            let idle = matches!(state, State::Idle);
-            if idle {
-                *state = State::Connecting;
-            }
-            idle
-        });
-        if first {
-            // Weak: the supervisor must not keep alive what ends it.
-            let task = self.runtime.spawn(supervise(Arc::downgrade(self)));
-            let _ = self.supervisor.set(task.abort_handle());
+            (self.on_push)(PushInfo { kind: PushKind::Disconnection, data: Vec::new() });
         }
     }
 }
@@ -270,6 +290,7 @@ async fn supervise(link: Weak<Link>) {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     for number in 0.. {
         let Some(strong) = link.upgrade() else { return };
+        let mut pause = None;
         let dead = Arc::new(AtomicBool::new(false));
         let attempt = strong.dialer.dial(pushes(&link, number, &dead)).await;
         match attempt {
@@ -292,11 +313,12 @@ async fn supervise(link: Weak<Link>) {
             }
             Err(cause) => {
                 tracing::debug!(target: "larder::redis", %cause, "not connected");
+                pause = strong.dialer.purpose.pause_after(&cause);
                 strong.state.send_replace(State::Down(cause));
                 drop(strong);
             }
         }
-        sleep(backoff.step()).await;
+        sleep(pause.unwrap_or_else(|| backoff.step())).await;
     }
 }
 
@@ -305,12 +327,13 @@ fn pushes(link: &Weak<Link>, number: u64, dead: &Arc<AtomicBool>) -> OnPush {
     let (link, dead) = (link.clone(), Arc::clone(dead));
     Arc::new(move |push| {
         let Some(link) = link.upgrade() else { return };
-        // A cluster's client tells of every single node and repairs it itself.
-        if push.kind == PushKind::Disconnection && link.is_one_server() {
+        if push.kind != PushKind::Disconnection {
+            (link.on_push)(push);
+        } else if link.is_one_server() {
             dead.store(true, Ordering::Release);
             link.lost(number, "closed by the server");
         }
-        (link.on_push)(push);
+        // A cluster's client tells of every single node and repairs it itself.
     })
 }
 

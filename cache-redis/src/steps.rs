@@ -10,14 +10,24 @@ use redis::{Cmd, Value};
 use crate::{
     batch::Batch,
     error,
+    index::Tagged,
     reply::{self, Replies},
     script,
     store::RedisStore,
 };
 
+/// Which records of the pattern log are wanted.
+#[derive(Clone, Copy)]
+pub(crate) enum Records {
+    All,
+    /// From this one on, or all when it is not there.
+    From(Nonce),
+    Newest,
+}
+
 /// What an entry names besides its own key's nonce.
 pub(crate) struct Capture {
-    /// The whole pattern log.
+    /// The records of the pattern log that were wanted.
     pub(crate) patterns: Vec<Record>,
     /// The tag log's newest nonce, if it was wanted.
     pub(crate) tag_log: Option<Nonce>,
@@ -33,25 +43,32 @@ impl RedisStore {
         let mut get = redis::cmd("MGET");
         get.arg(&value).arg(self.names.dependency(query.key));
         let log = self.names.pattern_log();
-        let mut newest = redis::cmd("LINDEX");
-        newest.arg(&log).arg(-1);
+        let newest = query.pattern.then(|| {
+            let mut newest = redis::cmd("LINDEX");
+            newest.arg(&log).arg(-1);
+            newest
+        });
         let ttl = query.life.then(|| command("PTTL", &[&value]));
         if self.link.is_one_server() {
             self.add_tags(&mut get, query.tags);
-            let batch = Batch::new(value).with(get).with_some(ttl).with(newest);
+            let batch = Batch::new(value).with(get).with_some(ttl).with_some(newest);
             let mut replies = self.send(&batch).await?;
             let mut found = replies.next_list()?;
             let mut reading = read_pair(query, &mut found, &mut replies)?;
-            reading.pattern_nonce = replies.next_nonce_if_any()?;
+            reading.pattern_nonce = read_newest(query, &mut replies)?;
             reading.tag_nonces = found.dependencies()?;
             return Ok(reading);
         }
         let tags = (!query.tags.is_empty()).then(|| self.mget_tags(query.tags));
         let of_key = Batch::new(value).with(get).with_some(ttl);
-        let of_namespace = Batch::new(log).with(newest).with_some(tags);
-        let (mut of_key, mut of_namespace) = self.send_both(of_key, of_namespace).await?;
+        let of_namespace = Batch::new(log).with_some(newest).with_some(tags);
+        let (mut of_key, mut of_namespace) = if of_namespace.len() == 0 {
+            (self.send(&of_key).await?, Replies::new(Vec::new()))
+        } else {
+            self.send_both(of_key, of_namespace).await?
+        };
         let mut reading = read_pair(query, &mut of_key.next_list()?, &mut of_key)?;
-        reading.pattern_nonce = of_namespace.next_nonce_if_any()?;
+        reading.pattern_nonce = read_newest(query, &mut of_namespace)?;
         if !query.tags.is_empty() {
             reading.tag_nonces = of_namespace.next_list()?.dependencies()?;
         }
@@ -75,7 +92,8 @@ impl RedisStore {
             .arg(token)
             .arg(lease_ms)
             .arg(claim.refused);
-        let capture = self.capture(claim.tags, claim.tag_log, claim.dependency_life)?;
+        let records = claim.known.map_or(Records::All, Records::From);
+        let capture = self.capture(records, claim.tags, claim.tag_log, claim.dependency_life)?;
         let of_key = Batch::new(names[0].as_str()).with(read);
         let (mut of_key, mut captured) = self.send_both(of_key, capture).await?;
         let outcome = outcome(of_key.next_list()?)?;
@@ -84,7 +102,7 @@ impl RedisStore {
     }
 
     pub(crate) async fn open_patterns(&self) -> Result<Vec<Record>> {
-        let capture = self.capture(&[], false, Life::Forever)?;
+        let capture = self.capture(Records::All, &[], false, Life::Forever)?;
         Ok(read_capture(&mut self.send(&capture).await?)?.patterns)
     }
 
@@ -123,8 +141,15 @@ impl RedisStore {
             .arg(fill.value)
             .arg(life_arg(fill.life))
             .arg(fill.token.as_ref().map_or(b"".as_slice(), |token| token.as_bytes()))
-            .arg(life_arg(longer(fill.dependency_life, fill.life)));
-        Ok(self.send(&Batch::new(value).with(command)).await?.next_int()? == 1)
+            .arg(life_arg(longer(fill.dependency_life, fill.life)))
+            .arg(i32::from(fill.announced));
+        let tagged = Tagged {
+            key: fill.key,
+            tags: fill.tags,
+            life: fill.life,
+            dependency_life: fill.dependency_life,
+        };
+        Ok(self.send_tagged(Batch::new(value).with(command), tagged).await?.next_int()? == 1)
     }
 
     pub(crate) async fn prolong(&self, key: &str, nonce: Nonce, lease: Lease) -> Result<bool> {
@@ -142,10 +167,21 @@ impl RedisStore {
     }
 
     /// Opens the logs and the tags, for the namespace's slot.
-    pub(crate) fn capture(&self, tags: &[String], tag_log: bool, life: Life) -> Result<Batch> {
+    pub(crate) fn capture(
+        &self,
+        records: Records,
+        tags: &[String],
+        tag_log: bool,
+        life: Life,
+    ) -> Result<Batch> {
         let names = self.with_tags(vec![self.names.pattern_log(), self.names.tag_log()], tags);
         let mut command = script::CAPTURE.call(&as_strs(&names));
         command.arg(Nonce::random()?.as_bytes()).arg(i32::from(tag_log)).arg(life_arg(life));
+        match &records {
+            Records::All => command.arg(""),
+            Records::From(known) => command.arg(known.as_bytes()),
+            Records::Newest => command.arg("-"),
+        };
         for _ in tags {
             command.arg(Nonce::random()?.as_bytes());
         }
@@ -215,6 +251,11 @@ fn read_pair(query: Query<'_>, found: &mut Replies, after: &mut Replies) -> Resu
         }
     }
     Ok(reading)
+}
+
+/// The pattern log's newest nonce, if it was asked for.
+fn read_newest(query: Query<'_>, replies: &mut Replies) -> Result<Option<Nonce>> {
+    if query.pattern { replies.next_nonce_if_any() } else { Ok(None) }
 }
 
 fn outcome(mut answer: Replies) -> Result<ClaimOutcome> {

@@ -1,10 +1,14 @@
 //! The store itself: its life, and which step is where.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use cache_store::{
     Begin, Begun, BoxFuture, Claim, Claimed, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
-    Life, Nonce, Query, Reading, Record, Result, Store,
+    Life, Listener, Nonce, Query, Reading, Record, Result, Store, TagPage,
 };
 
 use crate::{
@@ -12,6 +16,7 @@ use crate::{
     dial::{Dialer, Purpose},
     link::Link,
     names::Names,
+    session::Session,
     sweep::Sweeper,
     target::Target,
     wait::LeaseWatch,
@@ -19,7 +24,8 @@ use crate::{
 
 /// A shared tier in Redis or Valkey: one server, Sentinel or a cluster.
 ///
-/// One multiplexed connection carries all requests. While it is away every operation fails at once with
+/// One multiplexed connection carries all requests; to each master there is one more when somebody
+/// [listens](Store::listen). While it is away every operation fails at once with
 /// [`ErrorKind::Unavailable`], and the connection comes back by itself. Dropping the last handle ends all background
 /// work.
 ///
@@ -41,8 +47,10 @@ pub struct RedisStore {
     pub(crate) names: Names,
     pub(crate) link: Arc<Link>,
     pub(crate) watch: LeaseWatch,
+    session: Session,
     pub(crate) sweeper: Option<Sweeper>,
     pub(crate) log_records: usize,
+    pub(crate) tag_index: usize,
 }
 
 impl RedisStore {
@@ -100,14 +108,17 @@ impl RedisStore {
         let data = dialer(&config, target.clone(), Purpose::Data(names.clone()));
         let link = Link::new(data, config.deadline, runtime.clone(), |_| ());
         let watch = LeaseWatch::new(
-            dialer(&config, target, Purpose::Watch),
+            dialer(&config, target.clone(), Purpose::Watch),
             config.deadline,
-            runtime,
+            runtime.clone(),
             Arc::clone(&link),
         );
-        let sweeper =
-            (config.sweep && link.is_one_server()).then(|| Sweeper::new(Arc::clone(&link)));
-        Ok(Arc::new(Self { names, link, watch, sweeper, log_records: config.log_records }))
+        let session = Session::new(names.clone(), config.deadline, runtime, |purpose| {
+            dialer(&config, target, purpose)
+        });
+        let sweeper = config.sweep.then(|| Sweeper::new(Arc::clone(&link), names.clone()));
+        let RedisConfig { log_records, tag_index, .. } = config;
+        Ok(Arc::new(Self { names, link, watch, session, sweeper, log_records, tag_index }))
     }
 }
 
@@ -130,6 +141,7 @@ impl Drop for RedisStore {
     fn drop(&mut self) {
         self.link.close();
         self.watch.close();
+        self.session.close();
         if let Some(sweeper) = &self.sweeper {
             sweeper.close();
         }
@@ -221,9 +233,25 @@ impl Store for RedisStore {
         )
     }
 
+    fn tagged<'a>(&'a self, tag: &'a str, from: u64) -> BoxFuture<'a, Result<Option<TagPage>>> {
+        Box::pin(async move {
+            self.find_tagged(tag, from).await.map_err(|cause| cause.during("tagged"))
+        })
+    }
+
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             self.invalidate_now(what).await.map_err(|cause| cause.during("invalidate"))
+        })
+    }
+
+    fn listen(&self, listener: Weak<dyn Listener>) -> bool {
+        self.session.listen(listener)
+    }
+
+    fn heartbeat(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async {
+            self.session.heartbeat().await.map_err(|cause| cause.during("heartbeat"))
         })
     }
 

@@ -80,7 +80,7 @@ impl Target {
     }
 
     /// What all connections have in common.
-    fn any(&self) -> &ConnectionInfo {
+    pub(crate) fn any(&self) -> &ConnectionInfo {
         match self {
             Self::Node(info) => info,
             Self::Sentinel(target) => &target.master,

@@ -2,17 +2,19 @@
 
 use std::time::Instant;
 
-use cache_store::{Begin, Begun, Error, Finish, Health, Invalidation, Nonce, Result};
-use redis::Cmd;
+use cache_store::{Begin, Begun, Error, Finish, Health, Invalidation, Nonce, Recorded, Result};
+use cache_template::Glob;
 use tokio::task::JoinSet;
 
 use crate::{
     batch::Batch,
     error,
+    index::Tagged,
     reply::Replies,
     script,
-    steps::{self, life_arg, longer, millis},
+    steps::{self, Records, life_arg, longer, millis},
     store::RedisStore,
+    sweep::Sweep,
 };
 
 /// More keys in one command would keep a server from answering others for too long.
@@ -28,7 +30,8 @@ impl RedisStore {
             .arg(millis(begin.at_most))
             .arg(nonce.as_bytes())
             .arg(life_arg(begin.dependency_life));
-        let capture = self.capture(begin.tags, begin.tag_log, begin.dependency_life)?;
+        let (life, newest) = (begin.dependency_life, Records::Newest);
+        let capture = self.capture(newest, begin.tags, begin.tag_log, life)?;
         let of_key = Batch::new(dependency).with(command);
         let (mut of_key, mut captured) = self.send_both(of_key, capture).await?;
         let alone = of_key.next_int()? == 1;
@@ -57,14 +60,29 @@ impl RedisStore {
             .arg(finish.value.unwrap_or_default())
             .arg(life_arg(finish.life))
             .arg(life_arg(longer(finish.dependency_life, finish.life)));
-        Ok(self.send(&Batch::new(value).with(command)).await?.next_int()? == 1)
+        let batch = Batch::new(value).with(command);
+        if finish.value.is_none() {
+            return Ok(self.send(&batch).await?.next_int()? == 1);
+        }
+        let tagged = Tagged {
+            key: finish.key,
+            tags: finish.tags,
+            life: finish.life,
+            dependency_life: finish.dependency_life,
+        };
+        Ok(self.send_tagged(batch, tagged).await?.next_int()? == 1)
     }
 
     pub(crate) async fn invalidate_now(&self, what: &Invalidation) -> Result<()> {
         match what {
             Invalidation::Keys(keys) => self.invalidate_keys(keys).await,
             Invalidation::Tags(tags) => self.invalidate_tags(tags).await,
-            Invalidation::Pattern(pattern) => self.invalidate_pattern(pattern).await,
+            Invalidation::AllOf(tags) => self.record(&Recorded::AllOf(tags.clone())).await,
+            Invalidation::Pattern(pattern) => {
+                self.record(&Recorded::Pattern(pattern.clone())).await?;
+                self.sweep(pattern);
+                Ok(())
+            }
             Invalidation::All => self.invalidate_all().await,
         }
     }
@@ -138,35 +156,34 @@ impl RedisStore {
                 command.arg(Nonce::random()?.as_bytes()).arg(tag);
             }
             self.send(&Batch::new(log).with(command)).await?.next_int()?;
+            if let Some(sweeper) = self.sweeper.as_ref().filter(|_| self.tag_index > 0) {
+                tags.iter().for_each(|tag| sweeper.add(Sweep::Tag(tag.clone())));
+            }
         }
         Ok(())
     }
 
-    async fn invalidate_pattern(&self, pattern: &str) -> Result<()> {
+    /// One more record in the pattern log.
+    async fn record(&self, what: &Recorded) -> Result<()> {
         let log = self.names.pattern_log();
         let mut command = script::PATTERN.call(&[&log]);
-        command.arg(Nonce::random()?.as_bytes()).arg(pattern).arg(self.log_records);
-        self.invalidate_and_sweep(Batch::new(log), command, pattern).await
+        command.arg(Nonce::random()?.as_bytes()).arg(&*what.to_text()).arg(self.log_records);
+        self.send(&Batch::new(log).with(command)).await?.next_int().map(|_| ())
     }
 
     async fn invalidate_all(&self) -> Result<()> {
         let log = self.names.pattern_log();
         let mut command = redis::cmd("UNLINK");
         command.arg(&log);
-        self.invalidate_and_sweep(Batch::new(log), command, "*").await
+        self.send(&Batch::new(log).with(command)).await?.next_int()?;
+        self.sweep("*");
+        Ok(())
     }
 
-    async fn invalidate_and_sweep(&self, batch: Batch, command: Cmd, pattern: &str) -> Result<()> {
-        let mut replies = self.send(&batch.with(command).with(redis::cmd("TIME"))).await?;
-        replies.next_int()?;
-        // Redis's `?` is a byte and ours a character, so such a pattern is left to expiry.
-        if let Some(sweeper) = &self.sweeper
-            && !pattern.contains('?')
-            && let Some(now) = replies.next_list()?.next_bytes()?
-            && let Some(now) = std::str::from_utf8(&now).ok().and_then(|now| now.parse().ok())
-        {
-            sweeper.add(self.names.values_matching(pattern), now);
+    /// Has the memory of what matches given back. A pattern that cannot be read has nothing to match with.
+    fn sweep(&self, pattern: &str) {
+        if let (Some(sweeper), Ok(glob)) = (&self.sweeper, Glob::parse(pattern)) {
+            sweeper.add(Sweep::Pattern(glob));
         }
-        Ok(())
     }
 }

@@ -11,53 +11,110 @@ use std::sync::{
 
 use cache_redis::RedisStore;
 
-/// A store over a namespace of its own.
-async fn fresh(url: &str) -> Arc<RedisStore> {
+/// A namespace that nobody else has.
+fn prefix() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let prefix = format!("case{}:", COUNT.fetch_add(1, Ordering::Relaxed));
+    format!("case{}:", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+async fn connect(url: &str, prefix: &str) -> Arc<RedisStore> {
     RedisStore::connect(common::config(url).prefix(prefix)).await.expect("a store")
 }
 
-mod one_server {
-    use std::sync::OnceLock;
+/// A store over a namespace of its own.
+async fn fresh(url: &str) -> Arc<RedisStore> {
+    connect(url, &prefix()).await
+}
 
-    use super::{RedisStore, common::Server, fresh};
+/// Two stores over one.
+async fn fresh_two(url: &str) -> (Arc<RedisStore>, Arc<RedisStore>) {
+    let prefix = prefix();
+    (connect(url, &prefix).await, connect(url, &prefix).await)
+}
+
+mod one_server {
+    use std::sync::{Arc, OnceLock};
+
+    use super::{RedisStore, common::Server, fresh, fresh_two};
 
     static SERVER: OnceLock<Server> = OnceLock::new();
 
-    async fn store() -> super::Arc<RedisStore> {
-        fresh(&SERVER.get_or_init(|| Server::start(&[])).url()).await
+    fn url() -> String {
+        SERVER.get_or_init(|| Server::start(&[])).url()
     }
 
-    cache_store::conformance_tests!(store);
+    async fn store() -> Arc<RedisStore> {
+        fresh(&url()).await
+    }
+
+    async fn two() -> (Arc<RedisStore>, Arc<RedisStore>) {
+        fresh_two(&url()).await
+    }
+
+    cache_store::conformance_tests!(store, two);
+
+    /// Which tells no news.
+    mod over_resp2 {
+        use super::*;
+
+        fn url() -> String {
+            format!("{}?protocol=resp2", super::url())
+        }
+
+        async fn store() -> Arc<RedisStore> {
+            fresh(&url()).await
+        }
+
+        async fn two() -> (Arc<RedisStore>, Arc<RedisStore>) {
+            fresh_two(&url()).await
+        }
+
+        cache_store::conformance_tests!(store, two);
+    }
 }
 
 #[cfg(feature = "cluster")]
 mod cluster {
-    use std::sync::OnceLock;
+    use std::sync::{Arc, OnceLock};
 
-    use super::{RedisStore, common::server::Cluster, fresh};
+    use super::{RedisStore, common::server::Cluster, fresh, fresh_two};
 
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
 
-    async fn store() -> super::Arc<RedisStore> {
-        fresh(&CLUSTER.get_or_init(Cluster::start).url()).await
+    fn url() -> String {
+        CLUSTER.get_or_init(Cluster::start).url()
     }
 
-    cache_store::conformance_tests!(store);
+    async fn store() -> Arc<RedisStore> {
+        fresh(&url()).await
+    }
+
+    async fn two() -> (Arc<RedisStore>, Arc<RedisStore>) {
+        fresh_two(&url()).await
+    }
+
+    cache_store::conformance_tests!(store, two);
 }
 
 #[cfg(feature = "sentinel")]
 mod sentinel {
-    use std::sync::OnceLock;
+    use std::sync::{Arc, OnceLock};
 
-    use super::{RedisStore, common::server::Sentinel, fresh};
+    use super::{RedisStore, common::server::Sentinel, fresh, fresh_two};
 
     static SENTINEL: OnceLock<Sentinel> = OnceLock::new();
 
-    async fn store() -> super::Arc<RedisStore> {
-        fresh(&SENTINEL.get_or_init(Sentinel::start).url()).await
+    fn url() -> String {
+        SENTINEL.get_or_init(Sentinel::start).url()
     }
 
-    cache_store::conformance_tests!(store);
+    async fn store() -> Arc<RedisStore> {
+        fresh(&url()).await
+    }
+
+    async fn two() -> (Arc<RedisStore>, Arc<RedisStore>) {
+        fresh_two(&url()).await
+    }
+
+    cache_store::conformance_tests!(store, two);
 }

@@ -111,3 +111,48 @@ async fn a_waiter_is_pushed_to_by_the_master() {
     tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap();
     assert_eq!(tier.servers[0].calls("mget"), 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_successor_of_a_fallen_master_is_heard_and_may_have_gone_back() {
+    let mut tier = Sentinel::start();
+    let settings = config(&tier.url()).deadline(Duration::from_millis(500));
+    let store = RedisStore::connect(settings.clone()).await.unwrap();
+    let ears = Ears::attentive(&store).await;
+    assert!(put(&store, "a", "body", MINUTE).await);
+    assert!(ears.told(&store).await.contains(&"key a".to_owned()));
+    tier.servers[0].kill();
+    until_dead(&store).await;
+    until_alive(&store).await;
+    let heard = ears.take();
+    assert_eq!(heard.first().map(String::as_str), Some("gap"), "{heard:?}");
+    assert!(heard.contains(&"rewound".to_owned()), "{heard:?}");
+    assert_eq!(tracking(&tier.servers[1]).len(), 1);
+    let other = RedisStore::connect(settings).await.unwrap();
+    wait_until_writable(&other).await;
+    assert!(put(&other, "b", "body", MINUTE).await);
+    assert!(ears.told(&store).await.contains(&"key b".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_planned_failover_leaves_no_heartbeat_to_the_old_master() {
+    let tier = Sentinel::start();
+    let store = RedisStore::connect(config(&tier.url())).await.unwrap();
+    let ears = Ears::attentive(&store).await;
+    common::server::wait_until("the failover starts", || {
+        tier.sentinel.ask(&["SENTINEL", "FAILOVER", "main"]) == "OK"
+    });
+    let until = Instant::now() + Duration::from_secs(20);
+    let mut heard = Vec::new();
+    while !heard.contains(&"rewound".to_owned()) {
+        assert!(Instant::now() < until, "{heard:?}");
+        let was_replica = tier.servers[0].ask(&["ROLE"]).starts_with("slave");
+        let is_well = store.heartbeat().await.is_ok();
+        heard.extend(ears.take());
+        let follows = heard.contains(&"rewound".to_owned());
+        assert!(!(was_replica && is_well) || follows, "the old master was a replica: {heard:?}");
+    }
+    until_alive(&store).await;
+    tier.servers[1].ask(&["SET", "d:{cache:k:a}", "changed"]);
+    assert!(ears.told(&store).await.contains(&"key a".to_owned()));
+    assert!(tracking(&tier.servers[0]).is_empty());
+}

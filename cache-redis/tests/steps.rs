@@ -157,11 +157,11 @@ async fn a_pattern_is_one_more_record_that_every_reader_sees() {
     let (_server, store) = start().await;
     let before = store.claim(claim("a")).await.unwrap().patterns;
     assert_eq!(before.len(), 1);
-    assert_eq!(before[0].pattern, "");
+    assert_eq!(before[0].what.to_text(), "");
     store.invalidate(&Invalidation::Pattern("users:*".to_owned())).await.unwrap();
     let after = store.patterns().await.unwrap();
     assert_eq!(after[0], before[0]);
-    assert_eq!(after[1].pattern, "users:*");
+    assert_eq!(after[1].what.to_text(), "users:*");
     assert_eq!(read(&store, "a").await.unwrap().pattern_nonce, Some(after[1].nonce));
     assert_ne!(after[1].nonce, before[0].nonce);
 }
@@ -177,7 +177,7 @@ async fn an_old_position_is_gone_from_a_trimmed_log() {
     let log = store.patterns().await.unwrap();
     assert_eq!(log.len(), 4);
     assert!(log.iter().all(|record| record.nonce != first));
-    assert_eq!(log[3].pattern, "p3:*");
+    assert_eq!(log[3].what.to_text(), "p3:*");
 }
 
 #[tokio::test]
@@ -282,7 +282,7 @@ async fn an_invalidation_by_hand_in_any_language_holds() {
     assert_eq!(get(&store, "a").await, None);
     server.ask(&["RPUSH", "d:{cache}", "0123456789abcdefusers:*"]);
     let newest = store.patterns().await.unwrap().pop().unwrap();
-    assert_eq!(newest.pattern, "users:*");
+    assert_eq!(newest.what.to_text(), "users:*");
     assert_eq!(Some(newest.nonce), Nonce::from_bytes(b"0123456789abcdef"));
 }
 
@@ -372,7 +372,8 @@ async fn of_two_scripts_only_the_one_that_the_server_forgot_is_run_again() {
     server.ask(&["SCRIPT", "LOAD", include_str!("../src/scripts/read.lua")]);
     let leased = Claim { lease: Some(lease(10_000)), ..claim("a") };
     nonce_of(&store.claim(leased).await.unwrap());
-    assert_eq!(server.calls("exists"), 2 + 2, "twice by connecting, once by each script");
+    assert_eq!(server.calls("exists"), 2 + 1, "twice by connecting, once by the script it knew");
+    assert_eq!(server.calls("lindex"), 1 + 1, "once by connecting, once by the one it forgot");
 }
 
 #[tokio::test]
@@ -381,4 +382,42 @@ async fn health_measures_a_round_trip() {
     let health = store.health().await;
     assert!(health.reachable && health.error.is_none());
     assert!(health.latency.unwrap() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_claim_is_sent_only_the_records_that_it_does_not_know() {
+    let (server, store) = start().await;
+    for pattern in ["a*", "b*", "c*", "d*"] {
+        store.invalidate(&Invalidation::Pattern(pattern.to_owned())).await.unwrap();
+    }
+    let log = store.patterns().await.unwrap();
+    for at in 0..log.len() {
+        let known = Some(log[at].nonce);
+        let claimed = store.claim(Claim { known, ..claim("a") }).await.unwrap();
+        assert_eq!(claimed.patterns, log[at..]);
+    }
+    // The newest record is looked at first, and mostly alone.
+    let before = server.calls("lrange");
+    let known = log.last().map(|record| record.nonce);
+    store.claim(Claim { known, ..claim("b") }).await.unwrap();
+    assert_eq!(server.calls("lrange"), before);
+}
+
+#[tokio::test]
+async fn a_read_without_the_pattern_log_is_one_command() {
+    let (server, store) = start().await;
+    assert!(put(&store, "a", "body", MINUTE).await);
+    let names = tags(&["x"]);
+    let query = Query { key: "a", tags: &names, pattern: false, life: false };
+    let before = (server.calls("lindex"), server.calls("mget"), commands(&server));
+    store.read(query).await.unwrap();
+    assert_eq!((server.calls("lindex"), server.calls("mget")), (before.0, before.1 + 1));
+    // The other commands are this test's questions.
+    assert_eq!(commands(&server) - before.2, 1 + 3);
+}
+
+fn commands(server: &Server) -> u64 {
+    let stats = server.ask(&["INFO", "stats"]);
+    let count = stats.lines().find_map(|line| line.strip_prefix("total_commands_processed:"));
+    count.unwrap().trim().parse().unwrap()
 }

@@ -53,7 +53,8 @@ pub enum News<'a> {
 pub trait Listener: Send + Sync {
     /// Takes one piece of news.
     ///
-    /// Called by whoever reads the store's connection, in the order in which the tier made the changes. It must return
-    /// at once, and neither panic nor ask the store anything.
+    /// Called by whoever reads the store's connection, one piece at a time, in the order in which the tier made the changes;
+    /// what it did at the same moment comes in any order, and repetitions once. It must return at once, and neither panic
+    /// nor ask the store anything.
     fn hear(&self, news: News<'_>);
 }

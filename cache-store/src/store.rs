@@ -2,7 +2,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Weak, time::Duration};
 
 use crate::{
     Begin, Begun, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
-    Listener, Nonce, Query, Reading, Record, Result,
+    Listener, Nonce, Query, Reading, Record, Result, TagPage,
 };
 
 /// A boxed future that can move between threads.
@@ -172,6 +172,39 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Ends a write; `true` when its value was stored, `false` when the key was invalidated instead. An example is at
     /// [`Begin`].
     fn finish<'a>(&'a self, finish: Finish<'a>) -> BoxFuture<'a, Result<bool>>;
+
+    /// The keys that were stored with a tag whose nonce is still the current one, and whose time is not over, as far as
+    /// the store has kept count: a page of them, the first one from 0 on. `None` for a store that keeps no count. One
+    /// round trip.
+    ///
+    /// An index beside the protocol: nothing rests on it. It may know too few keys, when it is bounded or lost a part, and
+    /// too many, for a value may have been evicted, overwritten, or invalidated by its key or a pattern.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cache_store::{Claim, ClaimOutcome, Fill, Life, Store, testing::MemoryStore};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let (life, dependency_life) = (Life::For(Duration::from_secs(60)), Life::For(Duration::from_secs(120)));
+    /// let claimed = store.claim(Claim {
+    ///     key: "user:42", tags: &["user".into()], lease: None, refused: &[], known: None, tag_log: false, dependency_life,
+    /// }).await?;
+    /// let ClaimOutcome::Load(nonce) = claimed.outcome else { panic!("it is empty") };
+    /// let tags = &[("user", claimed.tag_nonces[0])];
+    /// let value = nonce.as_bytes();
+    /// let fill = Fill { key: "user:42", nonce, value, tags, life, token: None, dependency_life, announced: false };
+    /// store.fill(fill).await?;
+    ///
+    /// let page = store.tagged("user", 0).await?.expect("this store has an index");
+    /// assert_eq!((page.keys, page.next), (vec!["user:42".to_owned()], None));
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
+    fn tagged<'a>(&'a self, tag: &'a str, from: u64) -> BoxFuture<'a, Result<Option<TagPage>>> {
+        let _ = (tag, from);
+        Box::pin(async { Ok(None) })
+    }
 
     /// Invalidates. Safe to repeat. An example is at [`Invalidation`].
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>>;

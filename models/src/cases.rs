@@ -49,12 +49,22 @@ cases! {
         fence_scenes::a_pattern_invalidated_during_a_load(), "an old value";
     moves_checked_before_it_matches,
         fence_scenes::two_hits_while_patterns_come(), "an old value";
+    believes_what_was_compared_without_the_learned_tags,
+        fence_scenes::all_of_the_tags_invalidated_during_a_load_that_is_looked_at(), "an old value";
+    purges_tags_that_a_record_holds,
+        fence_scenes::all_of_the_learned_tags_invalidated_and_purged_during_a_load(), "an old value";
     numbers_a_pattern_before_the_lock,
         fence_scenes::two_invalidations_of_patterns(), "an old value";
     leaves_no_mark_when_a_write_ends,
         fence_scenes::a_write_beside_a_load(), "an old value";
     stores_a_write_that_was_overtaken,
         fence_scenes::two_writes_at_once(), "the earlier write";
+    forgets_what_was_heard_of_tags,
+        heard_scenes::a_tag_heard_during_a_load(), "an old value";
+    forgets_what_is_heard_of_a_confirmed_key,
+        heard_scenes::a_key_heard_during_its_load(), "an old value";
+    is_ruled_out_by_its_own_making,
+        heard_scenes::a_load_that_hears_itself(), "by its own making";
     joins_whatever_flight_is_there,
         flight_scenes::nobody_who_comes_after_an_invalidation_gets_the_old_value(), "an old value";
     replaces_what_it_has_not_seen,

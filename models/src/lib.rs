@@ -24,6 +24,7 @@ pub mod real {
     #[path = "../../cache-core/src/flight/mod.rs"]
     mod flight;
     pub mod flight_scenes;
+    pub mod heard_scenes;
 }
 
 /// Code with one guard broken.

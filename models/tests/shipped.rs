@@ -1,7 +1,7 @@
 //! No order of steps breaks the shipped code.
 
 use larder_models::real::flight_scenes::End;
-use larder_models::real::{fence_scenes, flight_scenes};
+use larder_models::real::{fence_scenes, flight_scenes, heard_scenes};
 
 #[test]
 fn a_key_invalidated_during_its_load_is_never_served_old() {
@@ -34,6 +34,16 @@ fn a_purge_never_takes_the_mark_of_an_entry() {
 }
 
 #[test]
+fn all_of_the_tags_invalidated_during_a_load_that_is_looked_at_never_serve_it_old() {
+    fence_scenes::all_of_the_tags_invalidated_during_a_load_that_is_looked_at();
+}
+
+#[test]
+fn all_of_the_learned_tags_whose_marks_may_be_purged_never_serve_a_load_old() {
+    fence_scenes::all_of_the_learned_tags_invalidated_and_purged_during_a_load();
+}
+
+#[test]
 fn the_later_of_two_invalidations_of_a_tag_is_never_lost() {
     fence_scenes::two_invalidations_of_one_tag();
 }
@@ -56,6 +66,31 @@ fn a_load_that_a_write_overtook_is_never_served_old() {
 #[test]
 fn of_two_writes_at_once_the_earlier_one_never_stays() {
     fence_scenes::two_writes_at_once();
+}
+
+#[test]
+fn a_key_that_is_heard_of_during_its_load_is_never_served_old() {
+    heard_scenes::a_key_heard_during_its_load();
+}
+
+#[test]
+fn a_tag_that_is_heard_of_during_a_load_never_serves_it_old() {
+    heard_scenes::a_tag_heard_during_a_load();
+}
+
+#[test]
+fn a_gap_during_a_load_never_serves_it_old() {
+    heard_scenes::a_gap_during_a_load();
+}
+
+#[test]
+fn an_invalidation_that_is_heard_by_its_own_process_never_lets_an_old_load_in() {
+    heard_scenes::an_invalidation_of_ones_own_that_is_heard();
+}
+
+#[test]
+fn a_load_is_not_ruled_out_by_the_making_of_its_own_dependency() {
+    heard_scenes::a_load_that_hears_itself();
 }
 
 #[test]

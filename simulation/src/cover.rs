@@ -19,7 +19,10 @@ pub(crate) fn reached(what: &Invalidation) -> Vec<Reached> {
         Invalidation::Keys(keys) => {
             all.filter(|item| keys.contains(&item.key())).map(whole).collect()
         }
-        Invalidation::Tags(tags) => tags.iter().flat_map(|tag| tagged(tag)).collect(),
+        Invalidation::Tags(tags) => {
+            tags.iter().flat_map(|tag| all_of(std::slice::from_ref(tag))).collect()
+        }
+        Invalidation::AllOf(tags) => all_of(tags),
         Invalidation::Pattern(glob) => {
             let glob = Glob::parse(glob).ok();
             let matches = |item: &Item| glob.as_ref().is_some_and(|glob| glob.matches(&item.key()));
@@ -33,14 +36,16 @@ fn whole(item: Item) -> Reached {
     Reached { item, group: None }
 }
 
-fn tagged(tag: &str) -> Vec<Reached> {
-    let learned = (0..GROUPS).find(|group| learned_tag(*group) == tag);
+/// What bears all of these tags.
+fn all_of(tags: &[String]) -> Vec<Reached> {
     let reached = |item: Item| {
-        if item.tags().iter().any(|one| one == tag) {
-            return Some(whole(item));
-        }
-        let group = learned.filter(|_| item.family == Family::Learning)?;
-        Some(Reached { item, group: Some(group) })
+        let known = item.tags();
+        let mut others = tags.iter().filter(|tag| !known.contains(tag));
+        let Some(learned) = others.next() else { return Some(whole(item)) };
+        let group = (0..GROUPS).find(|group| learned_tag(*group) == *learned)?;
+        // No value bears two learned tags.
+        let bears = item.family == Family::Learning && others.all(|other| other == learned);
+        bears.then_some(Reached { item, group: Some(group) })
     };
     Item::ALL.into_iter().filter_map(reached).collect()
 }

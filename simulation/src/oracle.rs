@@ -215,7 +215,9 @@ impl Oracle {
             let version = versions[item.index()];
             let floor = state.shared[item.index()].whole.last(|_| true);
             let owed = |order: &Order| order.item == *item && order.version >= version;
-            floor.is_some_and(|mark| mark.version >= version) || state.orders.iter().any(owed)
+            version == 1
+                || floor.is_some_and(|mark| mark.version >= version)
+                || state.orders.iter().any(owed)
         };
         Item::ALL.into_iter().filter(|item| !settled(item)).collect()
     }

@@ -17,7 +17,8 @@ use tokio::{
 };
 
 use crate::{
-    cache,
+    PATIENCE, cache,
+    publications::RowChanged,
     world::{World, read, read_entry, read_strictly, reports, write, write_and_invalidate},
 };
 
@@ -27,6 +28,7 @@ const SELF: &str = "worker::a_second_process_does_what_it_is_told";
 const DIR: &str = "LARDER_TEST_DIR";
 const URL: &str = "LARDER_TEST_URL";
 const PREFIX: &str = "LARDER_TEST_PREFIX";
+const DEADLINE: &str = "LARDER_TEST_DEADLINE_MS";
 /// What its answers begin with, among what the test harness prints.
 const MARK: &str = "answer> ";
 
@@ -42,11 +44,22 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) async fn start(world: &World, url: &str, prefix: &str) -> Self {
+        Self::start_with(world, url, prefix, PATIENCE).await
+    }
+
+    /// The same with a deadline for what it asks of Redis.
+    pub(crate) async fn start_with(
+        world: &World,
+        url: &str,
+        prefix: &str,
+        deadline: Duration,
+    ) -> Self {
         let mut process = Command::new(env::current_exe().unwrap())
             .args([SELF, "--exact", "--nocapture"])
             .env(DIR, world.dir())
             .env(URL, url)
             .env(PREFIX, prefix)
+            .env(DEADLINE, deadline.as_millis().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -112,7 +125,8 @@ async fn a_second_process_does_what_it_is_told() {
         assert!(worker.end().await);
         return;
     };
-    let built = cache(&env::var(URL).unwrap(), &env::var(PREFIX).unwrap()).await;
+    let deadline = Duration::from_millis(env::var(DEADLINE).unwrap().parse().unwrap());
+    let built = cache(&env::var(URL).unwrap(), &env::var(PREFIX).unwrap(), deadline).await;
     larder::init(built).unwrap();
     let world = World::at(Path::new(&dir));
     let mut orders = BufReader::new(stdin()).lines();
@@ -133,11 +147,16 @@ async fn obey(world: &World, order: &str) -> String {
         ["ping"] => "pong".to_owned(),
         ["read", key] => shown(read(world, key).await.map(|row| row.value)),
         ["strictly", key] => shown(read_strictly(world, key).await.map(|row| row.value)),
+        ["asked"] => current().unwrap().stats().hits_shared.to_string(),
         ["warm", key] => shown(warm(world, key).await),
         ["last-old", key, new] => last_old(world, key, new.parse().unwrap()).await.to_string(),
         ["reports", key, callers] => {
             let report = reports(world, key, callers.parse().unwrap()).await;
             shown(report.map(|row| row.value))
+        }
+        ["publish", key] => {
+            let published = larder::publish(RowChanged { key: key.to_owned() }).everywhere();
+            format!("{:?}", published.await)
         }
         ["invalidate", key] => format!("{:?}", read_entry(key).invalidate().await),
         ["write", key, value, before, after] => {

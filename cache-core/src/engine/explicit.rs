@@ -2,19 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cache_store::{
-    Claim, ClaimOutcome, Error, ErrorKind, Fill, Invalidation, Life, Nonce, Result, Store,
-};
+use cache_store::{Claim, ClaimOutcome, Error, ErrorKind, Fill, Life, Nonce, Result, Store};
 
 use super::{
     Call, Invalidating, Order, Writing,
     fill::dependency_life,
     lead::Found,
-    validity::Candidate,
+    validity::{Candidate, spared},
     write::{Ended, Written},
 };
 use crate::{
     envelope::{self, Envelope, EnvelopeWriter, Header},
+    events::Origin,
     memory::drops,
     stats::Counter,
     value::Stored,
@@ -64,14 +63,20 @@ impl Call {
             let written = Written { value: value.clone(), life, learned: learned.clone() };
             // The source has changed already: dropped before it is announced, the write invalidates all the same.
             let or_else = Invalidating::new(self.order());
-            let writing = Writing::begin(self.clone()).await;
+            let writing = Writing::begin(self.clone(), Origin::Here).await;
             or_else.call_off();
-            match writing.finish(Some(written)).await {
-                Ended::Stored => return Ok(()),
-                Ended::Fenced => tokio::task::yield_now().await,
-                Ended::Failed(error) => return Err(not_stored(&error)),
+            let ended = writing.attempt(Some(written)).await;
+            if let Ended::Fenced = ended {
+                tokio::task::yield_now().await;
+                continue;
             }
+            self.tell_ended(&ended, Origin::Here);
+            return match ended {
+                Ended::Failed(error, _) => Err(not_stored(&error)),
+                Ended::Stored | Ended::Fenced => Ok(()),
+            };
         }
+        self.tell_ended(&Ended::Fenced, Origin::Here);
         Err(overtaken())
     }
 
@@ -79,8 +84,9 @@ impl Call {
     fn order(&self) -> Order {
         Order {
             engine: Arc::clone(&self.engine),
-            what: Invalidation::Keys(vec![self.key.text().to_owned()]),
+            what: self.invalidation(),
             shared: self.site.layer.shared(),
+            origin: Origin::Here,
         }
     }
 
@@ -93,12 +99,14 @@ impl Call {
     ) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let written = Written { value: value.clone(), life, learned: learned.clone() };
-            if let Ended::Stored =
-                Writing::begin_in_memory(self.clone()).finish_in_memory(Some(written))
-            {
+            let writing = Writing::begin_in_memory(self.clone(), Origin::Here);
+            let ended = writing.attempt_in_memory(Some(written));
+            if let Ended::Stored = ended {
+                self.tell_ended(&ended, Origin::Here);
                 return Ok(());
             }
         }
+        self.tell_ended(&Ended::Fenced, Origin::Here);
         Err(overtaken())
     }
 
@@ -188,30 +196,38 @@ impl Call {
         if !self.is_current(store, &old, &candidate).await? {
             return Ok(false);
         }
-        let bytes = self.rewrite(&old, tags, claimed.tag_nonces)?;
+        let kept = old.tags.filter(|(name, _)| !tags.iter().any(|tag| tag == name));
+        let added = tags.iter().map(String::as_str).zip(claimed.tag_nonces.iter().copied());
+        let named: Vec<(&str, Nonce)> = kept.chain(added).collect();
+        let bytes = self.rewrite(&old, &named)?;
         let fill = Fill {
             key: self.key.text(),
             nonce: old.header.key_nonce,
             value: &bytes,
+            tags: &named,
             life,
             token: None,
             dependency_life: match life {
                 Life::For(life) => dependency_life(Some(life)),
                 Life::Forever => Life::Forever,
             },
+            announced: true,
         };
-        store.fill(fill).await
+        // What bears all of some tags only now counts as if it had borne them since its load.
+        let names = || named.iter().map(|(name, _)| *name);
+        let known = old.header.pattern_nonce;
+        let stays = !unconfirmed.cover(self.key.text(), names())
+            && spared(&claimed.patterns, known, self.key.text(), names()) == Some(true);
+        Ok(store.fill(fill).await? && stays)
     }
 
-    /// The same entry with more tags.
-    fn rewrite(&self, old: &Envelope<'_>, more: &[String], nonces: Vec<Nonce>) -> Result<Vec<u8>> {
-        let added = more.iter().map(String::as_str).zip(nonces);
-        let kept = old.tags.filter(|(name, _)| !more.iter().any(|tag| tag == name));
+    /// The same entry with these tags.
+    fn rewrite(&self, old: &Envelope<'_>, tags: &[(&str, Nonce)]) -> Result<Vec<u8>> {
         let header = Header { fill_id: envelope::new_fill_id(), ..old.header };
         let mut writer =
             EnvelopeWriter::begin(old.payload.len(), self.engine.settings.limits, &header);
-        for (name, nonce) in kept.chain(added) {
-            writer.tag(name, nonce)?;
+        for (name, nonce) in tags {
+            writer.tag(name, *nonce)?;
         }
         writer.finish(self.key.text(), |out| {
             out.extend_from_slice(old.payload);

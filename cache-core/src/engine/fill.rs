@@ -131,20 +131,10 @@ impl Run {
     fn loaded(&self, value: Stored, learned: &[String]) -> Loaded {
         let Call { engine, site, .. } = &self.call;
         let fence = Fence::clone(&self.fence).with_tags(&engine.fences, learned);
-        let for_arrivals_until = engine.shared_for(site).map(|_| match self.remote {
-            // Nobody can ask, so that nobody promises to.
-            Remote::Unasked | Remote::Away => self.bounded(),
-            Remote::Writing | Remote::Captured(_) => self.call.for_arrivals_until(self.asked),
-        });
+        // Also where the shared tier did not answer: it may answer others, who have invalidated since.
+        let for_arrivals_until =
+            engine.shared_for(site).map(|_| self.call.for_arrivals_until(self.asked));
         Loaded { value, fence: Arc::new(fence), for_arrivals_until }
-    }
-
-    /// Without further proof, memory serves nothing of a load beyond this while there are other processes.
-    ///
-    /// Counted from what was asked *before* the body: storing confirms only the key, so a tag or a pattern may have been
-    /// invalidated elsewhere at any time since.
-    fn bounded(&self) -> Moment {
-        self.asked.plus(self.call.engine.settings.coherence_bound)
     }
 
     async fn store(&mut self, loaded: &Loaded, life: Option<Duration>, learned: &[String]) {
@@ -214,9 +204,11 @@ impl Run {
             key: self.call.key.text(),
             nonce,
             value: &bytes,
+            tags: &tags,
             life: life.map_or(Life::Forever, Life::For),
             token: captured.lease.map(|lease| lease.token),
             dependency_life,
+            announced: false,
         };
         // FILL compares the key's nonce: what was heard of the key before it is sent, and may be the making of that very
         // nonce, no longer counts. Tags it does not compare: what was heard of them since the capture counts.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use cache_store::{Nonce, Record, Result, Store};
+use cache_store::{Nonce, Record, Recorded, Result, Store};
+use cache_template::Glob;
 
 use super::{Call, replay::Unconfirmed, same_rules};
 use crate::{
@@ -97,11 +98,12 @@ impl Call {
             Some(_) => {}
         }
         let (known, key) = (envelope.header.pattern_nonce, self.key.text());
+        let spared = |log: &[Record]| spared(log, known, key, envelope.tags.map(|(name, _)| name));
         // The log that came with the bytes may begin later than what the entry knows.
-        if let Some(spared) = candidate.patterns.and_then(|log| spared(log, known, key)) {
+        if let Some(spared) = candidate.patterns.and_then(spared) {
             return Ok(spared);
         }
-        Ok(spared(&store.patterns().await?, known, key).unwrap_or(false))
+        Ok(spared(&store.patterns().await?).unwrap_or(false))
     }
 
     async fn tags_allow(
@@ -146,12 +148,20 @@ fn head(bytes: &[u8]) -> Vec<u8> {
     bytes[..bytes.len().min(envelope::HEAD_LEN)].to_vec()
 }
 
-/// Whether no record after the one that the entry knows matches its key; `None` when the log does not hold that one.
-fn spared(log: &[Record], known: Nonce, key: &str) -> Option<bool> {
+/// Whether no record after the one that the entry knows covers it; `None` when the log does not hold that one.
+pub(super) fn spared<'t>(
+    log: &[Record],
+    known: Nonce,
+    key: &str,
+    tags: impl Iterator<Item = &'t str>,
+) -> Option<bool> {
     let at = log.iter().position(|record| record.nonce == known)?;
-    Some(log[at + 1..].iter().all(|record| {
-        // A glob that cannot be read might match anything.
-        cache_template::Glob::parse(&record.pattern).is_ok_and(|glob| !glob.matches(key))
+    let tags: Vec<&str> = tags.collect();
+    Some(!log[at + 1..].iter().any(|record| match &record.what {
+        // A glob that cannot be read might match anything; and a log that begins anew in its middle is none of ours.
+        Recorded::Pattern(glob) => Glob::parse(glob).map_or(true, |glob| glob.matches(key)),
+        Recorded::AllOf(all) => all.iter().all(|one| tags.contains(&one.as_str())),
+        Recorded::Opened => true,
     }))
 }
 
@@ -159,27 +169,44 @@ fn spared(log: &[Record], known: Nonce, key: &str) -> Option<bool> {
 mod tests {
     use super::*;
 
-    fn log(patterns: &[&str]) -> Vec<Record> {
-        let record = |pattern: &&str| Record {
+    fn log(records: &[&str]) -> Vec<Record> {
+        let record = |text: &&str| Record {
             nonce: Nonce::random().unwrap(),
-            pattern: (*pattern).to_owned(),
+            what: Recorded::from_text(text),
         };
-        patterns.iter().map(record).collect()
+        records.iter().map(record).collect()
+    }
+
+    /// An entry that knows the log up to its record at `known`.
+    fn spares(log: &[Record], known: usize, key: &str, tags: &[&str]) -> bool {
+        spared(log, log[known].nonce, key, tags.iter().copied()).unwrap()
     }
 
     #[test]
     fn only_later_records_refuse_an_entry() {
         let log = log(&["", "user:*", "order:*"]);
-        assert_eq!(spared(&log, log[0].nonce, "user:1"), Some(false));
-        assert_eq!(spared(&log, log[1].nonce, "user:1"), Some(true));
-        assert_eq!(spared(&log, log[1].nonce, "order:1"), Some(false));
-        assert_eq!(spared(&log, log[2].nonce, "order:1"), Some(true));
+        assert!(!spares(&log, 0, "user:1", &[]));
+        assert!(spares(&log, 1, "user:1", &[]));
+        assert!(!spares(&log, 1, "order:1", &[]));
+        assert!(spares(&log, 2, "order:1", &[]));
+    }
+
+    #[test]
+    fn a_record_of_several_tags_refuses_an_entry_that_bears_them_all() {
+        let log = log(&["", "[all]1:a1:b"]);
+        assert!(!spares(&log, 0, "k", &["c", "b", "a"]));
+        assert!(spares(&log, 0, "k", &["a", "c", "a"]));
+        assert!(spares(&log, 0, "k", &[]));
+        assert!(spares(&log, 1, "k", &["a", "b"]));
     }
 
     #[test]
     fn a_trimmed_or_unreadable_log_spares_nothing() {
-        assert_eq!(spared(&log(&["user:*"]), Nonce::random().unwrap(), "order:1"), None);
-        let log = log(&["", "order:[ab"]);
-        assert_eq!(spared(&log, log[0].nonce, "user:1"), Some(false));
+        let trimmed =
+            spared(&log(&["user:*"]), Nonce::random().unwrap(), "order:1", [].into_iter());
+        assert_eq!(trimmed, None);
+        for unreadable in ["order:[ab", "[all]9:cut off", "[none]1:a", ""] {
+            assert!(!spares(&log(&["", unreadable]), 0, "user:1", &[]), "{unreadable}");
+        }
     }
 }

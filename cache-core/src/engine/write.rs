@@ -6,9 +6,10 @@ use cache_store::{
     Begin, Begun, Error, ErrorKind, Finish, Invalidation, Life, Nonce, Result, Store,
 };
 
-use super::{Call, fill::dependency_life};
+use super::{Call, fill::dependency_life, recent::Telling};
 use crate::{
     clock::Moment,
+    events::{Announcement, Event, Origin},
     fence::Fence,
     memory::{Proof, drops},
     stats::Counter,
@@ -27,6 +28,9 @@ pub(crate) struct Writing {
     /// What is heard since then is compared with this.
     heard: Option<Fence>,
     begun: Option<Begun>,
+    /// The shared tier tells what it is told, until the write ends.
+    telling: Option<Telling>,
+    origin: Origin,
     finished: bool,
 }
 
@@ -37,7 +41,7 @@ pub(crate) struct LocalWrite {
 
 impl Writing {
     /// Announces the write: until it ends, no load that began before it stores anything under the key.
-    pub(crate) async fn begin(call: Call) -> Self {
+    pub(crate) async fn begin(call: Call, origin: Origin) -> Self {
         let begin = Begin {
             key: call.key.text(),
             tags: &call.tags,
@@ -46,35 +50,54 @@ impl Writing {
             dependency_life: call.dependency_life(),
         };
         let (asked, heard) = (call.engine.now(), call.hearing());
+        let mut telling = None;
         let begun = match call.engine.shared_for(call.site) {
             Some(store) => {
-                store.begin(begin).await.map_err(|error| call.engine.count_error(&error)).ok()
+                telling = Some(call.engine.telling(call.invalidation()));
+                let begun = store.begin(begin).await.inspect(|_| call.engine.answered());
+                begun.map_err(|error| call.engine.count_error(&error)).ok()
             }
             None => None,
         };
         let local = LocalWrite::begin(&call);
-        Self { call, local, asked, heard, begun, finished: false }
+        Self { call, local, asked, heard, begun, telling, origin, finished: false }
     }
 
     /// The same without a shared tier to tell.
-    pub(crate) fn begin_in_memory(call: Call) -> Self {
+    pub(crate) fn begin_in_memory(call: Call, origin: Origin) -> Self {
         let (local, asked) = (LocalWrite::begin(&call), call.engine.now());
-        Self { call, local, asked, heard: None, begun: None, finished: false }
+        let (heard, begun, telling) = (None, None, None);
+        Self { call, local, asked, heard, begun, telling, origin, finished: false }
     }
 
     pub(crate) fn is_shared(&self) -> bool {
         self.call.engine.shared_for(self.call.site).is_some()
     }
 
-    /// Ends the write: stores the value, or invalidates the key when there is none or something came between.
-    pub(crate) async fn finish(mut self, value: Option<Written>) -> Ended {
+    /// Ends the write, and tells how: stores the value, or invalidates the key when there is none or something came
+    /// between.
+    pub(crate) async fn finish(self, value: Option<Written>) {
+        let (call, origin) = (self.call.clone(), self.origin);
+        let ended = self.attempt(value).await;
+        call.tell_ended(&ended, origin);
+    }
+
+    /// The same without a shared tier to tell.
+    pub(crate) fn finish_in_memory(self, value: Option<Written>) {
+        let (call, origin) = (self.call.clone(), self.origin);
+        let ended = self.attempt_in_memory(value);
+        call.tell_ended(&ended, origin);
+    }
+
+    /// Ends the write as [`finish`](Self::finish) does, untold: for one that may be repeated.
+    pub(crate) async fn attempt(mut self, value: Option<Written>) -> Ended {
         let shared = self.finish_shared(&value).await;
         self.finished = true;
         self.finish_here(value, shared)
     }
 
     /// The same without a shared tier to tell.
-    pub(crate) fn finish_in_memory(mut self, value: Option<Written>) -> Ended {
+    pub(crate) fn attempt_in_memory(mut self, value: Option<Written>) -> Ended {
         self.finished = true;
         self.finish_here(value, Shared::None)
     }
@@ -84,41 +107,42 @@ impl Writing {
             return Shared::None;
         };
         let Some(begun) = &self.begun else {
-            self.repeat_invalidation();
-            return Shared::Failed(Error::new(
-                ErrorKind::Unavailable,
-                "the write was not announced",
-            ));
+            let error = Error::new(ErrorKind::Unavailable, "the write was not announced");
+            return Shared::Failed(error, self.repeat_invalidation());
         };
         let encoded = match value {
             Some(written) => self.encode(&store, begun, written).await,
             None => Ok(None),
         };
-        let (bytes, unfit) = match encoded {
-            Ok(bytes) => (bytes, None),
-            Err(error) => (None, Some(error)),
+        let (Encoded { bytes, tags }, unfit) = match encoded {
+            Ok(encoded) => (encoded.unwrap_or_default(), None),
+            Err(error) => (Encoded::default(), Some(error)),
         };
         let life = value.as_ref().and_then(|written| written.life);
         let finish = Finish {
             key: self.call.key.text(),
             begun,
-            value: bytes.as_deref().map(|bytes| &bytes[Nonce::LEN..]),
+            // The key nonce is FINISH's to choose; the place of the old one is cut off.
+            value: bytes.get(Nonce::LEN..),
+            tags: &tags,
             life: life.map_or(Life::Forever, Life::For),
             dependency_life: dependency_life(life),
         };
         let heard = self.heard_of(value);
-        match store.finish(finish).await {
-            Ok(true) => {
-                let (engine, key) = (&self.call.engine, self.call.key.text().to_owned());
-                // Should the shared tier go back to before the write, what it has then is no longer true.
-                engine.session.recent.remember(Invalidation::Keys(vec![key]), engine.now());
-                Shared::Stored { bytes: bytes.map_or(0, |bytes| bytes.len()), heard }
-            }
-            Ok(false) => unfit.map_or(Shared::Refused, Shared::Failed),
+        let finished = store.finish(finish).await.inspect(|_| self.call.engine.answered());
+        if finished.is_ok() {
+            let engine = &self.call.engine;
+            // Should the shared tier go back to before the write, what it has then is no longer true.
+            engine.session.recent.remember(self.call.invalidation(), engine.now());
+        }
+        match finished {
+            Ok(true) => Shared::Stored { bytes: bytes.len(), heard },
+            Ok(false) => unfit.map_or(Shared::Refused, |error| {
+                Shared::Failed(error, Announcement::new(self.origin))
+            }),
             Err(error) => {
                 self.call.engine.count_error(&error);
-                self.repeat_invalidation();
-                Shared::Failed(error)
+                Shared::Failed(error, self.repeat_invalidation())
             }
         }
     }
@@ -132,12 +156,12 @@ impl Writing {
     }
 
     /// The bytes to store; `None` when one of the value's tags was invalidated meanwhile, an error when it has none.
-    async fn encode(
-        &self,
+    async fn encode<'a>(
+        &'a self,
         store: &Arc<dyn Store>,
         begun: &Begun,
-        written: &Written,
-    ) -> Result<Option<Vec<u8>>> {
+        written: &'a Written,
+    ) -> Result<Option<Encoded<'a>>> {
         let Written { value, life, learned } = written;
         let mut tags: Vec<(&str, Nonce)> = self
             .call
@@ -154,8 +178,8 @@ impl Writing {
                 None => return Ok(None),
             }
         }
-        // The key nonce is FINISH's to choose; the place of the old one is cut off before sending.
-        self.call.encode(begun.nonce, begun.pattern_nonce, &tags, value).map(Some)
+        let bytes = self.call.encode(begun.nonce, begun.pattern_nonce, &tags, value)?;
+        Ok(Some(Encoded { bytes, tags }))
     }
 
     fn finish_here(&self, written: Option<Written>, shared: Shared) -> Ended {
@@ -176,16 +200,19 @@ impl Writing {
                 self.call.engine.forget(self.call.key.as_ref());
                 return Ended::Fenced;
             }
-            Shared::Failed(error) => {
+            Shared::Failed(error, announcement) => {
                 self.call.engine.forget(self.call.key.as_ref());
-                return Ended::Failed(error);
+                return Ended::Failed(error, announcement);
             }
         };
         self.local.store(&self.call, written, expires, proof, encoded)
     }
 
-    fn repeat_invalidation(&self) {
-        self.call.engine.replay(Invalidation::Keys(vec![self.call.key.text().to_owned()]));
+    /// Queues the invalidation, which has still to be told.
+    fn repeat_invalidation(&self) -> Arc<Announcement> {
+        let announcement = Announcement::new(self.origin);
+        self.call.engine.replay(self.call.invalidation(), Arc::clone(&announcement));
+        announcement
     }
 }
 
@@ -196,24 +223,50 @@ impl Drop for Writing {
         }
         // The body may or may not have written: nothing that is stored can be trusted.
         self.call.engine.forget(self.call.key.as_ref());
+        self.call.tell_ended(&Ended::Fenced, self.origin);
         let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else { return };
-        let Some(begun) = self.begun.take() else { return self.repeat_invalidation() };
-        let call = self.call.clone();
-        let Ok(runtime) = self.call.engine.runtime() else { return self.repeat_invalidation() };
+        let (call, told) = (self.call.clone(), Announcement::made(self.origin));
+        let (Some(begun), Ok(runtime)) = (self.begun.take(), self.call.engine.runtime()) else {
+            return call.engine.replay(call.invalidation(), told);
+        };
+        let telling = self.telling.take();
         runtime.spawn(async move {
             let finish = Finish {
                 key: call.key.text(),
                 begun: &begun,
                 value: None,
+                tags: &[],
                 life: Life::Forever,
                 dependency_life: dependency_life(None),
             };
             match store.finish(finish).await {
                 // Again, after the shared tier: a value that was read there in between may be old.
-                Ok(_) => call.engine.forget(call.key.as_ref()),
-                Err(_) => call.engine.replay(Invalidation::Keys(vec![call.key.text().to_owned()])),
+                Ok(_) => {
+                    call.engine.session.recent.remember(call.invalidation(), call.engine.now());
+                    call.engine.forget(call.key.as_ref());
+                }
+                Err(_) => call.engine.replay(call.invalidation(), told),
             }
+            drop(telling);
         });
+    }
+}
+
+impl Call {
+    /// Tells how a write of this key ended.
+    pub(super) fn tell_ended(&self, ended: &Ended, origin: Origin) {
+        let events = &self.engine.events;
+        match ended {
+            Ended::Stored => events.tell(|| Event::Written { key: self.key.text().into(), origin }),
+            Ended::Fenced => {
+                events.tell(|| Event::Invalidated { what: Arc::new(self.invalidation()), origin });
+            }
+            Ended::Failed(_, announcement) => events.announce(announcement, &self.invalidation()),
+        }
+    }
+
+    pub(super) fn invalidation(&self) -> Invalidation {
+        Invalidation::Keys(vec![self.key.text().to_owned()])
     }
 }
 
@@ -266,6 +319,13 @@ pub(crate) struct Written {
     pub(crate) learned: Vec<String>,
 }
 
+/// The bytes of an entry and the tags that they name; none of either where there is nothing to store.
+#[derive(Default)]
+struct Encoded<'a> {
+    bytes: Vec<u8>,
+    tags: Vec<(&'a str, Nonce)>,
+}
+
 /// How a write ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
@@ -273,7 +333,7 @@ pub(crate) enum Ended {
     /// Something came between, or there was nothing to store: the key is invalidated.
     Fenced,
     /// The shared tier did not answer, or the value does not encode: the key is invalidated here, and is or will be there.
-    Failed(Error),
+    Failed(Error, Arc<Announcement>),
 }
 
 enum Shared {
@@ -285,5 +345,6 @@ enum Shared {
         heard: Option<Fence>,
     },
     Refused,
-    Failed(Error),
+    /// It did not answer, or the value does not encode. The invalidation has still to be told.
+    Failed(Error, Arc<Announcement>),
 }

@@ -8,6 +8,7 @@ use super::{Outcome, Shape, Spec, Tags, sharing::Share};
 use crate::{
     cache::Cache,
     engine::{Call, Engine, Entered, Keep, Order},
+    events::Origin,
     key::{Key, KeyBuffer, KeyPart, KeyRef, render_key},
     scope,
     stats::Counter,
@@ -87,6 +88,7 @@ impl<V> Subject<V> {
             engine: Arc::clone(&self.engine),
             what: Invalidation::Keys(vec![self.key.text().to_owned()]),
             shared: self.spec.site.layer.shared(),
+            origin: Origin::Here,
         }
     }
 

@@ -20,4 +20,10 @@ pub use crate::{
     blocking::{entry_sync, fn_cache_sync},
     entry::{entry, fn_cache},
     key::{hashed, marker, part, rendered, type_part},
+    registry::{
+        Kind,
+        record::{Record, named},
+    },
 };
+pub use cache_template::Values;
+pub use inventory;

@@ -4,6 +4,7 @@ mod attrs;
 mod companions;
 mod parts;
 mod reader;
+mod registry;
 mod spec;
 mod stubs;
 mod writer;

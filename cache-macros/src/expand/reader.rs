@@ -4,17 +4,18 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Expr, FnArg, ext::IdentExt, spanned::Spanned};
 
-use super::{Paths, attrs, beside, companions, inline_body, local, parts, spec};
+use super::{Paths, attrs, beside, companions, inline_body, local, parts, registry, spec};
 use crate::{
-    args::Function,
+    args::{Attribute, Function},
     model::{Generics, Reader},
 };
 
 /// The function and its companions.
-pub(crate) fn reader(reader: &Reader) -> TokenStream {
+pub(crate) fn reader(attribute: Attribute, reader: &Reader) -> TokenStream {
     let paths = Paths::new(reader.krate.as_ref());
+    let record = registry::of_reader(attribute, reader, &paths);
     let expand = Expand { reader, paths };
-    let mut out = expand.function();
+    let mut out = expand.function(&record);
     if let Some(companions) = &reader.companions {
         out.extend(companions::all(&expand, companions));
     }
@@ -28,7 +29,7 @@ pub(crate) struct Expand<'a> {
 }
 
 impl Expand<'_> {
-    fn function(&self) -> TokenStream {
+    fn function(&self, record: &TokenStream) -> TokenStream {
         let callee = &self.reader.callee;
         let function = &callee.function;
         let attrs = match self.reader.companions {
@@ -45,6 +46,7 @@ impl Expand<'_> {
         let err = quote!(::core::result::Result::Err);
         quote! {
             #attrs #vis #sig {
+                #record
                 #before
                 let #miss = match #lookup { #ok(#hit) => return #hit, #err(#miss) => #miss };
                 #tagged

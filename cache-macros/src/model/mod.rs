@@ -21,7 +21,7 @@ pub(crate) use self::{
     names::Mentions,
     policy::{Policy, Ttl},
     reader::{Companions, Reader},
-    returned::Returned,
-    template::{Part, Place, Template},
+    returned::{Returned, ungrouped},
+    template::{Part, Place, Template, alphabet_of},
     writer::{Change, Destination, Own, Writer},
 };

@@ -268,7 +268,8 @@ fn alphabet(placeholder: &Placeholder, callee: &Callee) -> Alphabet {
     arg.map_or(Alphabet::Any, |arg| alphabet_of(&arg.ty))
 }
 
-fn alphabet_of(ty: &Type) -> Alphabet {
+/// What is known of the text that values of a type render to.
+pub(crate) fn alphabet_of(ty: &Type) -> Alphabet {
     const INTEGERS: [&str; 12] =
         ["u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize"];
     match ungrouped(ty) {

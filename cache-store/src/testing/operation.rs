@@ -36,6 +36,8 @@ pub enum Operation {
     Begin,
     /// [`Store::finish`](crate::Store::finish).
     Finish,
+    /// [`Store::tagged`](crate::Store::tagged).
+    Tagged,
     /// [`Store::invalidate`](crate::Store::invalidate).
     Invalidate,
     /// [`Store::heartbeat`](crate::Store::heartbeat).
@@ -52,7 +54,7 @@ impl Operation {
     ///
     /// assert!(Operation::ALL.iter().all(|operation| !operation.name().is_empty()));
     /// ```
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Read,
         Self::Claim,
         Self::Patterns,
@@ -64,6 +66,7 @@ impl Operation {
         Self::LeaseEnded,
         Self::Begin,
         Self::Finish,
+        Self::Tagged,
         Self::Invalidate,
         Self::Heartbeat,
         Self::Health,
@@ -88,6 +91,7 @@ impl Operation {
             Self::LeaseEnded => "lease_ended",
             Self::Begin => "begin",
             Self::Finish => "finish",
+            Self::Tagged => "tagged",
             Self::Invalidate => "invalidate",
             Self::Heartbeat => "heartbeat",
             Self::Health => "health",

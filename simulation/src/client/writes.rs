@@ -44,6 +44,7 @@ impl Client {
         let invalidate = match what.clone() {
             Invalidation::Keys(keys) => cache.invalidate_keys(keys),
             Invalidation::Tags(tags) => cache.invalidate_tags(tags),
+            Invalidation::AllOf(tags) => cache.invalidate_all_of(tags),
             Invalidation::Pattern(pattern) => cache.invalidate_pattern(&pattern),
             Invalidation::All => cache.clear(),
         };
@@ -68,19 +69,29 @@ impl Client {
     fn something_that_reaches(&self, item: Item) -> Invalidation {
         let random = &self.process.world.random;
         let other = || random.pick(&self.process.world.plan.items).key();
-        match random.below(10) {
+        match random.below(11) {
             0..=2 => Invalidation::Keys(vec![item.key()]),
             3 => Invalidation::Keys(vec![item.key(), other()]),
-            4 | 5 => Invalidation::Tags(vec![
-                random.pick(&item.tags().each_ref().map(String::as_str)).to_owned(),
-            ]),
+            4 => Invalidation::Tags(vec![item.tags()[random.below(2)].clone()]),
+            5 => Invalidation::Tags(item.tags().to_vec()),
             6 if item.family == Family::Learning => {
                 Invalidation::Tags(vec![learned_tag(random.below(GROUPS))])
             }
-            6 => Invalidation::Tags(item.tags().to_vec()),
-            7 => Invalidation::Pattern(format!("{}:*", item.family)),
-            8 => Invalidation::Pattern(format!("*:{}", item.number)),
+            7 if item.family == Family::Learning => {
+                Invalidation::AllOf(vec![item.tags()[1].clone(), learned_tag(random.below(GROUPS))])
+            }
+            6 | 7 => Invalidation::AllOf(item.tags().to_vec()),
+            8 => Invalidation::Pattern(format!("{}:*", item.family)),
+            9 => Invalidation::Pattern(format!("*:{}", item.number)),
             _ => Invalidation::All,
+        }
+    }
+
+    /// What the attributes of writers can say.
+    fn something_for_a_writer(&self, item: Item) -> Invalidation {
+        match self.something_that_reaches(item) {
+            Invalidation::AllOf(tags) => Invalidation::Tags(tags),
+            what => what,
         }
     }
 
@@ -89,7 +100,7 @@ impl Client {
         let Process { id, world, cache, .. } = &*self.process;
         let how = world.random.pick(&[How::Both, How::Shared, How::Leased, How::Brief]);
         let Some(spec) = function(item.family, how) else { return };
-        let more = world.random.chance(300).then(|| self.something_that_reaches(self.item()));
+        let more = world.random.chance(300).then(|| self.something_for_a_writer(self.item()));
         let (doing, began) = (Arc::<Doing>::default(), world.oracle.stamp());
         let write =
             Arc::new(Write { renews: true, ..Write::new(&self.process, item, more.clone()) });
@@ -117,7 +128,7 @@ impl Client {
     /// The attribute `cache_invalidate`.
     pub(super) async fn writer(&self, item: Item) {
         let cache = &self.process.cache;
-        let what = self.something_that_reaches(item);
+        let what = self.something_for_a_writer(item);
         let (doing, began) = (Arc::<Doing>::default(), self.process.world.oracle.stamp());
         let write = Arc::new(Write::new(&self.process, item, Some(what.clone())));
         self.process.note(format_args!("writes {item}, and {what:?}"));
@@ -275,7 +286,7 @@ fn with<'a, V>(
                 write = write.key(&[key], &[]);
             }
         }
-        Some(Invalidation::Tags(tags)) => {
+        Some(Invalidation::Tags(tags) | Invalidation::AllOf(tags)) => {
             for tag in tags {
                 write = write.tag(&[tag], &[]);
             }

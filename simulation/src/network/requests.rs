@@ -66,13 +66,22 @@ impl Store for Line {
     }
 
     fn fill<'a>(&'a self, fill: Fill<'a>) -> BoxFuture<'a, Result<bool>> {
-        let owned = (fill.key.to_owned(), fill.value.to_vec());
-        let Fill { nonce, life, token, dependency_life, .. } = fill;
+        let owned = (fill.key.to_owned(), fill.value.to_vec(), named(fill.tags));
+        let Fill { nonce, life, token, dependency_life, announced, .. } = fill;
         self.ask(Operation::Fill, fill.key, move |tier| {
-            let (key, value) = owned.clone();
+            let (key, value, tags) = owned.clone();
             async move {
-                tier.fill(Fill { key: &key, nonce, value: &value, life, token, dependency_life })
-                    .await
+                let fill = Fill {
+                    key: &key,
+                    nonce,
+                    value: &value,
+                    tags: &borrowed(&tags),
+                    life,
+                    token,
+                    dependency_life,
+                    announced,
+                };
+                tier.fill(fill).await
             }
         })
     }
@@ -124,15 +133,22 @@ impl Store for Line {
     }
 
     fn finish<'a>(&'a self, finish: Finish<'a>) -> BoxFuture<'a, Result<bool>> {
-        let owned = (finish.key.to_owned(), finish.begun.clone(), finish.value.map(<[u8]>::to_vec));
+        let (value, tags) = (finish.value.map(<[u8]>::to_vec), named(finish.tags));
+        let owned = (finish.key.to_owned(), finish.begun.clone(), value, tags);
         let Finish { life, dependency_life, .. } = finish;
         let (world, wrote) = (self.ends.world.clone(), Doing::wrote());
         self.ask(Operation::Finish, finish.key, move |tier| {
-            let ((key, begun, value), world) = (owned.clone(), world.clone());
+            let ((key, begun, value, tags), world) = (owned.clone(), world.clone());
             async move {
                 let mut before = world.before_effect();
-                let value = value.as_deref();
-                let finish = Finish { key: &key, begun: &begun, value, life, dependency_life };
+                let finish = Finish {
+                    key: &key,
+                    begun: &begun,
+                    value: value.as_deref(),
+                    tags: &borrowed(&tags),
+                    life,
+                    dependency_life,
+                };
                 let stored = tier.finish(finish).await?;
                 if stored {
                     // Of all that is stored this alone is valid, whatever the source has become meanwhile.
@@ -168,4 +184,14 @@ impl Store for Line {
     fn health(&self) -> BoxFuture<'_, Health> {
         self.store().health()
     }
+}
+
+type Named = Vec<(String, Nonce)>;
+
+fn named(tags: &[(&str, Nonce)]) -> Named {
+    tags.iter().map(|(tag, nonce)| ((*tag).to_owned(), *nonce)).collect()
+}
+
+fn borrowed(tags: &Named) -> Vec<(&str, Nonce)> {
+    tags.iter().map(|(tag, nonce)| (tag.as_str(), *nonce)).collect()
 }

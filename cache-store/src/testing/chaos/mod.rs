@@ -1,3 +1,4 @@
+mod damage;
 mod ears;
 mod fault;
 mod gate;
@@ -10,12 +11,12 @@ use std::{
     time::Duration,
 };
 
-use self::{ears::Ears, gate::Barrier, plan::Plan};
+use self::{damage::Damage, ears::Ears, fault::Effect, gate::Barrier, plan::Plan};
 pub use self::{fault::Fault, gate::Gate};
 use crate::{
     Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, Error, ErrorKind, Fill, Finish, Health,
     Invalidation, Lease, Life, Listener, News, Nonce, Query, Reading, Record, Result, Store,
-    testing::Operation,
+    TagPage, testing::Operation,
 };
 
 /// Wraps a [`Store`] and makes it misbehave on demand. Until it is told to, it passes everything on.
@@ -144,7 +145,7 @@ impl<S: Store> ChaosStore<S> {
     /// let what = Invalidation::Pattern("users:*".into());
     /// tokio::join!(store.invalidate(&what), async {
     ///     gate.arrived(1).await;
-    ///     assert_eq!(store.patterns().await.unwrap()[0].pattern, "users:*");
+    ///     assert_eq!(store.patterns().await.unwrap()[0].what.to_text(), "users:*");
     ///     gate.open();
     /// }).0
     /// # }).unwrap();
@@ -195,6 +196,23 @@ impl<S: Store> ChaosStore<S> {
         alter: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>> + Send + Sync + 'static,
     ) {
         self.plan.set_alteration(Some(Arc::new(alter)));
+    }
+
+    /// Damages this share of the stored bytes that are handed out, 0 for none and 1 for all, in the place of
+    /// [`alter_values`](Self::alter_values): a bit is flipped, bytes are overwritten, cut off, lost in the middle or
+    /// added. What is damaged is never what was stored. The same seed and the same sequence of operations give the same
+    /// damage.
+    ///
+    /// ```
+    /// use cache_store::testing::{ChaosStore, MemoryStore};
+    ///
+    /// let store = ChaosStore::new(MemoryStore::new());
+    /// store.corrupt_values(42, 0.1); // one in ten
+    /// store.keep_values();
+    /// ```
+    pub fn corrupt_values(&self, seed: u64, share: f64) {
+        let damage = Damage::new(seed, share);
+        self.alter_values(move |_, bytes| Some(damage.to(bytes)));
     }
 
     /// Hands out the stored bytes as they are again.
@@ -317,13 +335,23 @@ impl<S: Store> ChaosStore<S> {
     ) -> BoxFuture<'a, Result<T>> {
         Box::pin(async move {
             self.wait(operation, false).await;
-            let fault = self.plan.strike(operation);
-            if let Some(fault) = fault.as_ref().filter(|fault| !fault.takes_effect()) {
-                return Err(fault.error(operation));
+            let struck = self.plan.strike(operation);
+            if let Some(Effect::Late(by)) = struck {
+                tokio::time::sleep(by).await;
             }
-            let reply = call().await;
-            self.wait(operation, true).await;
-            fault.map_or(reply, |fault| Err(fault.error(operation)))
+            let Some(Effect::Failure { kind, takes_effect, told_after }) = struck else {
+                let reply = call().await;
+                self.wait(operation, true).await;
+                return reply;
+            };
+            if takes_effect {
+                drop(call().await);
+                self.wait(operation, true).await;
+            }
+            if !told_after.is_zero() {
+                tokio::time::sleep(told_after).await;
+            }
+            Err(fault::error(kind, takes_effect, operation))
         })
     }
 }
@@ -408,6 +436,10 @@ impl<S: Store> Store for ChaosStore<S> {
 
     fn finish<'a>(&'a self, finish: Finish<'a>) -> BoxFuture<'a, Result<bool>> {
         self.run(Operation::Finish, move || self.inner.finish(finish))
+    }
+
+    fn tagged<'a>(&'a self, tag: &'a str, from: u64) -> BoxFuture<'a, Result<Option<TagPage>>> {
+        self.run(Operation::Tagged, move || self.inner.tagged(tag, from))
     }
 
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> {

@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Fault, gate::Barrier};
+use super::{Fault, fault::Effect, gate::Barrier};
 use crate::{ErrorKind, testing::Operation};
 
 type Alteration = Arc<dyn Fn(&str, Vec<u8>) -> Option<Vec<u8>> + Send + Sync>;
@@ -27,12 +27,10 @@ struct Random {
 
 impl Plan {
     /// The fault that strikes this operation, if one does. One is enough: the first that was injected comes first.
-    pub(super) fn strike(&self, operation: Operation) -> Option<Fault> {
+    pub(super) fn strike(&self, operation: Operation) -> Option<Effect> {
         let mut inner = self.inner();
-        let struck = inner.faults.iter_mut().find(|fault| fault.is_due(operation)).map(|fault| {
-            fault.use_up();
-            fault.clone()
-        });
+        let due = inner.faults.iter_mut().find(|fault| fault.is_due(operation));
+        let struck = due.map(Fault::use_up);
         inner.faults.retain(|fault| !fault.is_over());
         struck.or_else(|| inner.random.as_mut().and_then(Random::strike))
     }
@@ -88,13 +86,14 @@ impl Plan {
 }
 
 impl Random {
-    fn strike(&mut self) -> Option<Fault> {
+    fn strike(&mut self) -> Option<Effect> {
         if self.generator.f64() >= self.share {
             return None;
         }
         let kinds = [ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::Refused];
         let kind = kinds[self.generator.usize(..kinds.len())];
-        Some(if self.generator.bool() { Fault::fail(kind) } else { Fault::lose_reply(kind) })
+        let fault = if self.generator.bool() { Fault::fail(kind) } else { Fault::lose_reply(kind) };
+        Some(fault.effect())
     }
 }
 

@@ -34,18 +34,39 @@ const AT_MOST: Duration = Duration::from_secs(60);
 /// one whose namespace no other call ever gets, since the tests run at the same time. Each test has a tokio runtime of
 /// its own (current thread, all drivers), which needs no dependency on tokio where the macro is used.
 ///
+/// A second argument, which may be left out, makes two handles on one fresh namespace, as two processes have them: then
+/// what one of them does must be [news](crate::Store::listen) to the other. Without it one handle has both parts.
+///
 /// ```
 /// use std::sync::Arc;
 /// use cache_store::testing::{ChaosStore, MemoryStore};
 ///
 /// cache_store::conformance_tests!(async || Arc::new(ChaosStore::new(MemoryStore::new())));
 /// ```
+///
+/// ```
+/// use std::sync::Arc;
+/// use cache_store::testing::MemoryStore;
+///
+/// async fn two() -> (Arc<MemoryStore>, Arc<MemoryStore>) {
+///     let store = MemoryStore::new();
+///     (Arc::new(store.connect()), Arc::new(store))
+/// }
+/// cache_store::conformance_tests!(async || Arc::new(MemoryStore::new()), two);
+/// ```
 #[macro_export]
 macro_rules! conformance_tests {
     ($make:expr $(,)?) => {
+        $crate::conformance_tests! { $make, async || {
+            let store = ($make)().await;
+            (::std::sync::Arc::clone(&store), store)
+        } }
+    };
+    ($make:expr, $two:expr $(,)?) => {
         $crate::__conformance_tests! { $make;
             // Loads
             a_read_of_nothing_finds_nothing
+            a_read_gives_the_position_in_the_pattern_log_only_when_asked
             a_read_after_a_fill_gives_the_value_its_nonce_and_its_life
             a_value_starts_with_the_nonce_it_was_stored_under
             two_claims_without_a_lease_both_load_and_both_fill
@@ -100,14 +121,29 @@ macro_rules! conformance_tests {
             a_stamp_is_refused_when_its_capture_was_trimmed
             claiming_a_tag_again_prolongs_it
             stamping_a_tag_again_prolongs_it
+            a_fill_keeps_its_tags_as_long_as_its_value
+            a_fill_that_lives_forever_keeps_its_tags
+            a_finished_value_keeps_its_tags_as_long_as_itself
+            a_fill_neither_brings_back_nor_prolongs_a_tag_that_is_another_one_by_now
+            // The index of tags
+            keys_are_found_by_their_tags
+            a_written_key_is_found_by_its_tags
+            an_invalidated_tag_finds_nothing_but_what_was_stored_since
+            a_key_whose_value_ended_is_not_found
+            a_tag_without_entries_finds_nothing
+            many_keys_are_found_page_by_page
             // Patterns
             the_pattern_log_is_opened_once
             the_pattern_log_is_opened_once_for_all_who_ask_at_the_same_time
             patterns_are_appended_oldest_first
             the_same_pattern_twice_is_two_records
             the_pattern_log_is_bounded_and_a_trimmed_record_is_unknown
+            tags_that_an_entry_must_bear_together_are_one_record
+            tags_that_an_entry_must_bear_together_keep_their_nonces
             clearing_forgets_every_record
             clearing_may_be_repeated
+            a_claim_gives_every_record_after_the_known_one
+            a_claim_with_an_unknown_record_gives_the_whole_log
             // Writes
             nothing_is_stored_between_begin_and_finish
             a_value_ends_when_a_write_begins
@@ -141,6 +177,29 @@ macro_rules! conformance_tests {
             tags_may_hold_any_character
             patterns_may_hold_any_character
             many_keys_are_loaded_at_once
+            // News
+            listening_begins_with_a_gap
+            a_store_that_nobody_listens_to_has_no_heartbeat
+            a_handle_hears_its_own_changes
+        }
+        // Of one handle and told to the other
+        $crate::__conformance_tests_of_two! { $two;
+            an_invalidated_key_is_told_before_the_next_heartbeat
+            many_invalidated_keys_are_all_told_before_the_next_heartbeat
+            an_invalidated_tag_is_told_before_the_next_heartbeat
+            an_invalidated_pattern_is_told_before_the_next_heartbeat
+            a_clearing_is_told_before_the_next_heartbeat
+            a_write_is_told_when_it_begins_and_when_it_ends
+            a_dependency_that_a_load_makes_is_told
+            what_changes_nothing_is_no_news
+            news_comes_in_the_order_of_the_changes
+            news_may_be_of_any_character
+            a_second_listener_takes_the_place_of_the_first
+            a_listener_that_is_gone_hinders_nobody
+        }
+        // Of two namespaces
+        $crate::__conformance_tests_of_two! { async || (($make)().await, ($make)().await);
+            nothing_is_told_of_another_namespace
         }
     };
 }
@@ -153,6 +212,20 @@ macro_rules! __conformance_tests {
         fn $case() {
             $crate::testing::conformance::run_case(async {
                 $crate::testing::conformance::cases::$case(($make)().await).await;
+            });
+        }
+    )*};
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_tests_of_two {
+    ($make:expr; $($case:ident)*) => {$(
+        #[test]
+        fn $case() {
+            $crate::testing::conformance::run_case(async {
+                let (one, other) = ($make)().await;
+                $crate::testing::conformance::cases::$case(one, other).await;
             });
         }
     )*};
@@ -177,7 +250,10 @@ mod tests {
 
     use crate::testing::{ChaosStore, MemoryStore};
 
-    crate::conformance_tests!(async || Arc::new(MemoryStore::new()));
+    crate::conformance_tests!(async || Arc::new(MemoryStore::new()), async || {
+        let store = MemoryStore::new();
+        (Arc::new(store.connect()), Arc::new(store))
+    });
 
     mod a_calm_chaos_store_changes_nothing {
         use super::*;
@@ -189,10 +265,12 @@ mod tests {
     fn every_case_is_in_the_list() {
         let list = include_str!("mod.rs");
         let files = [
+            include_str!("cases/index.rs"),
             include_str!("cases/invalidations.rs"),
             include_str!("cases/leases.rs"),
             include_str!("cases/lives.rs"),
             include_str!("cases/loads.rs"),
+            include_str!("cases/news.rs"),
             include_str!("cases/patterns.rs"),
             include_str!("cases/successors.rs"),
             include_str!("cases/tags.rs"),

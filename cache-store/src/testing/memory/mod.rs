@@ -1,3 +1,4 @@
+mod index;
 mod log;
 mod losses;
 mod shelf;
@@ -22,7 +23,7 @@ use self::tier::Tier;
 use super::operation::{Calls, Counters, Operation};
 use crate::{
     Begin, Begun, BoxFuture, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation,
-    Lease, Life, Listener, News, Nonce, Query, Reading, Record, Result, Store,
+    Lease, Life, Listener, News, Nonce, Query, Reading, Record, Result, Store, TagPage,
 };
 
 /// A shared tier inside the process, for tests: the same steps as on a server, each of them atomic.
@@ -50,7 +51,7 @@ use crate::{
 /// // The other one invalidates while the load runs: the fill is refused.
 /// other.invalidate(&Invalidation::Keys(vec!["user:42".into()])).await?;
 /// let value = nonce.as_bytes();
-/// let fill = Fill { key: "user:42", nonce, value, life, token: None, dependency_life: life };
+/// let fill = Fill { key: "user:42", nonce, value, tags: &[], life, token: None, dependency_life: life, announced: false };
 /// assert!(!one.fill(fill).await?);
 /// assert_eq!(one.calls().round_trips(), 2);
 /// # Ok::<(), cache_store::Error>(())
@@ -355,6 +356,10 @@ impl Store for MemoryStore {
 
     fn finish<'a>(&'a self, finish: Finish<'a>) -> BoxFuture<'a, Result<bool>> {
         self.round_trip(Operation::Finish, move |tier, now| tier.finish(finish, now))
+    }
+
+    fn tagged<'a>(&'a self, tag: &'a str, from: u64) -> BoxFuture<'a, Result<Option<TagPage>>> {
+        self.round_trip(Operation::Tagged, move |tier, now| Ok(Some(tier.tagged(tag, from, now))))
     }
 
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> {

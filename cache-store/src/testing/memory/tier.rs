@@ -3,12 +3,13 @@ use std::{collections::HashMap, time::Duration};
 use tokio::time::Instant;
 
 use super::{
+    index::Index,
     log::Log,
     shelf::{Deadline, Shelf},
 };
 use crate::{
     Begin, Begun, Claim, ClaimOutcome, Claimed, Fill, Finish, Invalidation, Lease, Life, News,
-    Nonce, Query, Reading, Record, Result,
+    Nonce, Query, Reading, Record, Recorded, Result, TagPage,
 };
 
 /// What the shared tier holds, and its steps: each is what one script does, whole or not at all.
@@ -21,6 +22,7 @@ pub(super) struct Tier {
     tags: Shelf<Nonce>,
     patterns: Log,
     tag_log: Log,
+    index: Index,
     news: Vec<Change>,
 }
 
@@ -68,6 +70,7 @@ impl Tier {
             tags: Shelf::default(),
             patterns: Log::new(patterns),
             tag_log: Log::new(tag_log),
+            index: Index::default(),
             news: Vec::new(),
         }
     }
@@ -134,6 +137,11 @@ impl Tier {
         let until = Deadline::after(fill.life, now);
         self.values.put(fill.key, fill.value.to_vec(), until);
         self.keep_dependency(fill.key, until, fill.dependency_life, now);
+        self.keep_tags(fill.tags, until, fill.dependency_life, now);
+        self.index.add(fill.key, fill.tags, until);
+        if fill.announced {
+            self.news.push(Change::Key(fill.key.to_owned()));
+        }
         true
     }
 
@@ -191,8 +199,15 @@ impl Tier {
         let bytes = [nonce.as_bytes(), value].concat();
         let until = Deadline::after(finish.dependency_life, now);
         self.put_dependency(finish.key, nonce, until);
-        self.values.put(finish.key, bytes, Deadline::after(finish.life, now));
+        let until = Deadline::after(finish.life, now);
+        self.values.put(finish.key, bytes, until);
+        self.keep_tags(finish.tags, until, finish.dependency_life, now);
+        self.index.add(finish.key, finish.tags, until);
         Ok(true)
+    }
+
+    pub(super) fn tagged(&mut self, tag: &str, from: u64, now: Instant) -> TagPage {
+        self.index.page(tag, self.tags.get(tag, now).copied(), from, now)
     }
 
     pub(super) fn invalidate(&mut self, what: &Invalidation) -> Result<()> {
@@ -205,15 +220,19 @@ impl Tier {
                     self.news.push(Change::Tag(tag.clone()));
                 }
             }
-            Invalidation::Pattern(pattern) => {
-                self.patterns.append(pattern)?;
-                self.news.push(Change::Patterns);
-            }
+            Invalidation::AllOf(tags) => self.record(&Recorded::AllOf(tags.clone()))?,
+            Invalidation::Pattern(glob) => self.record(&Recorded::Pattern(glob.clone()))?,
             Invalidation::All => {
                 self.patterns.clear();
                 self.news.push(Change::Patterns);
             }
         }
+        Ok(())
+    }
+
+    fn record(&mut self, what: &Recorded) -> Result<()> {
+        self.patterns.append(&what.to_text())?;
+        self.news.push(Change::Patterns);
         Ok(())
     }
 
@@ -312,6 +331,19 @@ impl Tier {
         {
             self.dependencies.keep_until(key, Deadline::after(life, now));
             self.news.push(Change::Key(key.to_owned()));
+        }
+    }
+
+    /// Prolongs the tags that would end before the value does, unless they are others by now.
+    fn keep_tags(&mut self, tags: &[(&str, Nonce)], value: Deadline, life: Life, now: Instant) {
+        for (tag, nonce) in tags {
+            if let Some((current, until)) = self.tags.entry(tag, now)
+                && current == nonce
+                && until.before(value)
+            {
+                self.tags.keep_until(tag, Deadline::after(life, now));
+                self.news.push(Change::Tag((*tag).to_owned()));
+            }
         }
     }
 

@@ -22,6 +22,19 @@ pub async fn a_read_after_a_fill_gives_the_value_its_nonce_and_its_life(store: A
     assert!(reading.pattern_nonce.is_some(), "the claim opened the pattern log");
 }
 
+pub async fn a_read_gives_the_position_in_the_pattern_log_only_when_asked(store: AnyStore) {
+    stored(&*store, "key", b"value").await;
+    let newest = patterns(&*store).await.pop().map(|record| record.nonce);
+    for (tags, life) in [(names([]), false), (names(["a"]), true)] {
+        let ask = |pattern| store.read(Query { key: "key", tags: &tags, pattern, life });
+        let (asked, other) = (given(ask(true).await), given(ask(false).await));
+        assert_eq!((asked.pattern_nonce, other.pattern_nonce), (newest, None));
+        assert_eq!(other.value, asked.value);
+        assert_eq!(other.key_nonce, asked.key_nonce);
+        assert_eq!((other.tag_nonces.len(), other.life.is_some()), (tags.len(), life));
+    }
+}
+
 pub async fn a_value_starts_with_the_nonce_it_was_stored_under(store: AnyStore) {
     let nonce = stored(&*store, "key", b"value").await;
     let value = read(&*store, "key").await.value.unwrap_or_default();

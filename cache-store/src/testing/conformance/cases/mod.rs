@@ -1,9 +1,11 @@
 //! The cases, each named after what it proves.
 
+mod index;
 mod invalidations;
 mod leases;
 mod lives;
 mod loads;
+mod news;
 mod patterns;
 mod successors;
 mod tags;
@@ -13,8 +15,8 @@ mod writes;
 use std::sync::Arc;
 
 pub use self::{
-    invalidations::*, leases::*, lives::*, loads::*, patterns::*, successors::*, tags::*,
-    values::*, writes::*,
+    index::*, invalidations::*, leases::*, lives::*, loads::*, news::*, patterns::*, successors::*,
+    tags::*, values::*, writes::*,
 };
 
 type AnyStore = Arc<dyn crate::Store>;

@@ -1,0 +1,101 @@
+//! What it costs to invalidate a tag that one entry bears, and one that a million bear: one round trip, and the same time.
+//!
+//! `cargo bench -p larder-benches --bench invalidate [-- ENTRIES]`; needs `redis-server`, of which it starts one.
+
+#[path = "../cache-redis/tests/common/server.rs"]
+mod server;
+
+use std::{
+    env,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use larder::{Cache, Result};
+use server::Server;
+use tokio::{runtime::Runtime, task::JoinSet};
+
+/// Each entry bears that many tags, and each of them is invalidated once.
+const TAGS: usize = 41;
+const MANY: usize = 1_000_000;
+const WRITERS: usize = 64;
+
+fn main() -> Result<()> {
+    let test = env::args().any(|arg| arg == "--test");
+    let many = env::args().filter_map(|arg| arg.parse().ok()).next().unwrap_or(MANY);
+    let many = if test { 100 } else { many };
+    Runtime::new().expect("a runtime").block_on(compare(many))
+}
+
+async fn compare(many: usize) -> Result<()> {
+    let server = Server::start(&[]);
+    let cache = |prefix| {
+        // Heartbeats are rare, so that they do not count among what the server receives.
+        let rare = Duration::from_secs(24 * 3600);
+        Cache::builder().redis(server.url()).prefix(prefix).coherence_bound(rare).build()
+    };
+    let (one, lots) = (cache("one:").await?, cache("lots:").await?);
+    fill(&one, 1).await?;
+    fill(&lots, many).await?;
+    // What the question itself makes the server receive.
+    let asking = {
+        let before = received(&server);
+        received(&server) - before
+    };
+    let mut nanos = [Vec::new(), Vec::new()];
+    let mut trips = [0, 0];
+    for tag in 0..TAGS {
+        for (at, cache) in [&one, &lots].into_iter().enumerate() {
+            let (before, start) = (received(&server), Instant::now());
+            cache.invalidate_tags([name(tag)]).await?;
+            nanos[at].push(start.elapsed().as_nanos());
+            trips[at] += received(&server) - before - asking;
+        }
+    }
+    println!("Invalidating a tag in Redis ({TAGS} times each, in turn)");
+    let mut first = None;
+    for ((entries, mut nanos), trips) in [1, many].into_iter().zip(nanos).zip(trips) {
+        nanos.sort_unstable();
+        let median = nanos[TAGS / 2] as f64;
+        let ratio = median / *first.get_or_insert(median);
+        println!(
+            "  {entries:>9} entries  {:8.1} us  ({:.1} to {:.1})  {ratio:5.2}   {:.1} round trips each",
+            median / 1e3,
+            nanos[TAGS / 4] as f64 / 1e3,
+            nanos[TAGS * 3 / 4] as f64 / 1e3,
+            trips as f64 / TAGS as f64,
+        );
+    }
+    Ok(())
+}
+
+async fn fill(cache: &Cache, entries: usize) -> Result<()> {
+    let tags: Arc<[String]> = (0..TAGS).map(name).collect();
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let (cache, tags) = (cache.clone(), Arc::clone(&tags));
+        writers.spawn(async move {
+            for number in (writer..entries).step_by(WRITERS) {
+                let load = || async { Ok::<_, larder::Error>(number as u64) };
+                let key = format!("entry:{number}");
+                cache.get_or_set(&key, load).tags(tags.iter().cloned()).ttl("1h").await?;
+            }
+            Result::Ok(())
+        });
+    }
+    while let Some(written) = writers.join_next().await {
+        written.expect("no panic")?;
+    }
+    Ok(())
+}
+
+fn name(tag: usize) -> String {
+    format!("tag:{tag}")
+}
+
+/// How often the server has received something: a request that comes in one piece counts once.
+fn received(server: &Server) -> u64 {
+    let stats = server.ask(&["INFO", "stats"]);
+    let reads = stats.lines().find_map(|line| line.strip_prefix("total_reads_processed:"));
+    reads.and_then(|reads| reads.parse().ok()).expect("the server counts what it receives")
+}
