@@ -325,11 +325,12 @@ impl Engine {
                 self.memory.remove_if(key, &entry).then_some(())
             })
         });
-        if removed.is_some() {
-            self.tell_heard(Invalidation::Keys(vec![text.to_owned()]));
-        }
         if !values.is_empty() {
             lock(&self.session.removed).extend(values);
+        }
+        // Not for values that the memory tier happened to give back at this moment: they can wait.
+        if removed.is_some() {
+            self.tell_heard(Invalidation::Keys(vec![text.to_owned()]));
             self.session.wake.notify_one();
         }
     }
