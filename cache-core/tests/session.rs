@@ -277,6 +277,19 @@ async fn invalidations_are_repeated_when_the_shared_tier_went_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_process_that_never_reads_repeats_its_invalidations_as_well() {
+    for what in ["key", "tag", "pattern"] {
+        let store = MemoryStore::new();
+        let ((here, _), (there, _)) = (warm(&store).await, process(&store).await);
+        let snapshot = store.snapshot();
+        invalidate(&there, what).await;
+        store.restore(&snapshot);
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(get(&here).await, None, "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_news_memory_serves_an_entry_for_the_bound_and_then_asks() {
     let store = MemoryStore::new();
     let (cache, line) = process(&store).await;

@@ -26,8 +26,11 @@ struct World {
     tier: Mutex<Tier>,
     own: Fences,
     heard: Fences,
-    memory: Mutex<Option<(u64, Arc<Fence>, Arc<Fence>)>>,
+    memory: Mutex<Option<Entry>>,
 }
+
+/// A value, what this process has invalidated, and what it has heard.
+type Entry = (u64, Arc<Fence>, Arc<Fence>);
 
 impl World {
     fn new() -> Arc<Self> {

@@ -7,6 +7,7 @@ mod clock;
 mod coordinator;
 mod limits;
 mod options;
+mod place;
 mod wire;
 mod worker;
 mod world;
@@ -36,6 +37,7 @@ fn coordinate(arguments: &[String]) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    place::go_to_memory();
     match coordinator::run(&options) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

@@ -107,8 +107,9 @@ impl Drop for Telling {
 }
 
 impl Engine {
-    /// The shared tier is about to be told this.
+    /// The shared tier is about to be told this: should it go back to before, that has to be heard.
     pub(super) fn telling(self: &Arc<Self>, what: Invalidation) -> Telling {
+        self.listens();
         let what = Arc::new(what);
         self.session.recent.under_way().push(Arc::clone(&what));
         Telling { engine: Arc::clone(self), what }

@@ -235,11 +235,14 @@ impl From<bool> for Vouched {
 impl Engine {
     /// The fence, against what is heard, of what the shared tier is about to be asked for; `None` when nothing is heard.
     pub(super) fn hearing(self: &Arc<Self>, tags: &[String]) -> Option<Fence> {
-        let told = *self.session.told.get_or_init(|| self.listen());
-        told.then(|| self.session.fence(tags))
+        self.listens().then(|| self.session.fence(tags))
     }
 
-    /// Begins to listen; whether there is anything to hear.
+    /// Listens from now on; whether there is anything to hear.
+    pub(super) fn listens(self: &Arc<Self>) -> bool {
+        *self.session.told.get_or_init(|| self.listen())
+    }
+
     fn listen(self: &Arc<Self>) -> bool {
         let Some(store) = &self.shared else { return false };
         let myself = Arc::downgrade(self);

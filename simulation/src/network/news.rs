@@ -72,7 +72,7 @@ struct State {
     /// Nothing arrives before what was sent before it.
     last: Option<Instant>,
     stalls_until: Option<Instant>,
-    /// The start of the server that the line was connected to last.
+    /// The start of the server that the process was connected to last, by whatever line.
     start: Option<u64>,
 }
 
@@ -83,7 +83,7 @@ impl Channel {
             process,
             wire: Wire::new(Link::Down(0)),
             gate: Arc::clone(gate),
-            state: Mutex::default(),
+            state: Mutex::new(State { start: Some(world.server.starts()), ..State::default() }),
             arrived: Notify::new(),
         })
     }

@@ -14,7 +14,8 @@ const NODE_TIMEOUT: &str = "2000";
 const MASTERS: usize = 3;
 
 /// What was confirmed is on the disk, so that a server that is killed can come back with all of it.
-const PERSISTENT: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+const PERSISTENT: [&str; 6] =
+    ["--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-min-size", "8mb"];
 
 pub(crate) struct Field {
     pub(crate) servers: Vec<Server>,

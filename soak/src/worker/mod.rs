@@ -17,15 +17,19 @@ use std::{
 };
 
 use larder::Cache;
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
 
 pub(crate) use self::cached::{LOCK, TTL};
 use self::{log::Log, source::Source, writers::Pending};
 use crate::{
+    clock::Moment,
     limits::{BOUND, DEADLINE, FLIGHT_WAIT},
     wire::{self, Hello, Order, Process, Record, Tally},
     world::PREFIX,
 };
+
+/// What takes longer than this to come to rest is told.
+const LONG: Duration = Duration::from_secs(5);
 
 /// What a worker is started with.
 #[derive(Clone, Debug)]
@@ -121,13 +125,26 @@ async fn work(start: &Start) -> Result<(), Box<dyn Error>> {
 /// Lets everything end that is under way, and waits until no invalidation waits for Redis.
 async fn come_to_rest(shop: &Shop, tasks: &mut JoinSet<()>) -> Result<(), Box<dyn Error>> {
     shop.closed.store(true, Ordering::Relaxed);
-    while let Some(ended) = tasks.join_next().await {
-        ended?;
+    let all = tasks.len();
+    loop {
+        match timeout(LONG, tasks.join_next()).await {
+            Ok(Some(ended)) => ended?,
+            Ok(None) => break,
+            Err(_) => eprintln!("{} of {all} tasks have not ended", tasks.len()),
+        }
     }
-    while !shop.pending.is_empty() || shop.cache.health().await.waiting_invalidations > 0 {
+    let mut told = Moment::now();
+    loop {
+        let health = shop.cache.health().await;
+        if shop.pending.is_empty() && health.waiting_invalidations == 0 {
+            return Ok(());
+        }
+        if told.elapsed() > LONG {
+            told = Moment::now();
+            eprintln!("invalidations still wait: {health:?}");
+        }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    Ok(())
 }
 
 fn tally(shop: &Shop) -> Tally {
