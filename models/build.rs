@@ -88,6 +88,18 @@ const MUTANTS: &[Mutant] = &[
         let mut later =",
     ),
     (
+        "believes_what_was_compared_without_the_learned_tags",
+        "fence/patterns.rs",
+        "if checked <= born {",
+        "if true { return checked; } if checked <= born {",
+    ),
+    (
+        "purges_tags_that_a_record_holds",
+        "fence/tags.rs",
+        "Arc::strong_count(mark) > 1",
+        "Arc::strong_count(mark) > 2",
+    ),
+    (
         "numbers_a_pattern_before_the_lock",
         "fence/patterns.rs",
         "let mut log = write(&self.log);

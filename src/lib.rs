@@ -24,16 +24,17 @@
 //! | to | see |
 //! |---|---|
 //! | cache a function | [`macro@cache_aside`], [`macro@memoize`] (memory only), [`macro@stampede_protect`] (one process computes) |
-//! | keep entries right when data change | [`macro@write_through`], [`macro@cache_invalidate`], [`invalidate`], [`invalidate_tags`], [`invalidate_pattern`] |
+//! | keep entries right when data change | [`macro@write_through`], [`macro@cache_invalidate`], [`invalidate`], [`invalidate_tags`], [`invalidate_all_of`], [`invalidate_pattern`]; [`publish`], which applies [`InvalidationRules`] |
 //! | reach an entry | the companions: `<name>_entry(..)` gives an [`Entry`], `<name>_cache()` an [`FnCache`], `<name>_uncached(..)` runs the body; those of sync functions are in [`blocking`] |
-//! | cache without an attribute | [`Cache::get_or_set`], [`Cache::set`], [`Cache::get`] |
+//! | cache without an attribute | [`Cache::get_or_set`], [`Cache::set`], [`Cache::get`], and for many keys at once [`Cache::set_many`], [`Cache::get_many`] |
 //! | configure | [`init`], [`Cache::builder`], [`CacheConfig`], the [environment](CacheConfig::from_env) |
-//! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`] |
-//! | test | [`scoped`], [`ManualClock`] |
+//! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
+//! | test | [`scoped`], [`ManualClock`], [`registry()`], the feature `test-util` |
+//! | write a shared tier | [`store`] |
 //! | put a type of your own in keys | [`derive@KeyPart`], [`trait@KeyPart`] |
 //!
-//! The guides: [attributes](docs::attributes), [keys](docs::keys), [guarantees](docs::guarantees), [Redis](docs::redis),
-//! [testing](docs::testing).
+//! The guides: [attributes](docs::attributes), [keys](docs::keys), [tags](docs::tags), [guarantees](docs::guarantees),
+//! [events](docs::events), [Redis](docs::redis), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -53,6 +54,7 @@
 //! | `redis-sentinel` | | `redis-sentinel://` |
 //! | `redis-tls` | | `rediss://`, with rustls |
 //! | `uuid` | | `Uuid` in keys |
+//! | `test-util` | | the module `testing`: a shared tier in the process, one that fails on demand, the behaviour suite for one's own. See the [guide](docs::testing) |
 //!
 //! A feature adds types; none changes what others do or what is stored.
 //!
@@ -77,10 +79,11 @@
 
 pub use cache_core::{
     Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Clock, Codec, Entry, Error, ErrorKind,
-    Event, Events, FnCache, GetOrSet, Health, IntoTtl, Invalidate, Invalidation, KeyPart,
-    KeyTemplate, KeyWriter, ManualClock, MemoryValue, Result, Set, SharedValue, Stats, Status,
-    Store, blocking, clear, current, init, invalidate, invalidate_keys, invalidate_pattern,
-    invalidate_tags, key, scoped, scoped_sync, spawn, spawn_blocking,
+    Event, Events, FnCache, GetOrSet, Health, IntoTtl, Invalidate, Invalidation, InvalidationRules,
+    Invalidations, KeyPart, KeyTemplate, KeyWriter, ManualClock, MemoryValue, NotStored, Origin,
+    Result, Set, SetMany, SharedValue, Stats, Status, Store, Tagged, blocking, clear, current,
+    init, invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key,
+    publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
 };
 
 #[cfg(feature = "macros")]
@@ -88,16 +91,70 @@ pub use cache_macros::{
     KeyPart, cache_aside, cache_invalidate, memoize, stampede_protect, write_through,
 };
 
+/// The contract of a shared tier, for those who write one: [`Store`], its requests and replies. A cache is given one by
+/// [`CacheBuilder::shared`].
+///
+/// All of it is the crate `larder-store`, which a store may depend on instead of `larder`; its examples name it by its
+/// library's name, `cache_store`. Whether a store keeps the contract is judged by `larder::testing::conformance_tests!`
+/// (feature `test-util`).
+///
+/// ```
+/// use std::time::Duration;
+/// use larder::store::{BoxFuture, Store};
+///
+/// /// How long the tier takes to answer.
+/// fn latency(store: &dyn Store) -> BoxFuture<'_, Option<Duration>> {
+///     Box::pin(async { store.health().await.latency })
+/// }
+/// # drop(latency);
+/// ```
+pub mod store {
+    pub use cache_store::{
+        Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, Error, ErrorKind, Fill, Finish,
+        Health, Invalidation, Lease, Life, Listener, News, Nonce, Query, Reading, Record, Result,
+        Status, Store,
+    };
+}
+
+/// Tools to test services that use Larder, and [stores](store) of one's own (feature `test-util`).
+///
+/// [`MemoryStore`](testing::MemoryStore) is a shared tier in the process: two caches on one are two processes.
+/// [`ChaosStore`](testing::ChaosStore) makes any store misbehave. The [guide](docs::testing) shows how.
+///
+/// ```
+/// use std::sync::Arc;
+/// use larder::{Cache, testing::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+/// let store = MemoryStore::new();
+/// let web = Cache::builder().shared(Arc::new(store.connect())).build().await?;
+/// let worker = Cache::builder().shared(Arc::new(store.connect())).build().await?;
+/// web.set("user:42", &"Ada".to_owned()).await?;
+/// assert_eq!(worker.get::<String>("user:42").await?.as_deref(), Some("Ada"));
+/// # Ok(()) }
+/// ```
+#[cfg(feature = "test-util")]
+pub mod testing {
+    pub use cache_store::{
+        conformance_tests,
+        testing::{Calls, ChaosStore, Fault, Gate, MemoryStore, Operation, conformance},
+    };
+}
+
 /// Guides.
 pub mod docs {
     #[doc = include_str!("docs/attributes.md")]
     pub mod attributes {}
+    #[doc = include_str!("docs/events.md")]
+    pub mod events {}
     #[doc = include_str!("docs/guarantees.md")]
     pub mod guarantees {}
     #[doc = include_str!("docs/keys.md")]
     pub mod keys {}
     #[doc = include_str!("docs/redis.md")]
     pub mod redis {}
+    #[doc = include_str!("docs/tags.md")]
+    pub mod tags {}
     #[doc = include_str!("docs/testing.md")]
     pub mod testing {}
 }

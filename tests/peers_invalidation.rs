@@ -171,6 +171,25 @@ async fn process(server: &Server) -> Cache {
     builder.flight_wait(loads::FLIGHT_WAIT).build().await.unwrap()
 }
 
+// Guard: cache-redis/src/scripts/index.lua, the set of a tag lives as long as its longest member.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tag_set_does_not_take_the_ttl_of_its_last_member_and_miss_those_that_live_longer() {
+    let server = Server::start(&[]);
+    let (here, there) = (process(&server).await, process(&server).await);
+    for (key, ttl) in [("hour", "1h"), ("minute", "1m"), ("last", "50ms")] {
+        here.set(key, &1u64).ttl(ttl).tags(["rows"]).await.unwrap();
+    }
+    assert_eq!(there.tagged("rows").await.unwrap(), ["hour", "last", "minute"]);
+    let ended = || server.ask(&["EXISTS", "v:{cache:k:last}"]) == "0";
+    tokio::task::block_in_place(|| server::wait_until("the last one ends", ended));
+    assert_eq!(there.tagged("rows").await.unwrap(), ["hour", "minute"]);
+
+    // And so their memory is given back when the tag is invalidated.
+    there.invalidate_tags(["rows"]).await.unwrap();
+    let gone = || server.ask(&["EXISTS", "v:{cache:k:hour}", "v:{cache:k:minute}"]) == "0";
+    tokio::task::block_in_place(|| server::wait_until("both are swept", gone));
+}
+
 /// A second caller that comes after what `invalidate` gives, while the first one's load still runs.
 async fn arrives_after(invalidate: impl Fn(&Cache) -> Invalidate) {
     for cache in caches().await {

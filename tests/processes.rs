@@ -13,6 +13,8 @@ mod coherence;
 mod lag;
 #[path = "processes/proxy.rs"]
 mod proxy;
+#[path = "processes/publications.rs"]
+mod publications;
 #[path = "processes/stampede.rs"]
 mod stampede;
 #[path = "processes/worker.rs"]
@@ -86,6 +88,7 @@ async fn cache(url: &str, prefix: &str, deadline: Duration) -> Cache {
         .redis(url)
         .prefix(prefix)
         .coherence_bound(BOUND)
+        .rules(publications::rules())
         .shared_deadline(deadline)
         .build()
         .await

@@ -1,7 +1,8 @@
 //! Companions of sync functions: the same as their async namesakes without `.await`.
 //!
 //! Where the entry lives in memory only, nothing is waited for. Otherwise the calling thread waits for a thread that
-//! Larder owns, so these work inside and outside tokio.
+//! Larder owns, so these work inside and outside tokio. What is asked of a [`Cache`](crate::Cache) by hand is waited for in
+//! the same way: [`Invalidate::wait`](crate::Invalidate::wait), [`Tagged::wait`](crate::Tagged::wait).
 //!
 //! ```
 //! use larder::memoize;

@@ -12,6 +12,7 @@ use crate::{
     config::{Backend, CacheConfig},
     engine::{Engine, Settings},
     explicit::IntoTtl,
+    rules::InvalidationRules,
 };
 
 /// Builds a [`Cache`]; what is not said has the defaults of [`CacheConfig`].
@@ -38,6 +39,7 @@ pub struct CacheBuilder {
     clock: Clock,
     store: Option<Arc<dyn Store>>,
     runtime: Option<Handle>,
+    rules: InvalidationRules,
 }
 
 impl Default for CacheBuilder {
@@ -49,6 +51,7 @@ impl Default for CacheBuilder {
             clock: Clock::system(),
             store: None,
             runtime: None,
+            rules: InvalidationRules::new(),
         }
     }
 }
@@ -247,6 +250,25 @@ impl CacheBuilder {
         self
     }
 
+    /// What the application's own events invalidate when they are [published](Cache::publish). Adds to rules that were
+    /// given before.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// use larder::{Cache, InvalidationRules, Invalidations};
+    ///
+    /// struct PricesChanged;
+    ///
+    /// let rules = InvalidationRules::new().on::<PricesChanged>(|_| Invalidations::new().tag("price"));
+    /// let cache = Cache::builder().rules(rules).build().await?;
+    /// cache.publish(PricesChanged).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn rules(mut self, rules: InvalidationRules) -> Self {
+        self.rules = self.rules.and(rules);
+        self
+    }
+
     /// The shared tier at this URL: `redis://`, `rediss://`, `unix://`, `redis-sentinel://`, `redis-cluster://`. Feature
     /// `redis`; see the guide on Redis (`larder::docs::redis`).
     ///
@@ -262,13 +284,13 @@ impl CacheBuilder {
         self
     }
 
-    /// A shared tier of your own: a [`Store`], which should pass `cache_store::conformance_tests!` (crate
-    /// `larder-store`). It takes precedence over a URL.
+    /// A shared tier of your own: a [`Store`], which should pass `larder::testing::conformance_tests!` (feature
+    /// `test-util`). It takes precedence over a URL.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
     /// use std::sync::Arc;
-    /// use cache_store::testing::MemoryStore;
+    /// use larder::testing::MemoryStore; // feature `test-util`
     ///
     /// let cache = larder::Cache::builder().shared(Arc::new(MemoryStore::new())).build().await?;
     /// assert!(cache.health().await.shared.is_some());
@@ -344,6 +366,7 @@ impl CacheBuilder {
             codec: config.codec,
             clock: self.clock.clone(),
             runtime: self.runtime.clone(),
+            rules: self.rules.clone(),
         }
     }
 

@@ -3,13 +3,13 @@
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use cache_store::{Error, Health, Invalidation, Result};
-use cache_template::Glob;
+use cache_template::{Glob, caret};
 
 use crate::{
     builder::CacheBuilder,
     config::CacheConfig,
     engine::{Engine, Order},
-    events::Events,
+    events::{Events, Origin},
     explicit::{GetOrSet, Invalidate, Set, by_hand},
     key::{KeyBuffer, raw_key},
     private::Subject,
@@ -269,9 +269,7 @@ impl Cache {
     /// # Ok(()) }
     /// ```
     pub fn invalidate_keys<K: AsRef<str>>(&self, keys: impl IntoIterator<Item = K>) -> Invalidate {
-        let keys = keys.into_iter().map(|key| {
-            raw_key(key.as_ref(), &mut KeyBuffer::new()).map(|key| key.text().to_owned())
-        });
+        let keys = keys.into_iter().map(|key| parse_key(key.as_ref()));
         self.invalidation(keys.collect::<Result<_>>().map(Invalidation::Keys))
     }
 
@@ -289,7 +287,8 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// As [`invalidate`](Self::invalidate), and for a pattern that does not parse.
+    /// As [`invalidate`](Self::invalidate), and [`ErrorKind::Template`](crate::ErrorKind::Template) for a pattern that
+    /// does not parse, with what to write instead above the place.
     ///
     /// # Cancel safety
     ///
@@ -345,10 +344,10 @@ impl Cache {
         self.invalidation(Ok(Invalidation::All))
     }
 
-    fn invalidation(&self, what: Result<Invalidation>) -> Invalidate {
+    pub(crate) fn invalidation(&self, what: Result<Invalidation>) -> Invalidate {
         let engine = Arc::clone(&self.0);
         Invalidate::of(
-            what.map(|what| Order { engine, what, shared: true })
+            what.map(|what| Order { engine, what, shared: true, origin: Origin::Here })
                 .map_err(|error| error.during("invalidate")),
         )
     }
@@ -463,12 +462,16 @@ impl fmt::Debug for Cache {
     }
 }
 
-fn parse_pattern(pattern: &str) -> Result<String> {
+pub(crate) fn parse_key(key: &str) -> Result<String> {
+    raw_key(key, &mut KeyBuffer::new()).map(|key| key.text().to_owned())
+}
+
+pub(crate) fn parse_pattern(pattern: &str) -> Result<String> {
     match Glob::parse(pattern) {
         Ok(glob) => Ok(glob.as_str().to_owned()),
         Err(error) => Err(Error::new(
             cache_store::ErrorKind::Template,
-            format!("pattern \"{pattern}\": {error}"),
+            format!("{error}\n{}", caret(pattern, error.span.clone())),
         )),
     }
 }

@@ -59,7 +59,8 @@ impl Clock {
     /// ```
     #[must_use]
     pub fn tokio() -> Self {
-        Self(Source::Tokio(tokio::time::Instant::from_std(*ORIGIN)))
+        // Time that is paused may stand before the origin of the machine's.
+        Self(Source::Tokio(tokio::time::Instant::now()))
     }
 
     /// A clock that stands still until its [`ManualClock`] is advanced.
@@ -152,6 +153,11 @@ impl Moment {
     /// The moment `later` than this one; the end of time if that does not fit.
     pub(crate) fn plus(self, later: Duration) -> Self {
         Self(self.0.saturating_add(nanos(later)))
+    }
+
+    /// The moment `earlier` than `now`; the beginning of time if that does not fit.
+    pub(crate) fn before(now: Self, earlier: Duration) -> Self {
+        Self(now.0.saturating_sub(nanos(earlier)))
     }
 
     /// How long it is until `then`; zero if that has passed.

@@ -7,6 +7,7 @@ use cache_template::Glob;
 
 use crate::{
     engine::{Engine, Order},
+    events::Origin,
     explicit::Invalidate,
     key::{KeyBuffer, KeyPart, render_key},
     private::{Given, Site, Spec, Subject},
@@ -321,6 +322,7 @@ impl FnCache {
             engine: Arc::clone(self.engine.as_ref()?),
             what: Invalidation::Pattern(glob.as_str().to_owned()),
             shared: self.site.layer.shared(),
+            origin: Origin::Here,
         })
     }
 }

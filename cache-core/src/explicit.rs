@@ -1,5 +1,7 @@
 //! Explicit operations as builders: what is not said takes the cache's defaults, and `.await` does it.
 
+mod many;
+
 use std::{
     future::{Future, IntoFuture},
     marker::PhantomData,
@@ -13,14 +15,17 @@ use crate::{
     engine::{Invalidating, Order},
     key::{KeyBuffer, raw_key},
     private::{Miss, ResultShape, Spec, Subject, sharing::Share},
+    rules::Publication,
     value::SharedValue,
 };
+
+pub use self::many::{NotStored, SetMany};
 
 /// More than twice the difference between two machines' clocks over one bound.
 const MARGIN: Duration = Duration::from_millis(50);
 
-/// An invalidation; does nothing before it is awaited. What [`Cache::invalidate`] and its like, [`Entry::invalidate`]
-/// and [`FnCache::clear`] give.
+/// An invalidation; does nothing before it is awaited. What [`Cache::invalidate`] and its like, [`Cache::publish`],
+/// [`Entry::invalidate`] and [`FnCache::clear`] give.
 ///
 /// [`Entry::invalidate`]: crate::Entry::invalidate
 /// [`FnCache::clear`]: crate::FnCache::clear
@@ -44,13 +49,23 @@ const MARGIN: Duration = Duration::from_millis(50);
 #[must_use = "an invalidation does nothing before it is awaited"]
 #[derive(Debug)]
 pub struct Invalidate {
-    order: Result<Order>,
+    asked: Result<Asked>,
     everywhere: bool,
+}
+
+#[derive(Debug)]
+enum Asked {
+    One(Order),
+    Event(Publication),
 }
 
 impl Invalidate {
     pub(crate) fn of(order: Result<Order>) -> Self {
-        Self { order, everywhere: false }
+        Self { asked: order.map(Asked::One), everywhere: false }
+    }
+
+    pub(crate) fn event(publication: Result<Publication>) -> Self {
+        Self { asked: publication.map(Asked::Event), everywhere: false }
     }
 
     /// Also waits until no other process can serve what was invalidated from its memory: the cache's
@@ -71,11 +86,35 @@ impl Invalidate {
         self
     }
 
+    /// The same for sync code: waits on the calling thread, at most a few of the shared tier's deadlines.
+    ///
+    /// # Errors
+    ///
+    /// As when awaited; and on Larder's own thread, which cannot wait for itself.
+    ///
+    /// ```
+    /// let cache = larder::Cache::memory();
+    /// cache.invalidate_tags(["user"]).wait()?;
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn wait(self) -> Result<()> {
+        let waits = self.waits();
+        self.run_sync()?;
+        if let Some(waits) = waits {
+            std::thread::sleep(waits);
+        }
+        Ok(())
+    }
+
+    /// How long other processes may still serve what was invalidated, where that is to be waited for.
+    fn waits(&self) -> Option<Duration> {
+        let asked = self.asked.as_ref().ok().filter(|_| self.everywhere)?;
+        asked.coherence_bound().map(|bound| bound + MARGIN)
+    }
+
     async fn run(self) -> Result<()> {
-        let order = self.order?;
-        let waits = (self.everywhere && !order.is_local())
-            .then(|| order.engine.settings.coherence_bound + MARGIN);
-        Invalidating::new(order).run().await?;
+        let waits = self.waits();
+        self.asked?.run().await?;
         if let Some(waits) = waits {
             tokio::time::sleep(waits).await;
         }
@@ -84,15 +123,31 @@ impl Invalidate {
 
     /// For sync callers: waits on the calling thread, and never for other processes' memory.
     pub(crate) fn run_sync(self) -> Result<()> {
-        let order = self.order?;
-        if order.is_local() {
-            order.engine.invalidate_here(&order.what);
-            return Ok(());
-        }
+        let asked = match self.asked? {
+            Asked::One(order) if order.is_local() => {
+                order.engine.invalidate_here(&order.what, order.origin);
+                return Ok(());
+            }
+            asked => asked,
+        };
         // Where waiting is not possible, it is dropped and so happens later.
-        let invalidating = Invalidating::new(order);
-        crate::runtime::wait_for(invalidating.run())
-            .unwrap_or_else(|| Err(crate::blocking::not_here()))
+        crate::runtime::wait_for(asked.run()).unwrap_or_else(|| Err(crate::blocking::not_here()))
+    }
+}
+
+impl Asked {
+    fn coherence_bound(&self) -> Option<Duration> {
+        match self {
+            Self::One(order) => order.coherence_bound(),
+            Self::Event(publication) => publication.coherence_bound(),
+        }
+    }
+
+    async fn run(self) -> Result<()> {
+        match self {
+            Self::One(order) => Invalidating::new(order).run().await,
+            Self::Event(publication) => publication.run().await,
+        }
     }
 }
 

@@ -29,10 +29,13 @@ mod fence;
 mod flight;
 pub mod key;
 mod memory;
+pub mod registry;
+pub mod rules;
 mod runtime;
 mod scope;
 mod stats;
 mod sync;
+mod tags;
 mod value;
 
 pub use cache_store::{Error, ErrorKind, Health, Invalidation, Result, Status, Store};
@@ -46,13 +49,16 @@ pub use crate::{
     codec::Codec,
     config::{Backend, CacheConfig},
     entry::{Entry, FnCache},
-    events::{Event, Events},
-    explicit::{GetOrSet, IntoTtl, Invalidate, Set},
+    events::{Event, Events, Origin},
+    explicit::{GetOrSet, IntoTtl, Invalidate, NotStored, Set, SetMany},
     key::{KeyPart, KeyTemplate, KeyWriter},
+    registry::registry,
+    rules::{InvalidationRules, Invalidations},
     scope::{
-        clear, current, init, invalidate, invalidate_keys, invalidate_pattern, invalidate_tags,
-        scoped, scoped_sync, spawn, spawn_blocking,
+        clear, current, init, invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern,
+        invalidate_tags, publish, scoped, scoped_sync, spawn, spawn_blocking,
     },
     stats::Stats,
+    tags::Tagged,
     value::{MemoryValue, SharedValue},
 };

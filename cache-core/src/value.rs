@@ -108,6 +108,16 @@ impl<V: 'static> ValueType<V> {
         (self.erase)((self.clone)(value))
     }
 
+    /// One value more.
+    pub(crate) fn duplicate(&self, value: &V) -> V {
+        (self.clone)(value)
+    }
+
+    /// Whether what is kept is a value of this type, or none.
+    pub(crate) fn is_of(&self, kept: &Stored) -> bool {
+        kept.as_ref().is_none_or(|kept| (**kept).is::<V>())
+    }
+
     /// A copy of the kept value for a caller, or `None` when it is of another type.
     pub(crate) fn copy(&self, kept: &Erased) -> Option<V> {
         kept.downcast_ref().map(self.clone)

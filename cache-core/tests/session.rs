@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use cache_core::{
     __private::{Layer, PlainShape, Spec, given, lookup, shared, sharing::Probe},
-    Cache, CacheBuilder, Clock, ErrorKind,
+    Cache, CacheBuilder, Clock, ErrorKind, Event,
 };
 use cache_store::{
     News, Store,
@@ -302,4 +302,35 @@ async fn a_cache_that_is_gone_leaves_nothing_behind() {
     assert_eq!(line.inner().calls().of(Operation::Heartbeat), before);
     assert!(Arc::strong_count(&line) == 1);
     assert!(line.health().await.reachable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn listeners_hear_what_other_processes_invalidate_and_whether_that_can_be_relied_on() {
+    let store = MemoryStore::new();
+    let ((here, line), (there, _)) = (warm(&store).await, process(&store).await);
+    let mut events = here.events();
+    invalidate(&there, "key").await;
+    sleep(Duration::from_millis(1)).await;
+    invalidate(&there, "pattern").await;
+    sleep(Duration::from_millis(1)).await;
+    invalidate(&here, "pattern").await;
+    sleep(Duration::from_millis(1)).await;
+    line.tell(News::Gap);
+    sleep(Duration::from_millis(1)).await;
+    line.inject(Fault::fail(ErrorKind::Timeout).on(Operation::Heartbeat));
+    sleep(BOUND * 2).await;
+    let told = std::iter::from_fn(|| events.try_next()).map(|event| match event {
+        Event::Invalidated { what, origin } => format!("{origin:?} {what:?}"),
+        other => format!("{other:?}"),
+    });
+    let expected = [
+        r#"Elsewhere Keys(["k"])"#,
+        r#"Elsewhere Pattern("k*")"#,
+        // What comes back of one's own is not told again.
+        r#"Here Pattern("k*")"#,
+        "SessionLost",
+        "SessionLive",
+        "SessionLost",
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
 }

@@ -419,9 +419,12 @@ fn expansion(
     callee.sound = model::check_function(attribute, &callee, errors);
     if attribute.reads() {
         let reader = Reader::new(attribute, options, callee, errors);
-        Expansion { good: expand::reader(&reader), stubs: expand::stubs(&reader) }
+        Expansion { good: expand::reader(attribute, &reader), stubs: expand::stubs(&reader) }
     } else {
         let writer = Writer::new(attribute, options, callee, errors);
-        Expansion { good: expand::writer(&writer), stubs: proc_macro2::TokenStream::new() }
+        Expansion {
+            good: expand::writer(attribute, &writer),
+            stubs: proc_macro2::TokenStream::new(),
+        }
     }
 }

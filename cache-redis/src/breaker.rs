@@ -65,8 +65,13 @@ impl Breaker {
         }
     }
 
+    /// The number of the key's segment: what fails in it fails together.
+    pub(crate) fn number(key: &str) -> usize {
+        usize::from(slot(key)) / (SLOTS / SEGMENTS)
+    }
+
     fn segment(&self, key: &str) -> &Segment {
-        &self.segments[usize::from(slot(key)) / (SLOTS / SEGMENTS)]
+        &self.segments[Self::number(key)]
     }
 
     fn now(&self) -> u64 {

@@ -43,6 +43,7 @@ pub struct RedisConfig {
     pub(crate) connect_timeout: Duration,
     pub(crate) log_records: usize,
     pub(crate) sweep: bool,
+    pub(crate) tag_index: usize,
     pub(crate) runtime: Option<Handle>,
     #[cfg(feature = "tls")]
     pub(crate) root_certificate: Option<Vec<u8>>,
@@ -68,6 +69,7 @@ impl RedisConfig {
             connect_timeout: Duration::from_secs(1),
             log_records: 512,
             sweep: true,
+            tag_index: 100_000,
             runtime: None,
             #[cfg(feature = "tls")]
             root_certificate: None,
@@ -133,9 +135,10 @@ impl RedisConfig {
         self
     }
 
-    /// Whether to look for the values of an invalidated pattern in the background and give their memory back (a
-    /// bounded [`SCAN`](https://redis.io/docs/latest/commands/scan/); default true). Without it they stay until they
-    /// expire, unused.
+    /// Whether to look in the background for the values that an invalidation of a pattern, of a tag or of everything has
+    /// covered, and give their memory back (default true): a bounded
+    /// [`SCAN`](https://redis.io/docs/latest/commands/scan/) of each master, one at a time, or a walk through a tag's
+    /// [index](Self::tag_index). Without it they stay until they expire, unused.
     ///
     /// ```
     /// use cache_redis::RedisConfig;
@@ -145,6 +148,24 @@ impl RedisConfig {
     #[must_use]
     pub const fn sweep(mut self, sweep: bool) -> Self {
         self.sweep = sweep;
+        self
+    }
+
+    /// How many keys the index of one tag lists, about: 100,000 unless told; those that end first make room. 0 keeps no
+    /// index.
+    ///
+    /// The index is what a cache's `tagged` answers from, and how the memory of a tag's values is given back when it is
+    /// invalidated. It is a sorted set for each tag, about 100 bytes for each key, written in the same round trip as the
+    /// value. No invalidation rests on it.
+    ///
+    /// ```
+    /// use cache_redis::RedisConfig;
+    ///
+    /// let config = RedisConfig::new("redis://localhost").tag_index(10_000);
+    /// ```
+    #[must_use]
+    pub const fn tag_index(mut self, keys: usize) -> Self {
+        self.tag_index = keys;
         self
     }
 
@@ -237,6 +258,7 @@ impl fmt::Debug for RedisConfig {
             .field("connect_timeout", &self.connect_timeout)
             .field("log_records", &self.log_records)
             .field("sweep", &self.sweep)
+            .field("tag_index", &self.tag_index)
             .finish_non_exhaustive()
     }
 }

@@ -21,9 +21,11 @@
 //! | `d:{cache}` | list | the pattern log: deleting it invalidates everything |
 //! | `d:{cache}t:vip` | string | the dependency of the tag `vip` |
 //! | `g:{cache}` | list | the tag log |
+//! | `s:{cache:t:vip}` | sorted set | an index: the keys that were stored with the tag `vip`, each with 16 random bytes after it, by their end in milliseconds |
 //!
 //! So an invalidation by hand, from any language, is `UNLINK d:{cache:k:user:42}`,
-//! `RPUSH d:{cache} <16 random characters>users:*`, or `UNLINK d:{cache}t:vip g:{cache}`.
+//! `RPUSH d:{cache} <16 random characters>users:*`, `UNLINK d:{cache}t:vip g:{cache}`, or for what bears two tags at once
+//! `RPUSH d:{cache} <16 random characters>[all]4:user8:tenant:7`, each tag behind its length in bytes.
 //!
 //! # Hearing of changes
 //!
@@ -56,8 +58,11 @@ mod breaker;
 mod config;
 mod dial;
 mod error;
+mod index;
 mod link;
+mod many;
 mod names;
+mod pieces;
 mod reply;
 mod script;
 mod session;

@@ -4,6 +4,8 @@
 //! half-open line nor a master that became a replica. So the connection has a supervisor here: one task, on the
 //! store's own runtime, that connects, watches, and connects again.
 
+mod each;
+
 use std::{
     fmt,
     sync::{
@@ -107,10 +109,7 @@ impl Link {
         until: Instant,
     ) -> Result<Vec<Value>> {
         let Session { number, mut conn } = self.session(until).await?;
-        if self.breaker.as_ref().is_some_and(|breaker| !breaker.admits(batch.slot())) {
-            let message = format!("{}: the key's node does not answer", self.dialer.target);
-            return Err(Error::new(ErrorKind::Unavailable, message));
-        }
+        self.admit(batch)?;
         match timeout_at(until, conn.run(batch)).await {
             Ok(Ok(replies)) => {
                 self.answered(number, batch, &replies);
@@ -119,6 +118,15 @@ impl Link {
             Ok(Err(cause)) => Err(self.failed(number, batch, &cause)),
             Err(_) => Err(self.timed_out(number, batch)),
         }
+    }
+
+    /// Fails for what is known to be dead.
+    fn admit(&self, batch: &Batch) -> Result<()> {
+        if self.breaker.as_ref().is_some_and(|breaker| !breaker.admits(batch.slot())) {
+            let message = format!("{}: the key's node does not answer", self.dialer.target);
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        }
+        Ok(())
     }
 
     /// Waits until the first attempt has ended, and says how.
@@ -219,24 +227,29 @@ impl Link {
     }
 
     fn timed_out(&self, number: u64, batch: &Batch) -> Error {
-        let message = format!("{}: no reply within {:?}", self.dialer.target, self.deadline);
-        let error = Error::new(ErrorKind::Timeout, message);
+        let error = self.no_reply();
         self.count_failure(number, batch, &error);
         error
     }
 
+    fn no_reply(&self) -> Error {
+        let message = format!("{}: no reply within {:?}", self.dialer.target, self.deadline);
+        Error::new(ErrorKind::Timeout, message)
+    }
+
     fn count_failure(&self, number: u64, batch: &Batch, error: &Error) {
-        let most = match &self.breaker {
-            None => DEAD_AFTER,
-            Some(breaker) => {
-                breaker.failed(batch.slot());
-                CLUSTER_DEAD_AFTER
-            }
-        };
+        if let Some(breaker) = &self.breaker {
+            breaker.failed(batch.slot());
+        }
+        self.count_toward_death(number, 1, error);
+    }
+
+    fn count_toward_death(&self, number: u64, failures: u32, error: &Error) {
+        let most = if self.is_one_server() { DEAD_AFTER } else { CLUSTER_DEAD_AFTER };
         // What an earlier connection still owed says nothing about this one.
         let current =
             matches!(&*self.state.borrow(), State::Up(session) if session.number == number);
-        if current && self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= most {
+        if current && self.failures.fetch_add(failures, Ordering::Relaxed) + failures >= most {
             self.lost(number, &error.to_string());
         }
     }

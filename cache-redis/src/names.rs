@@ -1,6 +1,7 @@
 //! The names of the protocol's keys.
 
 use cache_store::{Error, ErrorKind, News, Result};
+use cache_template::Glob;
 
 /// The namespace when the prefix is empty: a hash tag cannot be.
 const DEFAULT_NAMESPACE: &str = "larder";
@@ -86,14 +87,38 @@ impl Names {
         text(rest.strip_prefix(b":k:")?.strip_suffix(b"}")?).map(News::Key)
     }
 
-    /// The glob, in Redis's own syntax, that matches the values of the keys that match `pattern`.
-    pub(crate) fn values_matching(&self, pattern: &str) -> String {
-        let mut glob = "v:{".to_owned();
-        push_literal(&mut glob, &self.namespace, false);
-        glob.push_str(":k:");
-        push_literal(&mut glob, pattern, true);
-        glob.push('}');
-        glob
+    /// `s:{ns:t:TAG}`, the keys that were stored with a tag. One slot for each tag: together they may be as large as all
+    /// that is cached, which is too much for the namespace's slot.
+    ///
+    /// The namespaces `a` and `a:t:b` may share a set. Its members' nonces tell them apart.
+    pub(crate) fn tag_set(&self, tag: &str) -> String {
+        ["s:{", &self.namespace, ":t:", tag, "}"].concat()
+    }
+
+    /// A glob in Redis's syntax that matches the values of all keys that `glob` matches, and maybe others: Redis's `?` is
+    /// a byte, and it has no `{}`. Of keys that were too long to be kept whole it may miss some.
+    pub(crate) fn values_matching(&self, glob: &Glob) -> String {
+        let mut redis = "v:{".to_owned();
+        self.namespace.chars().for_each(|c| push_literal(&mut redis, c));
+        redis.push_str(":k:");
+        let mut text = glob.as_str().chars();
+        while let Some(c) = text.next() {
+            match c {
+                '*' | '?' | '{' => redis.push('*'),
+                // The other half of `{}`; alone it is `\}`.
+                '}' => {}
+                '\\' => text.next().into_iter().for_each(|c| push_literal(&mut redis, c)),
+                c => push_literal(&mut redis, c),
+            }
+        }
+        redis.push('}');
+        redis
+    }
+
+    /// The key whose value has this name.
+    pub(crate) fn key_of_value<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let rest = name.strip_prefix("v:{")?.strip_prefix(self.namespace.as_str())?;
+        rest.strip_prefix(":k:")?.strip_suffix('}')
     }
 
     fn of_key(&self, kind: &str, key: &str) -> String {
@@ -101,15 +126,12 @@ impl Names {
     }
 }
 
-/// Escapes what Redis's globs know and ours do not.
-fn push_literal(glob: &mut String, text: &str, wildcards: bool) {
-    for c in text.chars() {
-        let special = matches!(c, '[' | ']' | '\\' | '^') || (!wildcards && matches!(c, '*' | '?'));
-        if special {
-            glob.push('\\');
-        }
-        glob.push(c);
+/// Escapes what Redis's globs know.
+fn push_literal(glob: &mut String, c: char) {
+    if matches!(c, '*' | '?' | '[' | ']' | '\\' | '^') {
+        glob.push('\\');
     }
+    glob.push(c);
 }
 
 fn refused(prefix: &str, why: &str) -> Error {
@@ -130,6 +152,7 @@ mod tests {
         assert_eq!(names.pattern_log(), "d:{cache}");
         assert_eq!(names.tag_log(), "g:{cache}");
         assert_eq!(names.tag("vip"), "d:{cache}t:vip");
+        assert_eq!(names.tag_set("vip"), "s:{cache:t:vip}");
     }
 
     #[test]
@@ -188,8 +211,29 @@ mod tests {
     }
 
     #[test]
-    fn only_our_own_wildcards_survive_in_a_glob_for_redis() {
+    fn a_glob_for_redis_matches_at_least_what_ours_does() {
         let names = Names::new("s*op:").unwrap();
-        assert_eq!(names.values_matching("users:[1]*"), r"v:{s\*op:k:users:\[1\]*}");
+        for (ours, redis) in [
+            ("users:*", r"v:{s\*op:k:users:*}"),
+            ("user:?:x", r"v:{s\*op:k:user:*:x}"),
+            ("user:{}:{}", r"v:{s\*op:k:user:*:*}"),
+            (r"what\?:\[1\]\{\}", r"v:{s\*op:k:what\?:\[1\]{}}"),
+            ("a^b", r"v:{s\*op:k:a\^b}"),
+        ] {
+            assert_eq!(names.values_matching(&Glob::parse(ours).unwrap()), redis, "{ours}");
+        }
+    }
+
+    #[test]
+    fn the_key_of_a_value_is_found_in_its_name_and_only_there() {
+        let names = Names::new("cache:").unwrap();
+        for key in ["user:42", "", "a}b", "ключ"] {
+            assert_eq!(names.key_of_value(&names.value(key)), Some(key));
+        }
+        for other in
+            ["v:{cache2:k:a}", "v:{cache:x:a}", "d:{cache:k:a}", "v:cache:k:a", "v:{cache:k:a"]
+        {
+            assert_eq!(names.key_of_value(other), None);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cache_store::{Error, Life, Nonce, Record, Result};
+use cache_store::{Error, Life, Nonce, Record, Recorded, Result};
 use redis::Value;
 
 use crate::error;
@@ -25,6 +25,12 @@ impl Replies {
         }
     }
 
+    /// The next reply as one of its own, error or not.
+    pub(crate) fn one(&mut self) -> Result<Self> {
+        let reply = self.0.next().ok_or_else(|| error::unexpected("too few replies"))?;
+        Ok(Self::new(vec![reply]))
+    }
+
     /// The next reply, which is a list.
     pub(crate) fn next_list(&mut self) -> Result<Self> {
         list(self.next()?).map(Self::new)
@@ -33,6 +39,36 @@ impl Replies {
     /// The next reply, which is a number.
     pub(crate) fn next_int(&mut self) -> Result<i64> {
         int(&self.next()?)
+    }
+
+    /// How many replies are left.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The next reply, which is a number written as a string.
+    pub(crate) fn next_number(&mut self) -> Result<u64> {
+        let bytes = self.next_bytes()?.unwrap_or_default();
+        let number = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok());
+        number.ok_or_else(|| error::unexpected("a string that is no number"))
+    }
+
+    /// The next reply, which is the score of a member of a sorted set.
+    pub(crate) fn next_score(&mut self) -> Result<f64> {
+        if let Some(Value::Double(score)) = self.0.as_slice().first() {
+            let score = *score;
+            self.next().map(|_| score)
+        } else {
+            let bytes = self.next_bytes()?.unwrap_or_default();
+            let score = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok());
+            score.ok_or_else(|| error::unexpected("a string that is no score"))
+        }
+    }
+
+    /// All the remaining replies: the seconds and microseconds of TIME, as milliseconds.
+    pub(crate) fn milliseconds(mut self) -> Result<f64> {
+        let (seconds, micros) = (self.next_number()?, self.next_number()?);
+        Ok(seconds as f64 * 1_000.0 + (micros / 1_000) as f64)
     }
 
     /// The next reply, which is a string or nil.
@@ -67,6 +103,15 @@ impl Replies {
         Ok(nonces)
     }
 
+    /// All the remaining replies, each a nonce or nil.
+    pub(crate) fn nonces_if_any(mut self) -> Result<Vec<Option<Nonce>>> {
+        let mut nonces = Vec::with_capacity(self.0.len());
+        while self.0.len() > 0 {
+            nonces.push(self.next_nonce_if_any()?);
+        }
+        Ok(nonces)
+    }
+
     /// All the remaining replies: dependencies, each 16 bytes or gone. What is not 16 bytes long is no nonce of ours.
     pub(crate) fn dependencies(mut self) -> Result<Vec<Option<Nonce>>> {
         let mut nonces = Vec::with_capacity(self.0.len());
@@ -96,13 +141,19 @@ impl Replies {
     }
 
     /// All the remaining replies: the records of a log. Never empty.
-    pub(crate) fn records(mut self) -> Result<Vec<Record>> {
+    pub(crate) fn records(self) -> Result<Vec<Record>> {
+        let records = self.records_if_any()?;
+        if records.is_empty() { Err(error::unexpected("an empty log")) } else { Ok(records) }
+    }
+
+    /// All the remaining replies: the records of a log, or none where there is no log.
+    pub(crate) fn records_if_any(mut self) -> Result<Vec<Record>> {
         let mut records = Vec::with_capacity(self.0.len());
         while self.0.len() > 0 {
             let bytes = self.next_bytes()?.ok_or_else(|| error::unexpected("nil in a log"))?;
             records.push(record(&bytes)?);
         }
-        if records.is_empty() { Err(error::unexpected("an empty log")) } else { Ok(records) }
+        Ok(records)
     }
 }
 
@@ -149,9 +200,9 @@ pub(crate) fn life(pttl: i64) -> Option<Life> {
 /// invalidation.
 fn record(bytes: &[u8]) -> Result<Record> {
     let nonce = leading_nonce(bytes)?;
-    let pattern = std::str::from_utf8(&bytes[Nonce::LEN..])
+    let text = std::str::from_utf8(&bytes[Nonce::LEN..])
         .map_err(|_| error::unexpected("a log record is not UTF-8"))?;
-    Ok(Record { nonce, pattern: pattern.to_owned() })
+    Ok(Record { nonce, what: Recorded::from_text(text) })
 }
 
 fn leading_nonce(bytes: &[u8]) -> Result<Nonce> {

@@ -67,6 +67,8 @@ scripts! {
     FINISH = "scripts/finish.lua";
     PATTERN = "scripts/pattern.lua";
     UNTAG = "scripts/untag.lua";
+    INDEX = "scripts/index.lua";
+    PROLONG = "scripts/prolong.lua";
     SWEEP = "scripts/sweep.lua";
     PROBE = "scripts/probe.lua";
 }

@@ -10,6 +10,7 @@ use redis::{Cmd, Value};
 use crate::{
     batch::Batch,
     error,
+    index::Tagged,
     reply::{self, Replies},
     script,
     store::RedisStore,
@@ -75,6 +76,17 @@ impl RedisStore {
     }
 
     pub(crate) async fn claim_load(&self, claim: Claim<'_>) -> Result<Claimed> {
+        let of_key = Batch::new(self.names.value(claim.key)).with(self.read_command(&claim)?);
+        let records = claim.known.map_or(Records::All, Records::From);
+        let capture = self.capture(records, claim.tags, claim.tag_log, claim.dependency_life)?;
+        let (mut of_key, mut captured) = self.send_both(of_key, capture).await?;
+        let outcome = outcome(of_key.next_list()?)?;
+        let Capture { patterns, tag_log, tag_nonces } = read_capture(&mut captured)?;
+        Ok(Claimed { outcome, tag_nonces, patterns, tag_log })
+    }
+
+    /// Looks once more and announces a load.
+    pub(crate) fn read_command(&self, claim: &Claim<'_>) -> Result<Cmd> {
         let names = [
             self.names.value(claim.key),
             self.names.dependency(claim.key),
@@ -91,13 +103,7 @@ impl RedisStore {
             .arg(token)
             .arg(lease_ms)
             .arg(claim.refused);
-        let records = claim.known.map_or(Records::All, Records::From);
-        let capture = self.capture(records, claim.tags, claim.tag_log, claim.dependency_life)?;
-        let of_key = Batch::new(names[0].as_str()).with(read);
-        let (mut of_key, mut captured) = self.send_both(of_key, capture).await?;
-        let outcome = outcome(of_key.next_list()?)?;
-        let Capture { patterns, tag_log, tag_nonces } = read_capture(&mut captured)?;
-        Ok(Claimed { outcome, tag_nonces, patterns, tag_log })
+        Ok(read)
     }
 
     pub(crate) async fn open_patterns(&self) -> Result<Vec<Record>> {
@@ -119,20 +125,36 @@ impl RedisStore {
         tags: &[String],
         dependency_life: Life,
     ) -> Result<Option<Vec<Nonce>>> {
+        let stamp = self.stamp_command(captured, tags, dependency_life)?;
+        let batch = Batch::new(self.names.tag_log()).with(stamp);
+        // One tag that is refused refuses the value.
+        let stamped = read_stamps(self.send(&batch).await?.next()?)?;
+        Ok(stamped.and_then(|nonces| nonces.into_iter().collect()))
+    }
+
+    /// The nonces of learned tags, for the namespace's slot.
+    pub(crate) fn stamp_command(
+        &self,
+        captured: Nonce,
+        tags: &[String],
+        life: Life,
+    ) -> Result<Cmd> {
         let names = self.with_tags(vec![self.names.tag_log()], tags);
         let mut stamp = script::STAMP.call(&as_strs(&names));
-        stamp.arg(captured.as_bytes()).arg(life_arg(dependency_life));
+        stamp.arg(captured.as_bytes()).arg(life_arg(life));
         for tag in tags {
             stamp.arg(Nonce::random()?.as_bytes()).arg(tag);
         }
-        let batch = Batch::new(names[0].as_str()).with(stamp);
-        match self.send(&batch).await?.next()? {
-            Value::Int(0) => Ok(None),
-            stamped => Replies::new(reply::list(stamped)?).nonces().map(Some),
-        }
+        Ok(stamp)
     }
 
     pub(crate) async fn store_value(&self, fill: Fill<'_>) -> Result<bool> {
+        let batch = Batch::new(self.names.value(fill.key)).with(self.fill_command(&fill));
+        Ok(self.send_tagged(batch, Tagged::by_fill(&fill)).await?.next_int()? == 1)
+    }
+
+    /// Stores a value, if nothing came between.
+    pub(crate) fn fill_command(&self, fill: &Fill<'_>) -> Cmd {
         let (value, dependency) = (self.names.value(fill.key), self.names.dependency(fill.key));
         let mut command = script::FILL.call(&[&value, &dependency, &self.names.lease(fill.key)]);
         command
@@ -140,8 +162,9 @@ impl RedisStore {
             .arg(fill.value)
             .arg(life_arg(fill.life))
             .arg(fill.token.as_ref().map_or(b"".as_slice(), |token| token.as_bytes()))
-            .arg(life_arg(longer(fill.dependency_life, fill.life)));
-        Ok(self.send(&Batch::new(value).with(command)).await?.next_int()? == 1)
+            .arg(life_arg(longer(fill.dependency_life, fill.life)))
+            .arg(i32::from(fill.announced));
+        command
     }
 
     pub(crate) async fn prolong(&self, key: &str, nonce: Nonce, lease: Lease) -> Result<bool> {
@@ -166,6 +189,18 @@ impl RedisStore {
         tag_log: bool,
         life: Life,
     ) -> Result<Batch> {
+        let command = self.capture_command(records, tags, tag_log, life)?;
+        Ok(Batch::new(self.names.pattern_log()).with(command))
+    }
+
+    /// The command of [`capture`](Self::capture).
+    pub(crate) fn capture_command(
+        &self,
+        records: Records,
+        tags: &[String],
+        tag_log: bool,
+        life: Life,
+    ) -> Result<Cmd> {
         let names = self.with_tags(vec![self.names.pattern_log(), self.names.tag_log()], tags);
         let mut command = script::CAPTURE.call(&as_strs(&names));
         command.arg(Nonce::random()?.as_bytes()).arg(i32::from(tag_log)).arg(life_arg(life));
@@ -177,7 +212,7 @@ impl RedisStore {
         for _ in tags {
             command.arg(Nonce::random()?.as_bytes());
         }
-        Ok(Batch::new(names[0].as_str()).with(command))
+        Ok(command)
     }
 
     /// One batch, in one slot.
@@ -205,13 +240,13 @@ impl RedisStore {
         Ok((Replies::new(replies), Replies::new(rest)))
     }
 
-    fn mget_tags(&self, tags: &[String]) -> Cmd {
+    pub(crate) fn mget_tags(&self, tags: &[String]) -> Cmd {
         let mut command = redis::cmd("MGET");
         self.add_tags(&mut command, tags);
         command
     }
 
-    fn add_tags(&self, command: &mut Cmd, tags: &[String]) {
+    pub(crate) fn add_tags(&self, command: &mut Cmd, tags: &[String]) {
         for tag in tags {
             command.arg(self.names.tag(tag));
         }
@@ -231,8 +266,21 @@ pub(crate) fn read_capture(replies: &mut Replies) -> Result<Capture> {
     Ok(Capture { patterns, tag_log, tag_nonces: captured.nonces()? })
 }
 
+/// The reply of the stamp script: the nonce of each tag, `None` for one that was invalidated since; or nothing, when nobody
+/// can say.
+pub(crate) fn read_stamps(reply: Value) -> Result<Option<Vec<Option<Nonce>>>> {
+    match reply {
+        Value::Int(0) => Ok(None),
+        stamped => Replies::new(reply::list(stamped)?).nonces_if_any().map(Some),
+    }
+}
+
 /// The value and its nonce from `found`, its life from the reply after that.
-fn read_pair(query: Query<'_>, found: &mut Replies, after: &mut Replies) -> Result<Reading> {
+pub(crate) fn read_pair(
+    query: Query<'_>,
+    found: &mut Replies,
+    after: &mut Replies,
+) -> Result<Reading> {
     let mut reading = Reading { value: found.next_bytes()?, ..Reading::default() };
     reading.key_nonce = found.next_bytes()?.as_deref().and_then(reply::whole_nonce);
     if query.life {
@@ -250,7 +298,8 @@ fn read_newest(query: Query<'_>, replies: &mut Replies) -> Result<Option<Nonce>>
     if query.pattern { replies.next_nonce_if_any() } else { Ok(None) }
 }
 
-fn outcome(mut answer: Replies) -> Result<ClaimOutcome> {
+/// What a claim found.
+pub(crate) fn outcome(mut answer: Replies) -> Result<ClaimOutcome> {
     match answer.next_int()? {
         1 => {
             answer.next_nonce()?;
@@ -278,7 +327,8 @@ fn holder(nonce: Nonce, token: Nonce) -> Vec<u8> {
     [nonce.as_bytes().as_slice(), token.as_bytes()].concat()
 }
 
-fn command(name: &str, arguments: &[&str]) -> Cmd {
+/// A command with these arguments.
+pub(crate) fn command(name: &str, arguments: &[&str]) -> Cmd {
     let mut command = redis::cmd(name);
     command.arg(arguments);
     command

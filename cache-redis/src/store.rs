@@ -8,7 +8,7 @@ use std::{
 
 use cache_store::{
     Begin, Begun, BoxFuture, Claim, Claimed, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
-    Life, Listener, Nonce, Query, Reading, Record, Result, Store,
+    Life, Listener, Nonce, Query, Reading, Record, Result, Stamp, Store, TagPage,
 };
 
 use crate::{
@@ -50,6 +50,7 @@ pub struct RedisStore {
     session: Session,
     pub(crate) sweeper: Option<Sweeper>,
     pub(crate) log_records: usize,
+    pub(crate) tag_index: usize,
 }
 
 impl RedisStore {
@@ -115,10 +116,9 @@ impl RedisStore {
         let session = Session::new(names.clone(), config.deadline, runtime, |purpose| {
             dialer(&config, target, purpose)
         });
-        let sweeper =
-            (config.sweep && link.is_one_server()).then(|| Sweeper::new(Arc::clone(&link)));
-        let log_records = config.log_records;
-        Ok(Arc::new(Self { names, link, watch, session, sweeper, log_records }))
+        let sweeper = config.sweep.then(|| Sweeper::new(Arc::clone(&link), names.clone()));
+        let RedisConfig { log_records, tag_index, .. } = config;
+        Ok(Arc::new(Self { names, link, watch, session, sweeper, log_records, tag_index }))
     }
 }
 
@@ -233,6 +233,12 @@ impl Store for RedisStore {
         )
     }
 
+    fn tagged<'a>(&'a self, tag: &'a str, from: u64) -> BoxFuture<'a, Result<Option<TagPage>>> {
+        Box::pin(async move {
+            self.find_tagged(tag, from).await.map_err(|cause| cause.during("tagged"))
+        })
+    }
+
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             self.invalidate_now(what).await.map_err(|cause| cause.during("invalidate"))
@@ -249,7 +255,39 @@ impl Store for RedisStore {
         })
     }
 
+    fn read_many<'a>(&'a self, queries: &'a [Query<'a>]) -> BoxFuture<'a, Vec<Result<Reading>>> {
+        Box::pin(async move { each_during("read", self.read_values(queries).await) })
+    }
+
+    fn claim_many<'a>(&'a self, claims: &'a [Claim<'a>]) -> BoxFuture<'a, Vec<Result<Claimed>>> {
+        Box::pin(async move { each_during("claim", self.claim_loads(claims).await) })
+    }
+
+    fn stamp_many<'a>(
+        &'a self,
+        stamps: &'a [Stamp<'a>],
+    ) -> BoxFuture<'a, Vec<Result<Option<Vec<Nonce>>>>> {
+        Box::pin(async move { each_during("stamp_tags", self.stamp_values(stamps).await) })
+    }
+
+    fn fill_many<'a>(&'a self, fills: &'a [Fill<'a>]) -> BoxFuture<'a, Vec<Result<bool>>> {
+        Box::pin(async move { each_during("fill", self.store_values(fills).await) })
+    }
+
+    fn begin_many<'a>(&'a self, begins: &'a [Begin<'a>]) -> BoxFuture<'a, Vec<Result<Begun>>> {
+        Box::pin(async move { each_during("begin", self.begin_writes(begins).await) })
+    }
+
+    fn finish_many<'a>(&'a self, finishes: &'a [Finish<'a>]) -> BoxFuture<'a, Vec<Result<bool>>> {
+        Box::pin(async move { each_during("finish", self.finish_writes(finishes).await) })
+    }
+
     fn health(&self) -> BoxFuture<'_, Health> {
         Box::pin(self.ping())
     }
+}
+
+fn each_during<T>(operation: &'static str, answers: Vec<Result<T>>) -> Vec<Result<T>> {
+    let named = |answer: Result<T>| answer.map_err(|cause| cause.during(operation));
+    answers.into_iter().map(named).collect()
 }

@@ -2,35 +2,31 @@
 
 use std::time::Instant;
 
-use cache_store::{Begin, Begun, Error, Finish, Health, Invalidation, Nonce, Result};
+use cache_store::{Begin, Begun, Error, Finish, Health, Invalidation, Nonce, Recorded, Result};
+use cache_template::Glob;
 use redis::Cmd;
-use tokio::task::JoinSet;
 
 use crate::{
     batch::Batch,
     error,
+    index::Tagged,
     reply::Replies,
     script,
     steps::{self, Records, life_arg, longer, millis},
     store::RedisStore,
+    sweep::Sweep,
 };
 
 /// More keys in one command would keep a server from answering others for too long.
-const MOST_KEYS: usize = 500;
+pub(crate) const MOST_KEYS: usize = 500;
 
 impl RedisStore {
     pub(crate) async fn begin_write(&self, begin: Begin<'_>) -> Result<Begun> {
         let (token, nonce) = (Nonce::random()?, Nonce::random()?);
-        let dependency = self.names.dependency(begin.key);
-        let mut command = script::BEGIN.call(&[&dependency, &self.names.writers(begin.key)]);
-        command
-            .arg(token.as_bytes())
-            .arg(millis(begin.at_most))
-            .arg(nonce.as_bytes())
-            .arg(life_arg(begin.dependency_life));
         let (life, newest) = (begin.dependency_life, Records::Newest);
         let capture = self.capture(newest, begin.tags, begin.tag_log, life)?;
-        let of_key = Batch::new(dependency).with(command);
+        let command = self.begin_command(&begin, token, nonce);
+        let of_key = Batch::new(self.names.dependency(begin.key)).with(command);
         let (mut of_key, mut captured) = self.send_both(of_key, capture).await?;
         let alone = of_key.next_int()? == 1;
         let captured = steps::read_capture(&mut captured)?;
@@ -46,7 +42,30 @@ impl RedisStore {
         })
     }
 
+    /// Announces a write under this token, with this nonce in place of the key's.
+    pub(crate) fn begin_command(&self, begin: &Begin<'_>, token: Nonce, nonce: Nonce) -> Cmd {
+        let dependency = self.names.dependency(begin.key);
+        let mut command = script::BEGIN.call(&[&dependency, &self.names.writers(begin.key)]);
+        command
+            .arg(token.as_bytes())
+            .arg(millis(begin.at_most))
+            .arg(nonce.as_bytes())
+            .arg(life_arg(begin.dependency_life));
+        command
+    }
+
     pub(crate) async fn finish_write(&self, finish: Finish<'_>) -> Result<bool> {
+        let command = self.finish_command(&finish)?;
+        let batch = Batch::new(self.names.value(finish.key)).with(command);
+        let replies = match Tagged::by_finish(&finish) {
+            Some(tagged) => self.send_tagged(batch, tagged).await,
+            None => self.send(&batch).await,
+        };
+        Ok(replies?.next_int()? == 1)
+    }
+
+    /// Ends a write.
+    pub(crate) fn finish_command(&self, finish: &Finish<'_>) -> Result<Cmd> {
         let (value, dependency) = (self.names.value(finish.key), self.names.dependency(finish.key));
         let mut command =
             script::FINISH.call(&[&value, &dependency, &self.names.writers(finish.key)]);
@@ -58,14 +77,19 @@ impl RedisStore {
             .arg(finish.value.unwrap_or_default())
             .arg(life_arg(finish.life))
             .arg(life_arg(longer(finish.dependency_life, finish.life)));
-        Ok(self.send(&Batch::new(value).with(command)).await?.next_int()? == 1)
+        Ok(command)
     }
 
     pub(crate) async fn invalidate_now(&self, what: &Invalidation) -> Result<()> {
         match what {
             Invalidation::Keys(keys) => self.invalidate_keys(keys).await,
             Invalidation::Tags(tags) => self.invalidate_tags(tags).await,
-            Invalidation::Pattern(pattern) => self.invalidate_pattern(pattern).await,
+            Invalidation::AllOf(tags) => self.record(&Recorded::AllOf(tags.clone())).await,
+            Invalidation::Pattern(pattern) => {
+                self.record(&Recorded::Pattern(pattern.clone())).await?;
+                self.sweep(pattern);
+                Ok(())
+            }
             Invalidation::All => self.invalidate_all().await,
         }
     }
@@ -98,20 +122,14 @@ impl RedisStore {
     async fn invalidate_keys_by_slot(&self, keys: &[String]) -> Result<()> {
         let mut failed: Option<(usize, Error)> = None;
         for keys in keys.chunks(MOST_KEYS) {
-            let mut requests = JoinSet::new();
-            for key in keys {
-                let (link, name) = (self.link.clone(), self.names.dependency(key));
-                let request = async move {
-                    let mut command = redis::cmd("UNLINK");
-                    command.arg(&name);
-                    let replies = link.send(&Batch::new(name).with(command)).await?;
-                    Replies::new(replies).next_int()
-                };
-                requests.spawn_on(request, self.link.runtime());
-            }
-            while let Some(done) = requests.join_next().await {
-                let done = done.unwrap_or_else(|_| Err(error::unexpected("a request was dropped")));
-                if let Err(cause) = done {
+            let unlink = |key: &String| {
+                let name = self.names.dependency(key);
+                let mut command = redis::cmd("UNLINK");
+                command.arg(&name);
+                Batch::new(name).with(command)
+            };
+            for answer in self.link.send_each(keys.iter().map(unlink).collect()).await {
+                if let Err(cause) = answer.and_then(|replies| Replies::new(replies).next_int()) {
                     let count = failed.map_or(0, |(count, _)| count);
                     failed = Some((count + 1, cause));
                 }
@@ -139,35 +157,34 @@ impl RedisStore {
                 command.arg(Nonce::random()?.as_bytes()).arg(tag);
             }
             self.send(&Batch::new(log).with(command)).await?.next_int()?;
+            if let Some(sweeper) = self.sweeper.as_ref().filter(|_| self.tag_index > 0) {
+                tags.iter().for_each(|tag| sweeper.add(Sweep::Tag(tag.clone())));
+            }
         }
         Ok(())
     }
 
-    async fn invalidate_pattern(&self, pattern: &str) -> Result<()> {
+    /// One more record in the pattern log.
+    async fn record(&self, what: &Recorded) -> Result<()> {
         let log = self.names.pattern_log();
         let mut command = script::PATTERN.call(&[&log]);
-        command.arg(Nonce::random()?.as_bytes()).arg(pattern).arg(self.log_records);
-        self.invalidate_and_sweep(Batch::new(log), command, pattern).await
+        command.arg(Nonce::random()?.as_bytes()).arg(&*what.to_text()).arg(self.log_records);
+        self.send(&Batch::new(log).with(command)).await?.next_int().map(|_| ())
     }
 
     async fn invalidate_all(&self) -> Result<()> {
         let log = self.names.pattern_log();
         let mut command = redis::cmd("UNLINK");
         command.arg(&log);
-        self.invalidate_and_sweep(Batch::new(log), command, "*").await
+        self.send(&Batch::new(log).with(command)).await?.next_int()?;
+        self.sweep("*");
+        Ok(())
     }
 
-    async fn invalidate_and_sweep(&self, batch: Batch, command: Cmd, pattern: &str) -> Result<()> {
-        let mut replies = self.send(&batch.with(command).with(redis::cmd("TIME"))).await?;
-        replies.next_int()?;
-        // Redis's `?` is a byte and ours a character, so such a pattern is left to expiry.
-        if let Some(sweeper) = &self.sweeper
-            && !pattern.contains('?')
-            && let Some(now) = replies.next_list()?.next_bytes()?
-            && let Some(now) = std::str::from_utf8(&now).ok().and_then(|now| now.parse().ok())
-        {
-            sweeper.add(self.names.values_matching(pattern), now);
+    /// Has the memory of what matches given back. A pattern that cannot be read has nothing to match with.
+    fn sweep(&self, pattern: &str) {
+        if let (Some(sweeper), Ok(glob)) = (&self.sweeper, Glob::parse(pattern)) {
+            sweeper.add(Sweep::Pattern(glob));
         }
-        Ok(())
     }
 }

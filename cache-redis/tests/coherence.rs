@@ -15,7 +15,8 @@ use std::{
 
 use cache_redis::{RedisConfig, RedisStore};
 use cache_store::{
-    Begin, Claim, ClaimOutcome, Fill, Finish, Invalidation, Nonce, Query, Record, Result, Store,
+    Begin, Claim, ClaimOutcome, Fill, Finish, Head, Invalidation, Nonce, Query, Record, Recorded,
+    Result, Store,
 };
 use common::*;
 use tokio::time::sleep;
@@ -57,28 +58,47 @@ fn name(k: usize) -> String {
     format!("key:{k}:{}", k % 3)
 }
 
+/// Two tags, so that some invalidations take both to cover an entry.
 fn tags(k: usize) -> Vec<String> {
-    vec![format!("tag{}", k % 2)]
+    vec![format!("half{}", k % 2), format!("third{}", k % 3)]
 }
 
-/// Key nonce, position in the pattern log, tag nonce, version.
-fn entry(key: Nonce, position: Nonce, tag: Nonce, version: u64) -> Vec<u8> {
-    let parts = [key, position, tag].map(|nonce| *nonce.as_bytes()).concat();
-    [parts, version.to_le_bytes().to_vec()].concat()
+/// A head as every entry has it (so that sweeps may take it), tag nonces, version.
+fn entry(key: Nonce, position: Nonce, tags: &[Nonce], version: u64) -> Vec<u8> {
+    let fill_id = fastrand::u64(..).to_le_bytes();
+    let head = [key.as_bytes().as_slice(), position.as_bytes(), &fill_id, &Head::MAGIC].concat();
+    let tags = [tags[0], tags[1]].map(|nonce| *nonce.as_bytes()).concat();
+    [head, tags, version.to_le_bytes().to_vec()].concat()
 }
+
+/// Where the tag nonces begin and the version does.
+const TAGS_AT: usize = Head::LEN;
+const VERSION_AT: usize = TAGS_AT + 2 * Nonce::LEN;
 
 fn version(entry: &[u8]) -> u64 {
-    u64::from_le_bytes(entry[48..56].try_into().unwrap())
+    u64::from_le_bytes(entry[VERSION_AT..].try_into().unwrap())
 }
 
-fn is_good(entry: &[u8], k: usize, tag: Nonce, log: &[Record]) -> bool {
-    let position = log.iter().position(|record| record.nonce.as_bytes() == &entry[16..32]);
+fn named<'a>(tags: &'a [String], nonces: &[Nonce]) -> Vec<(&'a str, Nonce)> {
+    tags.iter().map(String::as_str).zip(nonces.iter().copied()).collect()
+}
+
+fn bears(entry: &[u8], nonces: &[Option<Nonce>]) -> bool {
+    let stored = entry[TAGS_AT..VERSION_AT].chunks(Nonce::LEN);
+    stored.map(Nonce::from_bytes).eq(nonces.iter().copied())
+}
+
+fn is_good(entry: &[u8], k: usize, nonces: &[Nonce], log: &[Record]) -> bool {
+    let position = Head::parse(entry).unwrap().pattern_nonce;
+    let position = log.iter().position(|record| record.nonce == position);
     let later = position.map(|i| &log[i + 1..]);
-    let spared = |record: &Record| !name(k).ends_with(record.pattern.trim_start_matches('*'));
-    let untouched = later.is_some_and(|later| {
-        later.iter().all(|record| record.pattern.is_empty() || spared(record))
-    });
-    untouched && &entry[32..48] == tag.as_bytes()
+    let spared = |record: &Record| match &record.what {
+        Recorded::Opened => true,
+        Recorded::Pattern(glob) => !name(k).ends_with(glob.trim_start_matches('*')),
+        Recorded::AllOf(all) => !all.iter().all(|tag| tags(k).contains(tag)),
+    };
+    let nonces: Vec<_> = nonces.iter().copied().map(Some).collect();
+    later.is_some_and(|later| later.iter().all(spared)) && bears(entry, &nonces)
 }
 
 /// One lookup, as a cache does it.
@@ -88,17 +108,15 @@ async fn look_up(store: &RedisStore, world: &World, k: usize) -> Result<u64> {
     let reading =
         store.read(Query { key: &key, tags: &tags, pattern: true, life: fastrand::bool() }).await?;
     if let (Some(value), Some(nonce)) = (reading.value, reading.key_nonce) {
-        let same = |at: usize, nonce: Option<Nonce>| {
-            nonce.is_some_and(|nonce| &value[at..at + 16] == nonce.as_bytes())
-        };
-        if same(0, Some(nonce))
-            && same(16, reading.pattern_nonce)
-            && same(32, reading.tag_nonces[0])
+        let head = Head::parse(&value).unwrap();
+        if head.key_nonce == nonce
+            && Some(head.pattern_nonce) == reading.pattern_nonce
+            && bears(&value, &reading.tag_nonces)
         {
             world.hits.fetch_add(1, SeqCst);
             return Ok(version(&value));
         }
-        refused = value[..48].to_vec();
+        refused = value[..Head::LEN].to_vec();
     }
     for _ in 0..3 {
         let lease = fastrand::bool().then(|| lease(50));
@@ -108,18 +126,19 @@ async fn look_up(store: &RedisStore, world: &World, k: usize) -> Result<u64> {
             ClaimOutcome::Load(nonce) => {
                 let position = claimed.patterns.last().unwrap().nonce;
                 let loaded = world.load(k).await;
-                let value = entry(nonce, position, claimed.tag_nonces[0], loaded);
+                let value = entry(nonce, position, &claimed.tag_nonces, loaded);
                 let token = lease.map(|lease| lease.token);
-                if store.fill(Fill { token, ..fill(&key, nonce, &value) }).await? {
+                let tags = &named(&tags, &claimed.tag_nonces);
+                if store.fill(Fill { token, tags, ..fill(&key, nonce, &value) }).await? {
                     world.stored.fetch_add(1, SeqCst);
                 }
                 return Ok(loaded);
             }
             ClaimOutcome::Found { value, .. } => {
-                if is_good(&value, k, claimed.tag_nonces[0], &claimed.patterns) {
+                if is_good(&value, k, &claimed.tag_nonces, &claimed.patterns) {
                     return Ok(version(&value));
                 }
-                refused = value[..48].to_vec();
+                refused = value[..Head::LEN].to_vec();
             }
             ClaimOutcome::Held(_) => store.lease_ended(&key, Duration::from_millis(50)).await,
             ClaimOutcome::Writing => return Ok(world.load(k).await),
@@ -156,11 +175,12 @@ async fn write(store: &RedisStore, world: &World, k: usize) -> (u64, Result<bool
     pause(2).await;
     let finished = async {
         let begun = begun?;
-        let whole = entry(begun.nonce, begun.pattern_nonce, begun.tag_nonces[0], version);
+        let whole = entry(begun.nonce, begun.pattern_nonce, &begun.tag_nonces, version);
         let finish = Finish {
             key: &key,
             begun: &begun,
             value: Some(&whole[16..]),
+            tags: &named(&tags, &begun.tag_nonces),
             life: MINUTE,
             dependency_life: DEPENDENCY,
         };
@@ -173,9 +193,10 @@ async fn change(store: Arc<RedisStore>, world: Arc<World>) {
     while world.running() {
         pause(20).await;
         let k = fastrand::usize(0..KEYS);
-        let what = match fastrand::u8(0..5) {
+        let what = match fastrand::u8(0..6) {
             0 => Invalidation::Keys(vec![name(k)]),
-            1 => Invalidation::Tags(tags(k)),
+            1 => Invalidation::Tags(tags(k)[k % 2..].to_vec()),
+            4 => Invalidation::AllOf(tags(k)),
             2 => Invalidation::Pattern(format!("*:{}", k % 3)),
             3 => Invalidation::All,
             _ => {
@@ -209,7 +230,7 @@ fn trouble(server: &mut Server, world: &World) {
             1 => drop(server.ask(&["CLIENT", "KILL", "TYPE", "normal"])),
             2 => drop(server.ask(&["SCRIPT", "FLUSH"])),
             3 => drop(server.ask(&["UNLINK", "d:{cache}"])),
-            4 => drop(server.ask(&["UNLINK", "d:{cache}t:tag0"])),
+            4 => drop(server.ask(&["UNLINK", "d:{cache}t:half0"])),
             5 => drop(server.ask(&["UNLINK", "d:{cache:k:key:1:1}"])),
             6 => drop(server.ask(&["CLIENT", "PAUSE", "60", "ALL"])),
             7 => {

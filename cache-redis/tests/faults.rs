@@ -10,7 +10,7 @@ use std::{
 };
 
 use cache_redis::{RedisConfig, RedisStore};
-use cache_store::{Begin, Claim, ErrorKind, Fill, Finish, Invalidation, Life, Store};
+use cache_store::{Begin, Claim, ErrorKind, Fill, Finish, Invalidation, Store};
 use common::*;
 
 const DEADLINE: Duration = Duration::from_millis(300);
@@ -304,6 +304,7 @@ async fn a_full_server_refuses_values_and_takes_invalidations() {
         key: "b",
         begun: &begun,
         value: Some(b"new"),
+        tags: &[],
         life: MINUTE,
         dependency_life: DEPENDENCY,
     };
@@ -312,7 +313,7 @@ async fn a_full_server_refuses_values_and_takes_invalidations() {
 
     assert_eq!(get(&store, "a").await, None);
     assert_eq!(get(&store, "b").await, None);
-    assert_eq!(store.patterns().await.unwrap().pop().unwrap().pattern, "c*");
+    assert_eq!(store.patterns().await.unwrap().pop().unwrap().what.to_text(), "c*");
     let position = captured.tag_log.unwrap();
     assert_eq!(store.stamp_tags(position, &names, DEPENDENCY).await.unwrap(), None);
     store.invalidate(&Invalidation::All).await.unwrap();
@@ -351,35 +352,4 @@ async fn a_busy_server_refuses_and_the_store_says_so() {
     server.ask(&["SCRIPT", "KILL"]);
     assert!(busy.join().unwrap().is_err());
     wait_until_up(&store).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_swept_pattern_gives_back_idle_values_and_keeps_the_fresh_ones() {
-    let (server, store) = start().await;
-    for key in ["users:1", "users:2", "users:3", "other:1"] {
-        assert!(put(&store, key, "body", Life::Forever).await);
-    }
-    for key in ["users:1", "users:2", "other:1"] {
-        age(&server, &format!("v:{{cache:k:{key}}}"));
-    }
-    // Read since, so not idle: whoever reads it decides.
-    get(&store, "users:2").await;
-    store.invalidate(&Invalidation::Pattern("users:*".to_owned())).await.unwrap();
-    common::server::wait_until("swept", || server.ask(&["EXISTS", "v:{cache:k:users:1}"]) == "0");
-    let kept = ["EXISTS", "v:{cache:k:users:2}", "v:{cache:k:users:3}", "v:{cache:k:other:1}"];
-    assert_eq!(server.ask(&kept), "3");
-
-    store.invalidate(&Invalidation::All).await.unwrap();
-    common::server::wait_until("swept", || server.ask(&["EXISTS", "v:{cache:k:other:1}"]) == "0");
-    assert_eq!(server.ask(&kept[..3]), "2");
-}
-
-/// Makes a key look as if nobody had touched it for an hour.
-fn age(server: &Server, name: &str) {
-    let client = redis::Client::open(server.url()).unwrap();
-    let mut connection = client.get_connection().unwrap();
-    let dump: Vec<u8> = redis::cmd("DUMP").arg(name).query(&mut connection).unwrap();
-    let mut restore = redis::cmd("RESTORE");
-    restore.arg(name).arg(0).arg(dump).arg("REPLACE").arg("IDLETIME").arg(3_600);
-    restore.exec(&mut connection).unwrap();
 }

@@ -20,7 +20,7 @@ fn begin(key: &str) -> Begin<'_> {
 }
 
 fn finish<'a>(key: &'a str, begun: &'a Begun, value: Option<&'a [u8]>) -> Finish<'a> {
-    Finish { key, begun, value, life: MINUTE, dependency_life: DEPENDENCY }
+    Finish { key, begun, value, tags: &[], life: MINUTE, dependency_life: DEPENDENCY }
 }
 
 #[tokio::test]

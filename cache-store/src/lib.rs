@@ -13,8 +13,9 @@
 //!
 //! # Writing a store
 //!
-//! Depend on `larder-store`, whose library is called `cache_store`. Implement [`Store`], then let the behaviour suite judge
-//! it (feature `testing`, a dev-dependency):
+//! Depend on `larder-store`, whose library is called `cache_store`, or on `larder`, which has all of this in `larder::store`
+//! and `larder::testing`. Implement [`Store`], then let the behaviour suite judge it (feature `testing`, or `test-util` of
+//! `larder`, as a dev-dependency):
 //!
 //! ```
 //! use std::sync::Arc;
@@ -26,18 +27,22 @@
 //! Users hand it to `larder::Cache::builder().shared(store)`.
 
 mod error;
+mod head;
 mod news;
 mod nonce;
+mod record;
 mod request;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use error::{Error, ErrorKind, Result, Status};
+pub use head::Head;
 pub use news::{Listener, News};
 pub use nonce::Nonce;
+pub use record::{Record, Recorded};
 pub use request::{
     Begin, Begun, Claim, ClaimOutcome, Claimed, Fill, Finish, Health, Invalidation, Lease, Life,
-    Query, Reading, Record,
+    Query, Reading, Stamp, TagPage,
 };
 pub use store::{BoxFuture, Store};

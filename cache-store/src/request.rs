@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Nonce;
+use crate::{Nonce, Record};
 
 /// How long something lives: a time, or until it is invalidated or evicted.
 ///
@@ -67,27 +67,6 @@ pub struct Reading {
     pub tag_nonces: Vec<Option<Nonce>>,
     /// The value's remaining life, when [`Query::life`] asked for it and there is a value.
     pub life: Option<Life>,
-}
-
-/// One record of the pattern log.
-///
-/// ```
-/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-/// use cache_store::{Invalidation, Store, testing::MemoryStore};
-///
-/// let store = MemoryStore::new();
-/// store.invalidate(&Invalidation::Pattern("users:*".into())).await?;
-/// let newest = store.patterns().await?.pop().unwrap();
-/// assert_eq!(newest.pattern, "users:*");
-/// # Ok::<(), cache_store::Error>(())
-/// # }).unwrap();
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// What an entry names to say "I know the log up to here".
-    pub nonce: Nonce,
-    /// The glob that was invalidated; empty for the record that opens a log.
-    pub pattern: String,
 }
 
 /// The right to load a key for all processes, for a time.
@@ -202,7 +181,7 @@ pub enum ClaimOutcome {
 /// let ClaimOutcome::Load(nonce) = store.claim(claim).await?.outcome else { panic!("it is empty") };
 ///
 /// let value = [nonce.as_bytes().as_slice(), b"Ada"].concat();
-/// let fill = Fill { key: "user:42", nonce, value: &value, life, token: None, dependency_life };
+/// let fill = Fill { key: "user:42", nonce, value: &value, tags: &[], life, token: None, dependency_life, announced: false };
 /// assert!(store.fill(fill).await?);
 /// let reading = store.read(Query { key: "user:42", tags: &[], pattern: true, life: false }).await?;
 /// assert_eq!(reading.value, Some(value));
@@ -216,12 +195,52 @@ pub struct Fill<'a> {
     /// The key nonce that the claim captured; also the first sixteen bytes of `value`.
     pub nonce: Nonce,
     /// The bytes to store.
+    ///
+    /// What looks like the [`Head`](crate::Head) of an entry is believed to be one.
     pub value: &'a [u8],
+    /// The tags that the value names inside, each with the nonce that it names: they live as long as the value does, and
+    /// where the store keeps an index the key is found by them.
+    pub tags: &'a [(&'a str, Nonce)],
     /// How long the value lives.
     pub life: Life,
     /// The token of the lease the load ran under. A lease that was lost stores nothing.
     pub token: Option<Nonce>,
-    /// How long the key's dependency lives at least.
+    /// How long the key's dependency lives at least, and a tag that would end before the value.
+    pub dependency_life: Life,
+    /// Whether those who listen are told of the key, although its nonce stays: the value bears other tags than the one
+    /// that they may have in memory, so the end of such a tag would not end theirs.
+    pub announced: bool,
+}
+
+/// Tags that were learned from one value, to be stamped beside those of others.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use std::time::Duration;
+/// use cache_store::{Claim, Invalidation, Life, Stamp, Store, testing::MemoryStore};
+///
+/// let store = MemoryStore::new();
+/// let dependency_life = Life::For(Duration::from_secs(600));
+/// let claimed = store.claim(Claim {
+///     key: "user:42", tags: &[], lease: None, refused: &[], known: None, tag_log: true, dependency_life,
+/// }).await?;
+/// let captured = claimed.tag_log.expect("it was asked for");
+///
+/// store.invalidate(&Invalidation::Tags(vec!["tenant:7".into()])).await?;
+/// let [seven, eight] = [["tenant:7".to_owned()], ["tenant:8".to_owned()]];
+/// let stamp = |tags| Stamp { captured, tags, dependency_life };
+/// let stamped = store.stamp_many(&[stamp(&seven), stamp(&eight)]).await;
+/// assert!(matches!(stamped[..], [Ok(None), Ok(Some(_))]));
+/// # Ok::<(), cache_store::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp<'a> {
+    /// Where the tag log stood before the load: [`Claimed::tag_log`].
+    pub captured: Nonce,
+    /// The tags that the value tells.
+    pub tags: &'a [String],
+    /// How long dependencies made here live.
     pub dependency_life: Life,
 }
 
@@ -242,7 +261,7 @@ pub struct Fill<'a> {
 ///
 /// // … the database is written to …
 /// let value = b"Ada".as_slice();
-/// let finish = Finish { key: "user:42", begun: &begun, value: Some(value), life, dependency_life };
+/// let finish = Finish { key: "user:42", begun: &begun, value: Some(value), tags: &[], life, dependency_life };
 /// assert!(store.finish(finish).await?);
 /// # Ok::<(), cache_store::Error>(())
 /// # }).unwrap();
@@ -291,9 +310,11 @@ pub struct Finish<'a> {
     pub begun: &'a Begun,
     /// The bytes to store after the fresh key nonce, or `None` to store nothing (the body failed, a tag was refused).
     pub value: Option<&'a [u8]>,
+    /// The tags that the value names inside, as in [`Fill::tags`].
+    pub tags: &'a [(&'a str, Nonce)],
     /// How long the value lives.
     pub life: Life,
-    /// How long the key's dependency lives.
+    /// How long the key's dependency lives, and a tag that would end before the value.
     pub dependency_life: Life,
 }
 
@@ -306,6 +327,7 @@ pub struct Finish<'a> {
 /// let store = MemoryStore::new();
 /// store.invalidate(&Invalidation::Keys(vec!["user:42".into()])).await?;
 /// store.invalidate(&Invalidation::Tags(vec!["user".into()])).await?;
+/// store.invalidate(&Invalidation::AllOf(vec!["user".into(), "tenant:7".into()])).await?;
 /// store.invalidate(&Invalidation::Pattern("users:list:*".into())).await?;
 /// store.invalidate(&Invalidation::All).await?;
 /// # Ok::<(), cache_store::Error>(())
@@ -317,10 +339,21 @@ pub enum Invalidation {
     Keys(Vec<String>),
     /// Every entry that bears one of these tags.
     Tags(Vec<String>),
+    /// Every entry that bears all of these tags; every entry, when there is none to bear.
+    AllOf(Vec<String>),
     /// Every entry whose key matches this glob.
     Pattern(String),
     /// Everything under the store's prefix.
     All,
+}
+
+/// A part of the keys that bear a tag; what [`Store::tagged`](crate::Store::tagged) answers, with an example.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TagPage {
+    /// The keys, in no order. One key may be on two pages.
+    pub keys: Vec<String>,
+    /// What to ask for the next page with; `None` on the last one.
+    pub next: Option<u64>,
 }
 
 /// How the shared tier is.

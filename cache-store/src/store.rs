@@ -2,7 +2,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Weak, time::Duration};
 
 use crate::{
     Begin, Begun, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
-    Listener, Nonce, Query, Reading, Record, Result,
+    Listener, Nonce, Query, Reading, Record, Result, Stamp, TagPage,
 };
 
 /// A boxed future that can move between threads.
@@ -173,8 +173,146 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`Begin`].
     fn finish<'a>(&'a self, finish: Finish<'a>) -> BoxFuture<'a, Result<bool>>;
 
+    /// The keys that were stored with a tag whose nonce is still the current one, and whose time is not over, as far as
+    /// the store has kept count: a page of them, the first one from 0 on. `None` for a store that keeps no count. One
+    /// round trip.
+    ///
+    /// An index beside the protocol: nothing rests on it. It may know too few keys, when it is bounded or lost a part, and
+    /// too many, for a value may have been evicted, overwritten, or invalidated by its key or a pattern.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cache_store::{Claim, ClaimOutcome, Fill, Life, Store, testing::MemoryStore};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let (life, dependency_life) = (Life::For(Duration::from_secs(60)), Life::For(Duration::from_secs(120)));
+    /// let claimed = store.claim(Claim {
+    ///     key: "user:42", tags: &["user".into()], lease: None, refused: &[], known: None, tag_log: false, dependency_life,
+    /// }).await?;
+    /// let ClaimOutcome::Load(nonce) = claimed.outcome else { panic!("it is empty") };
+    /// let tags = &[("user", claimed.tag_nonces[0])];
+    /// let value = nonce.as_bytes();
+    /// let fill = Fill { key: "user:42", nonce, value, tags, life, token: None, dependency_life, announced: false };
+    /// store.fill(fill).await?;
+    ///
+    /// let page = store.tagged("user", 0).await?.expect("this store has an index");
+    /// assert_eq!((page.keys, page.next), (vec!["user:42".to_owned()], None));
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
+    fn tagged<'a>(&'a self, tag: &'a str, from: u64) -> BoxFuture<'a, Result<Option<TagPage>>> {
+        let _ = (tag, from);
+        Box::pin(async { Ok(None) })
+    }
+
     /// Invalidates. Safe to repeat. An example is at [`Invalidation`].
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>>;
+
+    /// [`read`](Self::read) for many keys: one round trip, or a few side by side where keys live on several servers.
+    ///
+    /// Answers stand in the order of the queries, one for each; a server that fails takes only its own keys along. A store
+    /// may cut a long list into pieces that follow each other. The same holds for the other steps whose name ends so. What
+    /// is here without being implemented asks one after the other.
+    ///
+    /// ```
+    /// use cache_store::{Query, Store, testing::MemoryStore};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let query = |key| Query { key, tags: &[], pattern: true, life: false };
+    /// let readings = store.read_many(&[query("user:1"), query("user:2")]).await;
+    /// assert!(readings.len() == 2 && readings.iter().all(Result::is_ok));
+    /// assert_eq!(store.calls().round_trips(), 1);
+    /// # });
+    /// ```
+    fn read_many<'a>(&'a self, queries: &'a [Query<'a>]) -> BoxFuture<'a, Vec<Result<Reading>>> {
+        one_by_one(queries, |query| self.read(*query))
+    }
+
+    /// [`claim`](Self::claim) for many keys, as [`read_many`](Self::read_many) is for reads.
+    ///
+    /// [`Claimed::patterns`] is the whole log only beside an outcome that needs it,
+    /// [`Found`](crate::ClaimOutcome::Found); elsewhere it may be cut down to its newest record.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cache_store::{Claim, ClaimOutcome, Life, Store, testing::MemoryStore};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let claim = |key| Claim {
+    ///     key, tags: &[], lease: None, refused: &[], known: None, tag_log: false,
+    ///     dependency_life: Life::For(Duration::from_secs(600)),
+    /// };
+    /// for claimed in store.claim_many(&[claim("user:1"), claim("user:2")]).await {
+    ///     assert!(matches!(claimed?.outcome, ClaimOutcome::Load(_)));
+    /// }
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
+    fn claim_many<'a>(&'a self, claims: &'a [Claim<'a>]) -> BoxFuture<'a, Vec<Result<Claimed>>> {
+        one_by_one(claims, |claim| self.claim(*claim))
+    }
+
+    /// [`stamp_tags`](Self::stamp_tags) for many values, as [`read_many`](Self::read_many) is for reads: a tag that was
+    /// invalidated refuses the values that bear it and no others. An example is at [`Stamp`].
+    fn stamp_many<'a>(
+        &'a self,
+        stamps: &'a [Stamp<'a>],
+    ) -> BoxFuture<'a, Vec<Result<Option<Vec<Nonce>>>>> {
+        one_by_one(stamps, |stamp| {
+            self.stamp_tags(stamp.captured, stamp.tags, stamp.dependency_life)
+        })
+    }
+
+    /// [`fill`](Self::fill) for many values, as [`read_many`](Self::read_many) is for reads: each is fenced off alone.
+    ///
+    /// ```
+    /// use cache_store::{Fill, Life, Nonce, Store, testing::MemoryStore};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let (nonce, life) = (Nonce::random()?, Life::Forever);
+    /// let value = nonce.as_bytes();
+    /// let fill = Fill { key: "user:1", nonce, value, tags: &[], life, token: None, dependency_life: life, announced: false };
+    /// let stored = MemoryStore::new().fill_many(&[fill]).await;
+    /// assert!(!stored[0].as_ref().unwrap()); // it was never claimed
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
+    fn fill_many<'a>(&'a self, fills: &'a [Fill<'a>]) -> BoxFuture<'a, Vec<Result<bool>>> {
+        one_by_one(fills, |fill| self.fill(*fill))
+    }
+
+    /// [`begin`](Self::begin) for many keys, as [`read_many`](Self::read_many) is for reads. No two of them may be of one
+    /// key: the second write would find the first one at work.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cache_store::{Begin, Finish, Life, Store, testing::MemoryStore};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let (store, life) = (MemoryStore::new(), Life::For(Duration::from_secs(60)));
+    /// let begin = Begin {
+    ///     key: "user:1", tags: &[], tag_log: false, at_most: Duration::from_secs(30), dependency_life: life,
+    /// };
+    /// for begun in store.begin_many(&[begin]).await {
+    ///     let begun = &begun?;
+    ///     let finish = Finish { key: "user:1", begun, value: Some(b"Ada"), life, dependency_life: life };
+    ///     assert!(matches!(store.finish_many(&[finish]).await[..], [Ok(true)]));
+    /// }
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
+    fn begin_many<'a>(&'a self, begins: &'a [Begin<'a>]) -> BoxFuture<'a, Vec<Result<Begun>>> {
+        one_by_one(begins, |begin| self.begin(*begin))
+    }
+
+    /// [`finish`](Self::finish) for many writes, as [`read_many`](Self::read_many) is for reads. An example is at
+    /// [`begin_many`](Self::begin_many).
+    fn finish_many<'a>(&'a self, finishes: &'a [Finish<'a>]) -> BoxFuture<'a, Vec<Result<bool>>> {
+        one_by_one(finishes, |finish| self.finish(*finish))
+    }
 
     /// Has a listener told of every change in the tier from now on, whoever makes it, this handle included; beginning with a
     /// [`Gap`](crate::News::Gap). A listener that is gone is told nothing.
@@ -202,4 +340,18 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Asks the shared tier how it is. One round trip. An example is at [`Health`].
     fn health(&self) -> BoxFuture<'_, Health>;
+}
+
+/// What a store does that has no better way to answer many requests.
+fn one_by_one<'a, Q: Sync, T: Send + 'a>(
+    requests: &'a [Q],
+    ask: impl Fn(&'a Q) -> BoxFuture<'a, Result<T>> + Send + 'a,
+) -> BoxFuture<'a, Vec<Result<T>>> {
+    Box::pin(async move {
+        let mut answers = Vec::with_capacity(requests.len());
+        for request in requests {
+            answers.push(ask(request).await);
+        }
+        answers
+    })
 }

@@ -49,6 +49,10 @@ cases! {
         fence_scenes::a_pattern_invalidated_during_a_load(), "an old value";
     moves_checked_before_it_matches,
         fence_scenes::two_hits_while_patterns_come(), "an old value";
+    believes_what_was_compared_without_the_learned_tags,
+        fence_scenes::all_of_the_tags_invalidated_during_a_load_that_is_looked_at(), "an old value";
+    purges_tags_that_a_record_holds,
+        fence_scenes::all_of_the_learned_tags_invalidated_and_purged_during_a_load(), "an old value";
     numbers_a_pattern_before_the_lock,
         fence_scenes::two_invalidations_of_patterns(), "an old value";
     leaves_no_mark_when_a_write_ends,

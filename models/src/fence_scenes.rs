@@ -152,6 +152,36 @@ pub fn a_learned_tag_invalidated_and_purged_during_a_load() {
     during_a_load(NO_TAGS, &["tag"], invalidate_and_purge);
 }
 
+/// Tags that an entry bears together are invalidated during a load that knows one of them beforehand and learns the other
+/// from its value, while somebody looks whether the load may still be joined.
+pub fn all_of_the_tags_invalidated_during_a_load_that_is_looked_at() {
+    explore(3, || {
+        let world = World::new();
+        let born = world.fences.now();
+        let fence = world.fences.fence(born, &["tag"]);
+        let value = world.load();
+        let there = Arc::clone(&world);
+        let loader = thread::spawn(move || {
+            there.fences.is_current(HASH, TEXT, &fence);
+            let fence = fence.with_tags(&there.fences, &["other"]);
+            there.store(value, fence);
+        });
+        world.change_source();
+        world.fences.invalidate_all_of(&["tag", "other"]);
+        world.assert_not_old();
+        loader.join().unwrap();
+        world.assert_not_old();
+    });
+}
+
+/// The same of a load that learns both, while other tags make the table purge.
+pub fn all_of_the_learned_tags_invalidated_and_purged_during_a_load() {
+    during_a_load(NO_TAGS, &["tag", "other"], |world| {
+        world.fences.invalidate_all_of(&["tag", "other"]);
+        world.fences.invalidate_tag("third");
+    });
+}
+
 fn invalidate_and_purge(world: &World) {
     world.fences.invalidate_tag("tag");
     world.fences.invalidate_tag("other");

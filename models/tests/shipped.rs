@@ -34,6 +34,16 @@ fn a_purge_never_takes_the_mark_of_an_entry() {
 }
 
 #[test]
+fn all_of_the_tags_invalidated_during_a_load_that_is_looked_at_never_serve_it_old() {
+    fence_scenes::all_of_the_tags_invalidated_during_a_load_that_is_looked_at();
+}
+
+#[test]
+fn all_of_the_learned_tags_whose_marks_may_be_purged_never_serve_a_load_old() {
+    fence_scenes::all_of_the_learned_tags_invalidated_and_purged_during_a_load();
+}
+
+#[test]
 fn the_later_of_two_invalidations_of_a_tag_is_never_lost() {
     fence_scenes::two_invalidations_of_one_tag();
 }

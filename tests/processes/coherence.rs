@@ -33,11 +33,13 @@ async fn invalidate(way: &str, key: &str) -> Result<()> {
         "pattern" => larder::invalidate_pattern("r?w:*").await,
         "tag" => larder::invalidate_tags(["rows"]).await,
         "learned tag" => larder::invalidate_tags(["kind:plain"]).await,
+        "both tags" => larder::invalidate_all_of(["rows", "kind:plain"]).await,
         _ => larder::clear().await,
     }
 }
 
-const WAYS: [&str; 6] = ["key", "function", "pattern", "tag", "learned tag", "everything"];
+const WAYS: [&str; 7] =
+    ["key", "function", "pattern", "tag", "learned tag", "both tags", "everything"];
 
 #[tokio::test]
 async fn an_invalidation_while_the_other_process_loads_is_not_undone() {

@@ -18,6 +18,7 @@ use tokio::{
 
 use crate::{
     PATIENCE, cache,
+    publications::RowChanged,
     world::{World, read, read_entry, read_strictly, reports, write, write_and_invalidate},
 };
 
@@ -152,6 +153,10 @@ async fn obey(world: &World, order: &str) -> String {
         ["reports", key, callers] => {
             let report = reports(world, key, callers.parse().unwrap()).await;
             shown(report.map(|row| row.value))
+        }
+        ["publish", key] => {
+            let published = larder::publish(RowChanged { key: key.to_owned() }).everywhere();
+            format!("{:?}", published.await)
         }
         ["invalidate", key] => format!("{:?}", read_entry(key).invalidate().await),
         ["write", key, value, before, after] => {

@@ -4,6 +4,7 @@ mod failure;
 mod host;
 mod install;
 mod server;
+mod soak;
 mod testing;
 mod tools;
 
@@ -18,6 +19,7 @@ Tasks of the Larder repository.
 
     cargo xtask test [-- ARGS]       run all tests; ARGS go to the test runner
     cargo xtask with-redis COMMAND   run COMMAND with REDIS_URL naming a private server
+    cargo xtask soak [OPTIONS]       check the promises while processes and servers break
     cargo xtask ci                   run everything that has to pass (.ci/run)
     cargo xtask help                 print this text
 
@@ -28,6 +30,7 @@ Every test starts a server of its own on a free port; nothing is sent to any oth
     cargo xtask test -- -p larder-core             the tests of one package
     cargo xtask test -- -p larder-core a_name      tests whose name contains `a_name`
     cargo xtask with-redis cargo run --example quickstart
+    cargo xtask soak --help
 ";
 
 fn main() -> ExitCode {
@@ -50,6 +53,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ("test", rest) => testing::run(&host, rest),
         ("with-redis", [program, rest @ ..]) => server::run_beside(&host, program, rest),
         ("with-redis", []) => Err(Failure::usage("with-redis needs a command to run")),
+        ("soak", options) => soak::run(&host, options),
         ("ci", []) => host.run(host.command("bash").arg(".ci/run")),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");

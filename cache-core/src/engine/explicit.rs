@@ -5,21 +5,22 @@ use std::{sync::Arc, time::Duration};
 use cache_store::{Claim, ClaimOutcome, Error, ErrorKind, Fill, Life, Nonce, Result, Store};
 
 use super::{
-    Call, Writing,
+    Call, Invalidating, Order, Writing,
     fill::dependency_life,
     lead::Found,
-    validity::Candidate,
+    validity::{Candidate, spared},
     write::{Ended, Written},
 };
 use crate::{
     envelope::{self, Envelope, EnvelopeWriter, Header},
+    events::Origin,
     memory::drops,
     stats::Counter,
     value::Stored,
 };
 
 /// Two writers that overlap refuse each other; one of them gets through on the next try.
-const ATTEMPTS: usize = 8;
+pub(super) const ATTEMPTS: usize = 8;
 
 impl Call {
     /// What is cached now; never loads.
@@ -60,13 +61,33 @@ impl Call {
     ) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let written = Written { value: value.clone(), life, learned: learned.clone() };
-            match Writing::begin(self.clone()).await.finish(Some(written)).await {
-                Ended::Stored => return Ok(()),
-                Ended::Fenced => tokio::task::yield_now().await,
-                Ended::Failed(error) => return Err(not_stored(&error)),
+            // The source has changed already: dropped before it is announced, the write invalidates all the same.
+            let or_else = Invalidating::new(self.order());
+            let writing = Writing::begin(self.clone(), Origin::Here).await;
+            or_else.call_off();
+            let ended = writing.attempt(Some(written)).await;
+            if let Ended::Fenced = ended {
+                tokio::task::yield_now().await;
+                continue;
             }
+            self.tell_ended(&ended, Origin::Here);
+            return match ended {
+                Ended::Failed(error, _) => Err(not_stored(&error)),
+                Ended::Stored | Ended::Fenced => Ok(()),
+            };
         }
+        self.tell_ended(&Ended::Fenced, Origin::Here);
         Err(overtaken())
+    }
+
+    /// What invalidates the key.
+    fn order(&self) -> Order {
+        Order {
+            engine: Arc::clone(&self.engine),
+            what: self.invalidation(),
+            shared: self.site.layer.shared(),
+            origin: Origin::Here,
+        }
     }
 
     /// The same in this process only.
@@ -78,12 +99,14 @@ impl Call {
     ) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let written = Written { value: value.clone(), life, learned: learned.clone() };
-            if let Ended::Stored =
-                Writing::begin_in_memory(self.clone()).finish_in_memory(Some(written))
-            {
+            let writing = Writing::begin_in_memory(self.clone(), Origin::Here);
+            let ended = writing.attempt_in_memory(Some(written));
+            if let Ended::Stored = ended {
+                self.tell_ended(&ended, Origin::Here);
                 return Ok(());
             }
         }
+        self.tell_ended(&Ended::Fenced, Origin::Here);
         Err(overtaken())
     }
 
@@ -173,30 +196,38 @@ impl Call {
         if !self.is_current(store, &old, &candidate).await? {
             return Ok(false);
         }
-        let bytes = self.rewrite(&old, tags, claimed.tag_nonces)?;
+        let kept = old.tags.filter(|(name, _)| !tags.iter().any(|tag| tag == name));
+        let added = tags.iter().map(String::as_str).zip(claimed.tag_nonces.iter().copied());
+        let named: Vec<(&str, Nonce)> = kept.chain(added).collect();
+        let bytes = self.rewrite(&old, &named)?;
         let fill = Fill {
             key: self.key.text(),
             nonce: old.header.key_nonce,
             value: &bytes,
+            tags: &named,
             life,
             token: None,
             dependency_life: match life {
                 Life::For(life) => dependency_life(Some(life)),
                 Life::Forever => Life::Forever,
             },
+            announced: true,
         };
-        store.fill(fill).await
+        // What bears all of some tags only now counts as if it had borne them since its load.
+        let names = || named.iter().map(|(name, _)| *name);
+        let known = old.header.pattern_nonce;
+        let stays = !unconfirmed.cover(self.key.text(), names())
+            && spared(&claimed.patterns, known, self.key.text(), names()) == Some(true);
+        Ok(store.fill(fill).await? && stays)
     }
 
-    /// The same entry with more tags.
-    fn rewrite(&self, old: &Envelope<'_>, more: &[String], nonces: Vec<Nonce>) -> Result<Vec<u8>> {
-        let added = more.iter().map(String::as_str).zip(nonces);
-        let kept = old.tags.filter(|(name, _)| !more.iter().any(|tag| tag == name));
+    /// The same entry with these tags.
+    fn rewrite(&self, old: &Envelope<'_>, tags: &[(&str, Nonce)]) -> Result<Vec<u8>> {
         let header = Header { fill_id: envelope::new_fill_id(), ..old.header };
         let mut writer =
             EnvelopeWriter::begin(old.payload.len(), self.engine.settings.limits, &header);
-        for (name, nonce) in kept.chain(added) {
-            writer.tag(name, nonce)?;
+        for (name, nonce) in tags {
+            writer.tag(name, *nonce)?;
         }
         writer.finish(self.key.text(), |out| {
             out.extend_from_slice(old.payload);
@@ -205,7 +236,7 @@ impl Call {
     }
 }
 
-fn overtaken() -> Error {
+pub(super) fn overtaken() -> Error {
     Error::new(
         ErrorKind::Fenced,
         "other writes or invalidations of the key came between every time; nothing is stored under it",
@@ -213,7 +244,7 @@ fn overtaken() -> Error {
     .during("set")
 }
 
-fn not_stored(error: &Error) -> Error {
+pub(super) fn not_stored(error: &Error) -> Error {
     Error::new(
         error.kind(),
         format!("{error}; the value is not stored, and the key is invalidated as soon as the shared tier answers"),

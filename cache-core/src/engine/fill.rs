@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cache_store::{Error, ErrorKind, Fill, Lease, Life, Nonce, Result};
+use cache_store::{Error, ErrorKind, Fill, Lease, Life, Nonce, Result, Stamp};
 use tokio::task::AbortHandle;
 
 use super::{Call, Landed, Loaded, call::FlightKey};
@@ -92,7 +92,7 @@ impl Run {
 
     /// Stores what the body returned and wakes those who wait.
     pub(crate) async fn settle(mut self, keep: Keep) {
-        self.call.engine.counters.loaded(self.began.until(self.call.engine.now()));
+        self.count_load();
         match keep {
             Keep::Value { value, life, learned } => {
                 let loaded = self.loaded(value, &learned);
@@ -113,13 +113,23 @@ impl Run {
         self.land();
     }
 
-    /// The same for a sync function; waits on the calling thread only when there is a shared tier to wait for.
+    /// Counts the run of a body, which ends now.
+    pub(super) fn count_load(&self) {
+        let engine = &self.call.engine;
+        engine.counters.loaded(self.began.until(engine.now()));
+    }
+
+    /// [`settle`](Self::settle) for a sync function; waits on the calling thread only when there is a shared tier to wait for.
     pub(crate) fn settle_sync(self, keep: Keep) {
-        if matches!(self.remote, Remote::Captured(_)) {
+        if self.captured().is_some() {
             runtime::wait_for(self.settle(keep));
         } else {
             now(self.settle(keep));
         }
+    }
+
+    pub(super) fn call(&self) -> &Call {
+        &self.call
     }
 
     fn land(&mut self) {
@@ -128,104 +138,163 @@ impl Run {
         }
     }
 
-    fn loaded(&self, value: Stored, learned: &[String]) -> Loaded {
+    /// A value and what it depends on.
+    pub(super) fn loaded(&self, value: Stored, learned: &[String]) -> Loaded {
         let Call { engine, site, .. } = &self.call;
         let fence = Fence::clone(&self.fence).with_tags(&engine.fences, learned);
-        let for_arrivals_until = engine.shared_for(site).map(|_| match self.remote {
-            // Nobody can ask, so that nobody promises to.
-            Remote::Unasked | Remote::Away => self.bounded(),
-            Remote::Writing | Remote::Captured(_) => self.call.for_arrivals_until(self.asked),
-        });
+        // Also where the shared tier did not answer: it may answer others, who have invalidated since.
+        let for_arrivals_until =
+            engine.shared_for(site).map(|_| self.call.for_arrivals_until(self.asked));
         Loaded { value, fence: Arc::new(fence), for_arrivals_until }
     }
 
-    /// Without further proof, memory serves nothing of a load beyond this while there are other processes.
-    ///
-    /// Counted from what was asked *before* the body: storing confirms only the key, so a tag or a pattern may have been
-    /// invalidated elsewhere at any time since.
-    fn bounded(&self) -> Moment {
-        self.asked.plus(self.call.engine.settings.coherence_bound)
+    async fn store(&mut self, loaded: &Loaded, life: Option<Duration>, learned: &[String]) {
+        if self.is_to_be_filled(loaded, life) {
+            let filled = self.fill(&loaded.value, life, learned).await;
+            if let Err(error) = &filled {
+                self.call.engine.count_error(error);
+            }
+            self.filled(filled, loaded, life);
+        }
     }
 
-    async fn store(&mut self, loaded: &Loaded, life: Option<Duration>, learned: &[String]) {
-        let engine = Arc::clone(&self.call.engine);
+    /// Whether the shared tier is to have the value. Where nobody is asked, memory gets it here.
+    pub(super) fn is_to_be_filled(&self, loaded: &Loaded, life: Option<Duration>) -> bool {
+        let engine = &self.call.engine;
         let superseded = self.leader.as_ref().is_some_and(Leader::is_superseded);
         if superseded || !self.call.is_joinable(&loaded.fence) {
             engine.counters.count(Counter::FillsFenced);
-            return;
+            return false;
         }
         let expires = life.map(|life| engine.now().plus(life));
-        let unconfirmed = Some(self.call.proof(self.asked, None));
         match &self.remote {
             Remote::Unasked if engine.shared_for(self.call.site).is_none() => {
                 self.remember(loaded, expires, None, None);
             }
-            Remote::Unasked | Remote::Away => self.remember(loaded, expires, unconfirmed, None),
+            Remote::Unasked | Remote::Away => {
+                self.remember(loaded, expires, self.unconfirmed(), None);
+            }
             Remote::Writing => {}
-            Remote::Captured(captured) => {
-                match self.fill(captured, &loaded.value, life, learned).await {
-                    Ok(Filled::Stored { bytes, heard }) => {
-                        engine.counters.count(Counter::Fills);
-                        let proof = Some(self.call.proof(self.asked, heard));
-                        self.remember(loaded, expires, proof, Some(bytes));
-                        // Storing has ended the lease.
-                        self.remote = Remote::Unasked;
-                    }
-                    Ok(Filled::Fenced) => engine.counters.count(Counter::FillsFenced),
-                    Ok(Filled::Unfit) => self.remember(loaded, expires, unconfirmed, None),
-                    Err(error) => {
-                        engine.count_error(&error);
-                        self.remember(loaded, expires, unconfirmed, None);
-                    }
-                }
+            Remote::Captured(_) => return true,
+        }
+        false
+    }
+
+    /// Keeps the value in memory according to what became of it in the shared tier.
+    pub(super) fn filled(
+        &mut self,
+        filled: Result<Filled>,
+        loaded: &Loaded,
+        life: Option<Duration>,
+    ) {
+        let expires = life.map(|life| self.call.engine.now().plus(life));
+        match filled {
+            Ok(Filled::Stored { bytes, heard }) => {
+                self.call.engine.counters.count(Counter::Fills);
+                let proof = Some(self.call.proof(self.asked, heard));
+                self.remember(loaded, expires, proof, Some(bytes));
+                // Storing has ended the lease.
+                self.remote = Remote::Unasked;
+            }
+            Ok(Filled::Fenced) => self.call.engine.counters.count(Counter::FillsFenced),
+            Ok(Filled::Unfit) | Err(_) => {
+                self.remember(loaded, expires, self.unconfirmed(), None);
             }
         }
+    }
+
+    /// What vouches for a value that the shared tier has not confirmed.
+    fn unconfirmed(&self) -> Option<Proof> {
+        Some(self.call.proof(self.asked, None))
     }
 
     /// One round trip, two when tags were learned from the value.
     async fn fill(
         &self,
-        captured: &Captured,
         value: &Stored,
         life: Option<Duration>,
         learned: &[String],
     ) -> Result<Filled> {
         let Some(store) = &self.call.engine.shared else { return Ok(Filled::Unfit) };
-        let dependency_life = dependency_life(life);
-        let mut tags: Vec<(&str, Nonce)> = self
-            .call
-            .tags
-            .iter()
-            .map(String::as_str)
-            .zip(captured.tag_nonces.iter().copied())
-            .collect();
+        let mut nonces = Vec::new();
         if !learned.is_empty() {
-            let Some(tag_log) = captured.tag_log else { return Ok(Filled::Fenced) };
-            match store.stamp_tags(tag_log, learned, dependency_life).await? {
-                Some(nonces) => tags.extend(learned.iter().map(String::as_str).zip(nonces)),
+            let Some(stamp) = self.stamp(life, learned) else { return Ok(Filled::Fenced) };
+            match store.stamp_tags(stamp.captured, stamp.tags, stamp.dependency_life).await? {
+                Some(stamped) => nonces = stamped,
                 None => return Ok(Filled::Fenced),
             }
         }
-        let Captured { nonce, pattern_nonce, .. } = *captured;
-        let Ok(bytes) = self.call.encode(nonce, pattern_nonce, &tags, value) else {
-            return Ok(Filled::Unfit);
-        };
-        let fill = Fill {
-            key: self.call.key.text(),
-            nonce,
-            value: &bytes,
-            life: life.map_or(Life::Forever, Life::For),
-            token: captured.lease.map(|lease| lease.token),
-            dependency_life,
-        };
-        // FILL compares the key's nonce: what was heard of the key before it is sent, and may be the making of that very
-        // nonce, no longer counts. Tags it does not compare: what was heard of them since the capture counts.
-        let session = &self.call.engine.session;
-        let heard = captured.heard.clone().map(|heard| session.with_tags(heard, learned));
-        let heard = heard.map(|heard| session.confirming(heard));
+        let Some(tags) = self.named(learned, &nonces) else { return Ok(Filled::Unfit) };
+        let Some(bytes) = self.sealed(value, &tags) else { return Ok(Filled::Unfit) };
+        let Some(fill) = self.request(&bytes, &tags, life) else { return Ok(Filled::Unfit) };
+        let heard = self.confirming(learned);
         let stored = store.fill(fill).await?;
         self.call.engine.answered();
-        Ok(if stored { Filled::Stored { bytes: bytes.len(), heard } } else { Filled::Fenced })
+        Ok(Filled::after(stored, &bytes, heard))
+    }
+
+    /// The fence against what is heard, for a fill that is about to be sent.
+    ///
+    /// FILL compares the key's nonce: what was heard of the key before it is sent, and may be the making of that very
+    /// nonce, no longer counts. Tags it does not compare: what was heard of them since the capture counts.
+    pub(super) fn confirming(&self, learned: &[String]) -> Option<Fence> {
+        let session = &self.call.engine.session;
+        let heard = self.captured()?.heard.clone()?;
+        Some(session.confirming(session.with_tags(heard, learned)))
+    }
+
+    /// What confirms the tags that were learned from the value; `None` when nobody can.
+    pub(super) fn stamp<'a>(
+        &self,
+        life: Option<Duration>,
+        learned: &'a [String],
+    ) -> Option<Stamp<'a>> {
+        let captured = self.captured()?.tag_log?;
+        Some(Stamp { captured, tags: learned, dependency_life: dependency_life(life) })
+    }
+
+    /// The tags that the entry names, `nonces` being those of the learned ones.
+    pub(super) fn named<'a>(
+        &'a self,
+        learned: &'a [String],
+        nonces: &[Nonce],
+    ) -> Option<Vec<(&'a str, Nonce)>> {
+        let known = self.call.tags.iter().zip(&self.captured()?.tag_nonces);
+        let all = known.chain(learned.iter().zip(nonces));
+        Some(all.map(|(tag, nonce)| (tag.as_str(), *nonce)).collect())
+    }
+
+    /// The bytes to store.
+    pub(super) fn sealed(&self, value: &Stored, tags: &[(&str, Nonce)]) -> Option<Vec<u8>> {
+        let captured = self.captured()?;
+        self.call.encode(captured.nonce, captured.pattern_nonce, tags, value).ok()
+    }
+
+    /// What stores these bytes.
+    pub(super) fn request<'a>(
+        &'a self,
+        bytes: &'a [u8],
+        tags: &'a [(&'a str, Nonce)],
+        life: Option<Duration>,
+    ) -> Option<Fill<'a>> {
+        let captured = self.captured()?;
+        Some(Fill {
+            key: self.call.key.text(),
+            nonce: captured.nonce,
+            value: bytes,
+            tags,
+            life: life.map_or(Life::Forever, Life::For),
+            token: captured.lease.map(|lease| lease.token),
+            dependency_life: dependency_life(life),
+            announced: false,
+        })
+    }
+
+    pub(super) fn captured(&self) -> Option<&Captured> {
+        match &self.remote {
+            Remote::Captured(captured) => Some(captured),
+            Remote::Unasked | Remote::Away | Remote::Writing => None,
+        }
     }
 
     /// Keeps the value in memory until it expires.
@@ -293,7 +362,8 @@ impl Drop for Run {
     }
 }
 
-enum Filled {
+/// What became of a value in the shared tier.
+pub(super) enum Filled {
     Stored {
         bytes: usize,
         /// What is heard since is compared with this.
@@ -303,6 +373,13 @@ enum Filled {
     Fenced,
     /// Too large, or it does not encode.
     Unfit,
+}
+
+impl Filled {
+    /// What the shared tier's answer means for these bytes.
+    pub(super) fn after(stored: bool, bytes: &[u8], heard: Option<Fence>) -> Self {
+        if stored { Self::Stored { bytes: bytes.len(), heard } } else { Self::Fenced }
+    }
 }
 
 impl Call {
@@ -360,7 +437,7 @@ pub(super) fn dependency_life(life: Option<Duration>) -> Life {
 }
 
 /// Finishes a future that has nothing to wait for.
-fn now(future: impl Future<Output = ()>) {
+pub(super) fn now(future: impl Future<Output = ()>) {
     let mut future = std::pin::pin!(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let done = future.as_mut().poll(&mut context).is_ready();

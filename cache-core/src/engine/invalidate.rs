@@ -7,19 +7,20 @@ use cache_template::Glob;
 
 use super::Engine;
 use crate::{
-    events::Event,
+    events::{Announcement, Event, Origin},
     key::{KeyBuffer, KeyRef, raw_key},
     memory::drops,
     stats::Counter,
 };
 
 /// What to invalidate, and where.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Order {
     pub(crate) engine: Arc<Engine>,
     pub(crate) what: Invalidation,
     /// Whether there may be something to invalidate in the shared tier.
     pub(crate) shared: bool,
+    pub(crate) origin: Origin,
 }
 
 impl Order {
@@ -33,13 +34,21 @@ impl Order {
 pub(crate) struct Invalidating(Option<Order>);
 
 impl Engine {
-    /// Invalidates in this process.
+    /// Invalidates in this process, and tells it.
     ///
     /// After the shared tier has, never before: a value that is read there in between would be kept as current.
-    pub(crate) fn invalidate_here(&self, what: &Invalidation) {
+    pub(crate) fn invalidate_here(&self, what: &Invalidation, origin: Origin) {
+        self.mark(what);
+        self.counters.count(Counter::Invalidations);
+        self.events.tell(|| Event::Invalidated { what: Arc::new(what.clone()), origin });
+    }
+
+    /// Invalidates in this process, untold and uncounted.
+    pub(super) fn mark(&self, what: &Invalidation) {
         match what {
             Invalidation::Keys(keys) => keys.iter().for_each(|key| self.forget_text(key)),
             Invalidation::Tags(tags) => tags.iter().for_each(|tag| self.fences.invalidate_tag(tag)),
+            Invalidation::AllOf(tags) => self.fences.invalidate_all_of(tags),
             Invalidation::Pattern(pattern) => match Glob::parse(pattern) {
                 Ok(glob) => self.fences.invalidate_pattern(glob),
                 // Callers parse first; a pattern that cannot be read might match anything.
@@ -47,8 +56,6 @@ impl Engine {
             },
             Invalidation::All => self.forget_all(),
         }
-        self.counters.count(Counter::Invalidations);
-        self.events.tell(|| Event::Invalidated { what: Arc::new(what.clone()) });
     }
 
     /// Invalidates a key in this process, untold and uncounted.
@@ -65,10 +72,13 @@ impl Engine {
     }
 
     /// Invalidates here, and in the shared tier as soon as that is possible.
-    fn invalidate_later(self: &Arc<Self>, what: Invalidation) {
+    fn invalidate_later(self: &Arc<Self>, what: Invalidation, origin: Origin) {
         // Queued first: from then on reads refuse what the shared tier still has.
-        self.replay(what.clone());
-        self.invalidate_here(&what);
+        let announcement = Announcement::new(origin);
+        self.replay(what.clone(), Arc::clone(&announcement));
+        self.mark(&what);
+        self.counters.count(Counter::Invalidations);
+        self.events.announce(&announcement, &what);
     }
 
     fn forget_all(&self) {
@@ -82,28 +92,35 @@ impl Invalidating {
         Self(Some(order))
     }
 
-    /// Invalidates everywhere. `Ok` only when the shared tier has confirmed.
-    pub(crate) async fn run(mut self) -> Result<()> {
+    /// Invalidates everywhere. `Ok` only when the shared tier has confirmed; the error says what holds nevertheless.
+    pub(crate) async fn run(self) -> Result<()> {
+        self.confirm().await.map_err(|error| unconfirmed(&error))
+    }
+
+    /// The same with the error of the shared tier.
+    pub(super) async fn confirm(mut self) -> Result<()> {
         let Some(order) = &self.0 else { return Ok(()) };
+        let mut telling = None;
         let answer = match order.engine.shared.as_ref().filter(|_| order.shared) {
             Some(store) => {
+                telling = Some(order.engine.telling(order.what.clone()));
                 store.invalidate(&order.what).await.inspect(|()| order.engine.answered())
             }
             None => Ok(()),
         };
-        let Some(Order { engine, what, shared }) = self.0.take() else { return Ok(()) };
+        let Some(Order { engine, what, origin, .. }) = self.0.take() else { return Ok(()) };
         match answer {
             Ok(()) => {
-                engine.invalidate_here(&what);
-                if shared && engine.shared.is_some() {
+                engine.invalidate_here(&what, origin);
+                if telling.is_some() {
                     engine.session.recent.remember(what, engine.now());
                 }
                 Ok(())
             }
             Err(error) => {
                 engine.count_error(&error);
-                engine.invalidate_later(what);
-                Err(unconfirmed(&error))
+                engine.invalidate_later(what, origin);
+                Err(error)
             }
         }
     }
@@ -118,9 +135,9 @@ impl Drop for Invalidating {
     fn drop(&mut self) {
         let Some(order) = self.0.take() else { return };
         if order.is_local() {
-            order.engine.invalidate_here(&order.what);
+            order.engine.invalidate_here(&order.what, order.origin);
         } else {
-            order.engine.invalidate_later(order.what);
+            order.engine.invalidate_later(order.what, order.origin);
         }
     }
 }

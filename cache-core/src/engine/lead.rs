@@ -17,7 +17,7 @@ use crate::{clock::Moment, fence::Fence, flight::Leader, stats::Counter, value::
 type Flight = Leader<FlightKey, Arc<Fence>, Landed>;
 
 /// A reading that was changed under our hands this often is loaded without being stored.
-const ATTEMPTS: usize = 4;
+pub(super) const ATTEMPTS: usize = 4;
 
 impl Call {
     /// Leads when there is no shared tier to ask.
@@ -134,25 +134,17 @@ impl Call {
         life: bool,
     ) -> Result<(Found, Option<Life>)> {
         let asked = self.asked();
-        let query = Query { key: self.key.text(), tags: &self.tags, pattern: true, life };
-        let reading = store.read(query).await?;
+        let reading = store.read(self.query(life)).await?;
         self.engine.answered();
-        let (Some(bytes), Some(nonce)) = (reading.value, reading.key_nonce) else {
+        let Some(candidate) = self.candidate(&reading, &asked.unconfirmed) else {
             return Ok((Found::Refused(Vec::new()), None));
-        };
-        if !bytes.starts_with(nonce.as_bytes()) {
-            return Ok((Found::Refused(Vec::new()), None));
-        }
-        let candidate = Candidate {
-            bytes: &bytes,
-            newest_pattern: reading.pattern_nonce,
-            patterns: None,
-            tags: &self.tags,
-            tag_nonces: &reading.tag_nonces,
-            unconfirmed: &asked.unconfirmed,
         };
         let found = self.judge(store, fence, candidate, reading.life, &asked).await?;
         Ok((found, reading.life))
+    }
+
+    pub(super) fn query(&self, life: bool) -> Query<'_> {
+        Query { key: self.key.text(), tags: &self.tags, pattern: true, life }
     }
 
     async fn judge(
@@ -163,12 +155,24 @@ impl Call {
         life: Option<Life>,
         asked: &Asked,
     ) -> Result<Found> {
-        match self.validate(store, candidate).await? {
-            Verdict::Refused(head) => Ok(Found::Refused(head)),
+        let verdict = self.validate(store, candidate).await?;
+        Ok(self.found(verdict, fence, life, asked))
+    }
+
+    /// What a verdict means for this call; a valid value is kept in memory.
+    pub(super) fn found(
+        &self,
+        verdict: Verdict,
+        fence: &Arc<Fence>,
+        life: Option<Life>,
+        asked: &Asked,
+    ) -> Found {
+        match verdict {
+            Verdict::Refused(head) => Found::Refused(head),
             Verdict::Valid { value, tags, encoded } => {
                 let fence = self.promote(fence, &value, &tags, encoded, life, asked);
                 let for_arrivals_until = Some(self.for_arrivals_until(asked.at));
-                Ok(Found::Valid(Loaded { value, fence, for_arrivals_until }))
+                Found::Valid(Loaded { value, fence, for_arrivals_until })
             }
         }
     }
@@ -218,16 +222,7 @@ impl Call {
     ) -> Result<Claimed> {
         let asked = self.asked();
         let lease = self.lease(patience)?;
-        let claim = Claim {
-            key: self.key.text(),
-            tags: &self.tags,
-            lease,
-            refused,
-            known: self.engine.session.newest_pattern(),
-            tag_log: self.site.learns,
-            dependency_life: self.dependency_life(),
-        };
-        let claimed = store.claim(claim).await?;
+        let claimed = store.claim(self.announcement(refused, lease)).await?;
         let Some(newest) = claimed.patterns.last().map(|record| record.nonce) else {
             return Ok(Claimed::Writing);
         };
@@ -264,6 +259,18 @@ impl Call {
         }
     }
 
+    pub(super) fn announcement<'a>(&'a self, refused: &'a [u8], lease: Option<Lease>) -> Claim<'a> {
+        Claim {
+            key: self.key.text(),
+            tags: &self.tags,
+            lease,
+            refused,
+            known: self.engine.session.newest_pattern(),
+            tag_log: self.site.learns,
+            dependency_life: self.dependency_life(),
+        }
+    }
+
     /// A lease for this acquisition, while there is patience to wait for one.
     fn lease(&self, patience: Option<Instant>) -> Result<Option<Lease>> {
         match (self.site.lease, patience) {
@@ -283,7 +290,7 @@ pub(super) struct Asked {
     pub(super) unconfirmed: Unconfirmed,
 }
 
-enum Answer {
+pub(super) enum Answer {
     Hit(Loaded),
     Load(Remote),
 }

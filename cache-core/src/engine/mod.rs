@@ -8,9 +8,12 @@ mod explicit;
 mod fill;
 mod invalidate;
 mod lead;
+mod many;
+mod orders;
 mod recent;
 mod replay;
 mod session;
+mod tagged;
 mod validity;
 mod write;
 
@@ -35,6 +38,11 @@ pub(crate) use self::{
     call::{Call, Entered, Landed, Loaded},
     fill::{Keep, Run},
     invalidate::{Invalidating, Order},
+    many::{
+        Setting, enter_many, enter_many_sync, get_many, set_many, set_many_in_memory, settle_many,
+        settle_many_sync,
+    },
+    orders::invalidate_all,
     write::{Writing, Written},
 };
 use crate::{
@@ -47,6 +55,7 @@ use crate::{
     key::{Key, KeyRef},
     memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
     private::{BY_HAND, Site},
+    rules::InvalidationRules,
     runtime,
     stats::{Counter, Counters, Stats},
     value::Stored,
@@ -65,6 +74,8 @@ pub(crate) struct Settings {
     pub(crate) clock: Clock,
     /// Where background work runs; `None` for the thread `larder`.
     pub(crate) runtime: Option<Handle>,
+    /// What an application's own events invalidate.
+    pub(crate) rules: InvalidationRules,
 }
 
 /// One cache: its tiers, and what it knows about loads and invalidations.

@@ -1,4 +1,5 @@
-//! The invalidations that the shared tier confirmed lately: repeated when it went back to an earlier state.
+//! What this process has changed in the shared tier itself: what was confirmed lately is repeated when the tier went back
+//! to an earlier state, and news of any of it is no news.
 
 use std::{
     collections::VecDeque,
@@ -12,7 +13,10 @@ use std::{
 use cache_store::Invalidation;
 
 use super::Engine;
-use crate::clock::Moment;
+use crate::{
+    clock::Moment,
+    events::{Announcement, Origin},
+};
 
 /// How far back a snapshot or a replica may be for this to mend it.
 const MEMORY: Duration = Duration::from_secs(60);
@@ -25,6 +29,8 @@ pub(super) struct Recent {
     confirmed: Mutex<VecDeque<(Moment, Arc<Invalidation>)>>,
     /// Whether they are to be repeated.
     rewound: AtomicBool,
+    /// What the shared tier is being told.
+    under_way: Mutex<Vec<Arc<Invalidation>>>,
 }
 
 impl Recent {
@@ -42,6 +48,16 @@ impl Recent {
         confirmed.push_back((now, Arc::new(what)));
     }
 
+    /// Whether this is being told to the shared tier, or was confirmed since then.
+    fn has(&self, heard: &Invalidation, since: Moment) -> bool {
+        if self.under_way().iter().any(|mine| says(mine, heard)) {
+            return true;
+        }
+        let confirmed = self.lock();
+        let mut young = confirmed.iter().rev().take_while(|(when, _)| *when >= since);
+        young.any(|(_, mine)| says(mine, heard))
+    }
+
     /// The shared tier went back: what it confirmed may be undone.
     pub(super) fn rewind(&self) {
         self.rewound.store(true, Ordering::Release);
@@ -56,16 +72,58 @@ impl Recent {
         young.map(|(_, what)| Arc::clone(what)).collect()
     }
 
+    fn under_way(&self) -> MutexGuard<'_, Vec<Arc<Invalidation>>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, VecDeque<(Moment, Arc<Invalidation>)>> {
         self.confirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Whether what was heard is part of what this process has changed.
+fn says(mine: &Invalidation, heard: &Invalidation) -> bool {
+    match (mine, heard) {
+        (Invalidation::Keys(mine), Invalidation::Keys(heard)) => {
+            heard.iter().all(|key| mine.contains(key))
+        }
+        (mine, heard) => mine == heard,
+    }
+}
+
+/// The shared tier is being told something, which it may tell back before it answers.
+pub(super) struct Telling {
+    engine: Arc<Engine>,
+    what: Arc<Invalidation>,
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        let mut under_way = self.engine.session.recent.under_way();
+        if let Some(at) = under_way.iter().position(|one| Arc::ptr_eq(one, &self.what)) {
+            under_way.swap_remove(at);
+        }
+    }
+}
+
 impl Engine {
+    /// The shared tier is about to be told this.
+    pub(super) fn telling(self: &Arc<Self>, what: Invalidation) -> Telling {
+        let what = Arc::new(what);
+        self.session.recent.under_way().push(Arc::clone(&what));
+        Telling { engine: Arc::clone(self), what }
+    }
+
+    /// Whether news of this is an echo of what this process has done.
+    pub(super) fn is_echo(&self, heard: &Invalidation) -> bool {
+        let lately = Moment::before(self.now(), self.settings.coherence_bound);
+        self.session.recent.has(heard, lately) || self.unconfirmed().any(|mine| says(mine, heard))
+    }
+
     /// Queues what the shared tier may have forgotten.
     pub(super) fn repeat_recent(self: &Arc<Self>) {
         for what in self.session.recent.take_rewound(self.now()) {
-            self.replay(Invalidation::clone(&what));
+            self.replay(Invalidation::clone(&what), Announcement::new(Origin::Replay));
         }
     }
 }

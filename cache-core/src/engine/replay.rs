@@ -13,7 +13,10 @@ use cache_store::Invalidation;
 use cache_template::Glob;
 
 use super::Engine;
-use crate::{events::Event, stats::Counter};
+use crate::{
+    events::{Announcement, Event, Origin},
+    stats::Counter,
+};
 
 /// More than this many and they are replaced by one that covers them all.
 const MOST: usize = 1024;
@@ -32,6 +35,7 @@ pub(super) struct Replay {
 struct Waiting {
     what: Arc<Invalidation>,
     since: Instant,
+    announcement: Arc<Announcement>,
 }
 
 #[derive(Debug, Default)]
@@ -44,8 +48,8 @@ struct Queue {
 }
 
 impl Waiting {
-    fn new(what: Invalidation) -> Self {
-        Self { what: Arc::new(what), since: Instant::now() }
+    fn new(what: Invalidation, announcement: Arc<Announcement>) -> Self {
+        Self { what: Arc::new(what), since: Instant::now(), announcement }
     }
 }
 
@@ -88,22 +92,24 @@ impl Replay {
 }
 
 impl Engine {
-    /// Queues an invalidation that the shared tier did not confirm.
-    pub(super) fn replay(self: &Arc<Self>, what: Invalidation) {
-        let all = self.replay.with(|queue| {
+    /// Queues an invalidation that the shared tier did not confirm, before or after it is told.
+    pub(super) fn replay(self: &Arc<Self>, what: Invalidation, announcement: Arc<Announcement>) {
+        let all = Announcement::new(Origin::Replay);
+        let too_many = self.replay.with(|queue| {
             if queue.waiting.len() < MOST {
-                if queue.push(Waiting::new(what)) {
+                if queue.push(Waiting::new(what, announcement)) {
                     self.counters.count(Counter::ReplayQueued);
                 }
                 return false;
             }
             // Clearing everything is coarser than what was asked for, and never wrong.
-            self.counters.add(Counter::ReplayDropped, queue.waiting.len() as u64);
-            queue.waiting.clear();
-            queue.push(Waiting::new(Invalidation::All))
+            let instead = Waiting::new(Invalidation::All, Arc::clone(&all));
+            self.tell_dropped(queue.waiting.drain(..).collect(), &instead.what);
+            queue.push(instead)
         });
-        if all {
-            self.invalidate_here(&Invalidation::All);
+        if too_many {
+            self.mark(&Invalidation::All);
+            self.events.announce(&all, &Invalidation::All);
         }
         if !self.replay.with(|queue| std::mem::replace(&mut queue.running, true)) {
             match self.runtime() {
@@ -111,6 +117,14 @@ impl Engine {
                 Err(_) => self.replay.with(|queue| queue.running = false),
             }
         }
+    }
+
+    fn tell_dropped(&self, dropped: Vec<Waiting>, instead: &Arc<Invalidation>) {
+        self.counters.add(Counter::ReplayDropped, dropped.len() as u64);
+        self.events.tell(|| Event::ReplayDropped {
+            what: dropped.into_iter().map(|waiting| waiting.what).collect(),
+            instead: Arc::clone(instead),
+        });
     }
 
     /// How many invalidations wait for the shared tier.
@@ -138,10 +152,13 @@ impl Engine {
     fn confirmed(&self, what: &Arc<Invalidation>) {
         // Whatever was promoted from the shared tier before it confirmed may be old: it goes before the queue says that
         // nothing waits.
-        self.invalidate_here(what);
+        self.mark(what);
         self.session.recent.remember(Invalidation::clone(what), self.now());
         let done = self.replay.with(|queue| queue.sent.take());
         self.counters.count(Counter::ReplayDone);
+        if let Some(done) = &done {
+            self.events.announce(&done.announcement, what);
+        }
         let waited = done.map_or(Duration::ZERO, |done| done.since.elapsed());
         self.events.tell(|| Event::Replayed { what: Arc::clone(what), waited });
     }
@@ -152,6 +169,11 @@ impl Engine {
 pub(super) struct Unconfirmed(Vec<Arc<Invalidation>>);
 
 impl Unconfirmed {
+    /// Whether one of them is like this.
+    pub(super) fn any(&self, is: impl Fn(&Invalidation) -> bool) -> bool {
+        self.0.iter().any(|what| is(what))
+    }
+
     /// Whether one of them reaches an entry with this key and these tags.
     pub(super) fn cover<'t>(&self, key: &str, tags: impl Iterator<Item = &'t str>) -> bool {
         if self.0.is_empty() {
@@ -167,6 +189,7 @@ fn covers(what: &Invalidation, key: &str, tags: &[&str]) -> bool {
     match what {
         Invalidation::Keys(keys) => keys.iter().any(|one| one == key),
         Invalidation::Tags(some) => some.iter().any(|one| tags.contains(&one.as_str())),
+        Invalidation::AllOf(all) => all.iter().all(|one| tags.contains(&one.as_str())),
         Invalidation::Pattern(glob) => Glob::parse(glob).map_or(true, |glob| glob.matches(key)),
         Invalidation::All => true,
     }
@@ -205,10 +228,14 @@ mod tests {
         Invalidation::Keys(vec![key.to_owned()])
     }
 
+    fn waiting(name: &str) -> Waiting {
+        Waiting::new(key(name), Announcement::made(Origin::Here))
+    }
+
     #[test]
     fn what_the_shared_tier_refuses_does_not_hold_up_the_others() {
         let mut queue = Queue::default();
-        assert!(queue.push(Waiting::new(key("refused"))) && queue.push(Waiting::new(key("fine"))));
+        assert!(queue.push(waiting("refused")) && queue.push(waiting("fine")));
         assert_eq!(*queue.send_next().unwrap(), key("refused"));
         queue.put_back();
         assert_eq!(*queue.send_next().unwrap(), key("fine"));
@@ -218,10 +245,10 @@ mod tests {
     #[test]
     fn an_invalidation_waits_once_however_often_it_fails() {
         let mut queue = Queue::default();
-        assert!(queue.push(Waiting::new(key("a"))));
+        assert!(queue.push(waiting("a")));
         queue.send_next();
-        assert!(queue.push(Waiting::new(key("a"))), "the one that is sent may be too early");
-        assert!(!queue.push(Waiting::new(key("a"))));
+        assert!(queue.push(waiting("a")), "the one that is sent may be too early");
+        assert!(!queue.push(waiting("a")));
         queue.put_back();
         assert_eq!(queue.len(), 1);
     }
@@ -230,8 +257,10 @@ mod tests {
     fn it_is_known_what_an_invalidation_reaches() {
         let (keys, tags) = (key("user:1"), Invalidation::Tags(vec!["t".to_owned()]));
         let pattern = Invalidation::Pattern("user:*".to_owned());
+        let both = Invalidation::AllOf(vec!["s".to_owned(), "t".to_owned()]);
         assert!(covers(&keys, "user:1", &[]) && !covers(&keys, "user:2", &[]));
         assert!(covers(&tags, "user:1", &["s", "t"]) && !covers(&tags, "t", &["s"]));
+        assert!(covers(&both, "user:1", &["t", "r", "s"]) && !covers(&both, "user:1", &["t", "t"]));
         assert!(covers(&pattern, "user:1", &[]) && !covers(&pattern, "order:1", &[]));
         assert!(covers(&Invalidation::All, "", &[]));
     }

@@ -27,7 +27,7 @@ use std::{
     time::Duration,
 };
 
-use cache_store::{Listener, News, Nonce, Record, Store};
+use cache_store::{Invalidation, Listener, News, Nonce, Record, Recorded, Store};
 use cache_template::Glob;
 use tokio::{
     sync::Notify,
@@ -37,6 +37,7 @@ use tokio::{
 use super::{Engine, recent::Recent};
 use crate::{
     clock::{AtomicMoment, Moment},
+    events::{Event, Origin},
     fence::{Fence, Fences},
     key::{KeyBuffer, KeyRef, raw_key},
     memory::{MemoryEntry, drops},
@@ -55,6 +56,8 @@ pub(crate) struct Session {
     told: OnceLock<bool>,
     heard: Fences,
     live_until: AtomicMoment,
+    /// Whether listeners were told that hearing is reliable.
+    told_live: AtomicBool,
     patterns: Patterns,
     wake: Arc<Notify>,
     /// Values that news took out of memory. Their `Drop` is the user's code and must not run where news is heard.
@@ -88,6 +91,7 @@ impl Session {
             told: OnceLock::new(),
             heard: Fences::new(),
             live_until: AtomicMoment::default(),
+            told_live: AtomicBool::new(false),
             patterns: Patterns::default(),
             wake: Arc::default(),
             removed: Mutex::default(),
@@ -168,25 +172,48 @@ impl Session {
         self.wake.notify_one();
     }
 
-    /// Rules out what the records that came since the last reading match.
-    fn learn(&self, log: &[Record]) {
+    /// Rules out what the records that came since the last reading match, and says which these are.
+    fn learn<'a>(&self, log: &'a [Record]) -> Learnt<'a> {
         let mut newest = lock(&self.patterns.newest);
-        let known = newest.and_then(|known| log.iter().position(|record| record.nonce == known));
-        match known {
-            Some(at) => log[at + 1..].iter().for_each(|record| self.learn_one(record)),
+        let learnt = match *newest {
+            None => Learnt::First,
+            Some(known) => match log.iter().position(|record| record.nonce == known) {
+                Some(at) => Learnt::New(&log[at + 1..]),
+                None => Learnt::AnotherLog,
+            },
+        };
+        match learnt {
+            Learnt::New(records) => records.iter().for_each(|record| self.learn_one(record)),
             // Records may have come and gone unseen.
-            None => self.heard.invalidate_all(),
+            Learnt::First | Learnt::AnotherLog => self.heard.invalidate_all(),
         }
         *newest = log.last().map(|record| record.nonce);
+        learnt
     }
 
     fn learn_one(&self, record: &Record) {
-        match Glob::parse(&record.pattern) {
-            Ok(glob) => self.heard.invalidate_pattern(glob),
-            // A record that cannot be read might be about anything.
-            Err(_) => self.heard.invalidate_all(),
+        match &record.what {
+            Recorded::Pattern(pattern) => match Glob::parse(pattern) {
+                Ok(glob) => self.heard.invalidate_pattern(glob),
+                // A record that cannot be read might be about anything.
+                Err(_) => self.heard.invalidate_all(),
+            },
+            Recorded::AllOf(tags) => self.heard.invalidate_all_of(tags),
+            // A log that begins anew in its middle is none of ours.
+            Recorded::Opened => self.heard.invalidate_all(),
         }
     }
+}
+
+/// What a reading of the log of patterns has shown.
+#[derive(Clone, Copy)]
+enum Learnt<'a> {
+    /// It is the first one of this session.
+    First,
+    /// The record that was the newest at the last one is gone: everything was invalidated, or much.
+    AnotherLog,
+    /// The records since the last one.
+    New(&'a [Record]),
 }
 
 /// Whether an entry may be served.
@@ -229,14 +256,34 @@ impl Engine {
         let sent = self.now();
         if let Err(error) = store.heartbeat().await {
             tracing::debug!(target: "larder", %error, "no heartbeat");
-            return;
+            return self.tell_lapsed();
         }
         if !self.follow_patterns(store).await {
-            return;
+            return self.tell_lapsed();
         }
         let (before, now) = (self.session.live_until.get(), self.now());
         self.session.live_until.set(sent.plus(self.settings.coherence_bound));
         self.session.kept_up(before, sent, now);
+        if !self.session.told_live.swap(true, Ordering::AcqRel) {
+            self.events.tell(|| Event::SessionLive);
+        }
+    }
+
+    /// Tells that hearing is not reliable any more, if that is so.
+    fn tell_lapsed(&self) {
+        if self.session.live_until() <= self.now()
+            && self.session.told_live.swap(false, Ordering::AcqRel)
+        {
+            self.events.tell(|| Event::SessionLost);
+        }
+    }
+
+    /// Tells what another process invalidated. News of what this one did comes back as well, and was told.
+    fn tell_heard(&self, what: Invalidation) {
+        if self.events.is_heard() && !self.is_echo(&what) {
+            self.events
+                .tell(|| Event::Invalidated { what: Arc::new(what), origin: Origin::Elsewhere });
+        }
     }
 
     /// Fetches the pattern log if it has changed; whether all its records are known.
@@ -247,7 +294,18 @@ impl Engine {
         }
         match store.patterns().await {
             Ok(log) => {
-                self.session.learn(&log);
+                match self.session.learn(&log) {
+                    // Whoever listens is told of the new session.
+                    Learnt::First => {}
+                    Learnt::AnotherLog => self.tell_heard(Invalidation::All),
+                    Learnt::New(records) => records.iter().for_each(|record| {
+                        self.tell_heard(match &record.what {
+                            Recorded::Pattern(pattern) => Invalidation::Pattern(pattern.clone()),
+                            Recorded::AllOf(tags) => Invalidation::AllOf(tags.clone()),
+                            Recorded::Opened => Invalidation::All,
+                        });
+                    }),
+                }
                 true
             }
             Err(error) => {
@@ -261,14 +319,18 @@ impl Engine {
     fn hear_key(&self, text: &str) {
         let mut buffer = KeyBuffer::new();
         let Ok(key) = raw_key(text, &mut buffer) else { return };
-        let (_, values) = drops::hand_over(|| {
+        let (removed, values) = drops::hand_over(|| {
             self.session.heard.invalidate_key(key.hash(), || {
                 let entry = self.memory.get(key).filter(|entry| entry.proof.is_some())?;
-                self.memory.remove_if(key, &entry).then_some(entry)
+                self.memory.remove_if(key, &entry).then_some(())
             })
         });
         if !values.is_empty() {
             lock(&self.session.removed).extend(values);
+        }
+        // Not for values that the memory tier happened to give back at this moment: they can wait.
+        if removed.is_some() {
+            self.tell_heard(Invalidation::Keys(vec![text.to_owned()]));
             self.session.wake.notify_one();
         }
     }
@@ -276,6 +338,7 @@ impl Engine {
     fn hear_gap(&self) {
         self.counters.count(Counter::EpochBumps);
         self.session.lost();
+        self.tell_lapsed();
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use cache_store::{Nonce, Record, Result, Store};
+use cache_store::{Nonce, Reading, Record, Recorded, Result, Store};
+use cache_template::Glob;
 
 use super::{Call, replay::Unconfirmed, same_rules};
 use crate::{
@@ -34,7 +35,34 @@ pub(super) enum Verdict {
     Refused(Vec<u8>),
 }
 
+/// What the shared tier has still to be asked before an entry may be served.
+#[derive(Default)]
+pub(super) struct Doubts {
+    /// Whether a pattern that it does not know may match it.
+    pub(super) log: bool,
+    /// Tags whose nonces did not come with the bytes, and what they have to be.
+    pub(super) tags: Vec<String>,
+    pub(super) expected: Vec<Option<Nonce>>,
+}
+
 impl Call {
+    /// What was read, if it is under the key's current nonce.
+    pub(super) fn candidate<'a>(
+        &'a self,
+        reading: &'a Reading,
+        unconfirmed: &'a Unconfirmed,
+    ) -> Option<Candidate<'a>> {
+        let (bytes, nonce) = (reading.value.as_deref()?, reading.key_nonce?);
+        bytes.starts_with(nonce.as_bytes()).then_some(Candidate {
+            bytes,
+            newest_pattern: reading.pattern_nonce,
+            patterns: None,
+            tags: &self.tags,
+            tag_nonces: &reading.tag_nonces,
+            unconfirmed,
+        })
+    }
+
     /// Checks the envelope, the type, the function's rules, the patterns and the tags; decodes last.
     ///
     /// Errors are the shared tier's alone: bytes that are wrong in any way are refused, and counted.
@@ -43,14 +71,13 @@ impl Call {
         store: &Arc<dyn Store>,
         candidate: Candidate<'_>,
     ) -> Result<Verdict> {
-        let refused = || Ok(Verdict::Refused(head(candidate.bytes)));
-        let Some(envelope) = self.open(candidate.bytes) else { return refused() };
+        let Some(envelope) = self.open(candidate.bytes) else {
+            return Ok(Verdict::refused(candidate.bytes));
+        };
         if !self.is_current(store, &envelope, &candidate).await? {
-            return refused();
+            return Ok(Verdict::refused(candidate.bytes));
         }
-        let Some(value) = self.decode(&envelope) else { return refused() };
-        let tags = envelope.tags.map(|(name, _)| name.to_owned()).collect();
-        Ok(Verdict::Valid { value, tags, encoded: candidate.bytes.len() })
+        Ok(self.verdict(&envelope, candidate.bytes))
     }
 
     /// Whether nothing that the entry depends on besides its key was invalidated since its load began.
@@ -60,13 +87,66 @@ impl Call {
         envelope: &Envelope<'_>,
         candidate: &Candidate<'_>,
     ) -> Result<bool> {
-        let tags = envelope.tags.map(|(name, _)| name);
-        Ok(!candidate.unconfirmed.cover(self.key.text(), tags)
-            && self.pattern_allows(store, envelope, candidate).await?
-            && self.tags_allow(store, envelope, candidate).await?)
+        let Some(doubts) = self.doubts(envelope, candidate) else { return Ok(false) };
+        if doubts.log && !self.is_spared(&store.patterns().await?, envelope) {
+            return Ok(false);
+        }
+        Ok(doubts.tags.is_empty() || store.tag_nonces(&doubts.tags).await? == doubts.expected)
     }
 
-    fn open<'a>(&self, bytes: &'a [u8]) -> Option<Envelope<'a>> {
+    /// What is still to be asked; `None` when what is known rules the entry out already.
+    pub(super) fn doubts(
+        &self,
+        envelope: &Envelope<'_>,
+        candidate: &Candidate<'_>,
+    ) -> Option<Doubts> {
+        let tags = envelope.tags.map(|(name, _)| name);
+        if candidate.unconfirmed.cover(self.key.text(), tags) {
+            return None;
+        }
+        // Where there is no log any more, everything under the prefix was cleared or lost.
+        let newest = candidate.newest_pattern?;
+        let mut doubts = Doubts::default();
+        if newest != envelope.header.pattern_nonce {
+            match candidate.patterns.and_then(|log| self.spared(log, envelope)) {
+                Some(true) => {}
+                Some(false) => return None,
+                // There is no log here, or it begins later than what the entry knows.
+                None => doubts.log = true,
+            }
+        }
+        for (name, nonce) in envelope.tags {
+            match candidate.tags.iter().position(|tag| tag == name) {
+                Some(at) if candidate.tag_nonces.get(at) == Some(&Some(nonce)) => {}
+                Some(_) => return None,
+                None => {
+                    doubts.tags.push(name.to_owned());
+                    doubts.expected.push(Some(nonce));
+                }
+            }
+        }
+        Some(doubts)
+    }
+
+    /// Whether no record that the entry does not know covers it.
+    pub(super) fn is_spared(&self, log: &[Record], envelope: &Envelope<'_>) -> bool {
+        self.spared(log, envelope) == Some(true)
+    }
+
+    fn spared(&self, log: &[Record], envelope: &Envelope<'_>) -> Option<bool> {
+        let tags = envelope.tags.map(|(name, _)| name);
+        spared(log, envelope.header.pattern_nonce, self.key.text(), tags)
+    }
+
+    /// The value of an entry that is current, if it can be read.
+    pub(super) fn verdict(&self, envelope: &Envelope<'_>, bytes: &[u8]) -> Verdict {
+        let Some(value) = self.decode(envelope) else { return Verdict::refused(bytes) };
+        let tags = envelope.tags.map(|(name, _)| name.to_owned()).collect();
+        Verdict::Valid { value, tags, encoded: bytes.len() }
+    }
+
+    /// The entry in these bytes, if it is one of this function's; why it is not is counted.
+    pub(super) fn open<'a>(&self, bytes: &'a [u8]) -> Option<Envelope<'a>> {
         let counters = &self.engine.counters;
         let envelope = match envelope::parse(self.key.text(), bytes, self.engine.settings.limits) {
             Ok(envelope) => envelope,
@@ -82,47 +162,6 @@ impl Call {
             return None;
         }
         same_rules(envelope.header.rules_fingerprint, self.site.rules).then_some(envelope)
-    }
-
-    async fn pattern_allows(
-        &self,
-        store: &Arc<dyn Store>,
-        envelope: &Envelope<'_>,
-        candidate: &Candidate<'_>,
-    ) -> Result<bool> {
-        match candidate.newest_pattern {
-            Some(newest) if newest == envelope.header.pattern_nonce => return Ok(true),
-            // No log any more: everything under the prefix was cleared or lost.
-            None => return Ok(false),
-            Some(_) => {}
-        }
-        let (known, key) = (envelope.header.pattern_nonce, self.key.text());
-        // The log that came with the bytes may begin later than what the entry knows.
-        if let Some(spared) = candidate.patterns.and_then(|log| spared(log, known, key)) {
-            return Ok(spared);
-        }
-        Ok(spared(&store.patterns().await?, known, key).unwrap_or(false))
-    }
-
-    async fn tags_allow(
-        &self,
-        store: &Arc<dyn Store>,
-        envelope: &Envelope<'_>,
-        candidate: &Candidate<'_>,
-    ) -> Result<bool> {
-        let mut unknown = Vec::new();
-        let mut expected = Vec::new();
-        for (name, nonce) in envelope.tags {
-            match candidate.tags.iter().position(|tag| tag == name) {
-                Some(at) if candidate.tag_nonces.get(at) == Some(&Some(nonce)) => {}
-                Some(_) => return Ok(false),
-                None => {
-                    unknown.push(name.to_owned());
-                    expected.push(Some(nonce));
-                }
-            }
-        }
-        Ok(unknown.is_empty() || store.tag_nonces(&unknown).await? == expected)
     }
 
     fn decode(&self, envelope: &Envelope<'_>) -> Option<Stored> {
@@ -141,17 +180,31 @@ impl Call {
     }
 }
 
+impl Verdict {
+    pub(super) fn refused(bytes: &[u8]) -> Self {
+        Self::Refused(head(bytes))
+    }
+}
+
 /// The head of refused bytes, by which the shared tier knows not to offer them again.
 fn head(bytes: &[u8]) -> Vec<u8> {
     bytes[..bytes.len().min(envelope::HEAD_LEN)].to_vec()
 }
 
-/// Whether no record after the one that the entry knows matches its key; `None` when the log does not hold that one.
-fn spared(log: &[Record], known: Nonce, key: &str) -> Option<bool> {
+/// Whether no record after the one that the entry knows covers it; `None` when the log does not hold that one.
+pub(super) fn spared<'t>(
+    log: &[Record],
+    known: Nonce,
+    key: &str,
+    tags: impl Iterator<Item = &'t str>,
+) -> Option<bool> {
     let at = log.iter().position(|record| record.nonce == known)?;
-    Some(log[at + 1..].iter().all(|record| {
-        // A glob that cannot be read might match anything.
-        cache_template::Glob::parse(&record.pattern).is_ok_and(|glob| !glob.matches(key))
+    let tags: Vec<&str> = tags.collect();
+    Some(!log[at + 1..].iter().any(|record| match &record.what {
+        // A glob that cannot be read might match anything; and a log that begins anew in its middle is none of ours.
+        Recorded::Pattern(glob) => Glob::parse(glob).map_or(true, |glob| glob.matches(key)),
+        Recorded::AllOf(all) => all.iter().all(|one| tags.contains(&one.as_str())),
+        Recorded::Opened => true,
     }))
 }
 
@@ -159,27 +212,44 @@ fn spared(log: &[Record], known: Nonce, key: &str) -> Option<bool> {
 mod tests {
     use super::*;
 
-    fn log(patterns: &[&str]) -> Vec<Record> {
-        let record = |pattern: &&str| Record {
+    fn log(records: &[&str]) -> Vec<Record> {
+        let record = |text: &&str| Record {
             nonce: Nonce::random().unwrap(),
-            pattern: (*pattern).to_owned(),
+            what: Recorded::from_text(text),
         };
-        patterns.iter().map(record).collect()
+        records.iter().map(record).collect()
+    }
+
+    /// An entry that knows the log up to its record at `known`.
+    fn spares(log: &[Record], known: usize, key: &str, tags: &[&str]) -> bool {
+        spared(log, log[known].nonce, key, tags.iter().copied()).unwrap()
     }
 
     #[test]
     fn only_later_records_refuse_an_entry() {
         let log = log(&["", "user:*", "order:*"]);
-        assert_eq!(spared(&log, log[0].nonce, "user:1"), Some(false));
-        assert_eq!(spared(&log, log[1].nonce, "user:1"), Some(true));
-        assert_eq!(spared(&log, log[1].nonce, "order:1"), Some(false));
-        assert_eq!(spared(&log, log[2].nonce, "order:1"), Some(true));
+        assert!(!spares(&log, 0, "user:1", &[]));
+        assert!(spares(&log, 1, "user:1", &[]));
+        assert!(!spares(&log, 1, "order:1", &[]));
+        assert!(spares(&log, 2, "order:1", &[]));
+    }
+
+    #[test]
+    fn a_record_of_several_tags_refuses_an_entry_that_bears_them_all() {
+        let log = log(&["", "[all]1:a1:b"]);
+        assert!(!spares(&log, 0, "k", &["c", "b", "a"]));
+        assert!(spares(&log, 0, "k", &["a", "c", "a"]));
+        assert!(spares(&log, 0, "k", &[]));
+        assert!(spares(&log, 1, "k", &["a", "b"]));
     }
 
     #[test]
     fn a_trimmed_or_unreadable_log_spares_nothing() {
-        assert_eq!(spared(&log(&["user:*"]), Nonce::random().unwrap(), "order:1"), None);
-        let log = log(&["", "order:[ab"]);
-        assert_eq!(spared(&log, log[0].nonce, "user:1"), Some(false));
+        let trimmed =
+            spared(&log(&["user:*"]), Nonce::random().unwrap(), "order:1", [].into_iter());
+        assert_eq!(trimmed, None);
+        for unreadable in ["order:[ab", "[all]9:cut off", "[none]1:a", ""] {
+            assert!(!spares(&log(&["", unreadable]), 0, "user:1", &[]), "{unreadable}");
+        }
     }
 }

@@ -6,9 +6,10 @@ use cache_store::{
     Begin, Begun, Error, ErrorKind, Finish, Invalidation, Life, Nonce, Result, Store,
 };
 
-use super::{Call, fill::dependency_life};
+use super::{Call, fill::dependency_life, recent::Telling};
 use crate::{
     clock::Moment,
+    events::{Announcement, Event, Origin},
     fence::Fence,
     memory::{Proof, drops},
     stats::Counter,
@@ -27,6 +28,9 @@ pub(crate) struct Writing {
     /// What is heard since then is compared with this.
     heard: Option<Fence>,
     begun: Option<Begun>,
+    /// The shared tier tells what it is told, until the write ends.
+    telling: Option<Telling>,
+    origin: Origin,
     finished: bool,
 }
 
@@ -35,46 +39,101 @@ pub(crate) struct LocalWrite {
     fence: Fence,
 }
 
+/// What has to be noted before the shared tier is told of a write.
+pub(super) struct Asking {
+    asked: Moment,
+    heard: Option<Fence>,
+    telling: Option<Telling>,
+}
+
+impl Asking {
+    pub(super) fn new(call: &Call) -> Self {
+        let shared = call.engine.shared_for(call.site);
+        Self {
+            asked: call.engine.now(),
+            heard: call.hearing(),
+            telling: shared.map(|_| call.engine.telling(call.invalidation())),
+        }
+    }
+}
+
 impl Writing {
     /// Announces the write: until it ends, no load that began before it stores anything under the key.
-    pub(crate) async fn begin(call: Call) -> Self {
-        let begin = Begin {
+    pub(crate) async fn begin(call: Call, origin: Origin) -> Self {
+        let asking = Asking::new(&call);
+        let begun = match call.engine.shared_for(call.site) {
+            Some(store) => {
+                let begun = store.begin(Self::announcement(&call)).await;
+                let begun = begun.inspect(|_| call.engine.answered());
+                begun.map_err(|error| call.engine.count_error(&error)).ok()
+            }
+            None => None,
+        };
+        Self::announced(call, asking, begun, origin)
+    }
+
+    /// What tells the shared tier of a write.
+    pub(super) fn announcement(call: &Call) -> Begin<'_> {
+        Begin {
             key: call.key.text(),
             tags: &call.tags,
             tag_log: call.site.learns,
             at_most: WRITE_TTL,
             dependency_life: call.dependency_life(),
-        };
-        let (asked, heard) = (call.engine.now(), call.hearing());
-        let begun = match call.engine.shared_for(call.site) {
-            Some(store) => {
-                store.begin(begin).await.map_err(|error| call.engine.count_error(&error)).ok()
-            }
-            None => None,
-        };
-        let local = LocalWrite::begin(&call);
-        Self { call, local, asked, heard, begun, finished: false }
+        }
     }
 
-    /// The same without a shared tier to tell.
-    pub(crate) fn begin_in_memory(call: Call) -> Self {
+    /// A write that the shared tier was told of, which answered with `begun` if it did.
+    pub(super) fn announced(
+        call: Call,
+        asking: Asking,
+        begun: Option<Begun>,
+        origin: Origin,
+    ) -> Self {
+        let local = LocalWrite::begin(&call);
+        let Asking { asked, heard, telling } = asking;
+        Self { call, local, asked, heard, begun, telling, origin, finished: false }
+    }
+
+    pub(super) fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// [`begin`](Self::begin) without a shared tier to tell.
+    pub(crate) fn begin_in_memory(call: Call, origin: Origin) -> Self {
         let (local, asked) = (LocalWrite::begin(&call), call.engine.now());
-        Self { call, local, asked, heard: None, begun: None, finished: false }
+        let (heard, begun, telling) = (None, None, None);
+        Self { call, local, asked, heard, begun, telling, origin, finished: false }
     }
 
     pub(crate) fn is_shared(&self) -> bool {
         self.call.engine.shared_for(self.call.site).is_some()
     }
 
-    /// Ends the write: stores the value, or invalidates the key when there is none or something came between.
-    pub(crate) async fn finish(mut self, value: Option<Written>) -> Ended {
+    /// Ends the write, and tells how: stores the value, or invalidates the key when there is none or something came
+    /// between.
+    pub(crate) async fn finish(self, value: Option<Written>) {
+        let (call, origin) = (self.call.clone(), self.origin);
+        let ended = self.attempt(value).await;
+        call.tell_ended(&ended, origin);
+    }
+
+    /// The same without a shared tier to tell.
+    pub(crate) fn finish_in_memory(self, value: Option<Written>) {
+        let (call, origin) = (self.call.clone(), self.origin);
+        let ended = self.attempt_in_memory(value);
+        call.tell_ended(&ended, origin);
+    }
+
+    /// Ends the write as [`finish`](Self::finish) does, untold: for one that may be repeated.
+    pub(crate) async fn attempt(mut self, value: Option<Written>) -> Ended {
         let shared = self.finish_shared(&value).await;
         self.finished = true;
         self.finish_here(value, shared)
     }
 
     /// The same without a shared tier to tell.
-    pub(crate) fn finish_in_memory(mut self, value: Option<Written>) -> Ended {
+    pub(crate) fn attempt_in_memory(mut self, value: Option<Written>) -> Ended {
         self.finished = true;
         self.finish_here(value, Shared::None)
     }
@@ -83,79 +142,113 @@ impl Writing {
         let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else {
             return Shared::None;
         };
-        let Some(begun) = &self.begun else {
-            self.repeat_invalidation();
-            return Shared::Failed(Error::new(
-                ErrorKind::Unavailable,
-                "the write was not announced",
-            ));
-        };
+        let Some(begun) = &self.begun else { return self.unannounced() };
         let encoded = match value {
-            Some(written) => self.encode(&store, begun, written).await,
-            None => Ok(None),
+            Some(written) => {
+                self.encode(&store, begun, written).await.map(Option::unwrap_or_default)
+            }
+            None => Ok(Encoded::default()),
         };
-        let (bytes, unfit) = match encoded {
-            Ok(bytes) => (bytes, None),
-            Err(error) => (None, Some(error)),
-        };
-        let life = value.as_ref().and_then(|written| written.life);
-        let finish = Finish {
+        let sealed = Sealed::of(encoded, value.as_ref().and_then(|written| written.life));
+        let Some(finish) = self.end(&sealed) else { return self.unannounced() };
+        let heard = self.confirming(value.as_ref());
+        let ended = store.finish(finish).await.inspect(|_| self.call.engine.answered());
+        if let Err(error) = &ended {
+            self.call.engine.count_error(error);
+        }
+        self.ended(sealed.answered(ended, heard))
+    }
+
+    fn unannounced(&self) -> Shared {
+        let error = Error::new(ErrorKind::Unavailable, "the write was not announced");
+        Shared::Failed(error, self.repeat_invalidation())
+    }
+
+    /// What tells the shared tier of the end; `None` when it was not told of the beginning.
+    pub(super) fn end<'a>(&'a self, sealed: &'a Sealed<'_>) -> Option<Finish<'a>> {
+        Some(Finish {
             key: self.call.key.text(),
-            begun,
-            value: bytes.as_deref().map(|bytes| &bytes[Nonce::LEN..]),
-            life: life.map_or(Life::Forever, Life::For),
-            dependency_life: dependency_life(life),
-        };
-        let heard = self.heard_of(value);
-        match store.finish(finish).await {
-            Ok(true) => {
-                let (engine, key) = (&self.call.engine, self.call.key.text().to_owned());
-                // Should the shared tier go back to before the write, what it has then is no longer true.
-                engine.session.recent.remember(Invalidation::Keys(vec![key]), engine.now());
-                Shared::Stored { bytes: bytes.map_or(0, |bytes| bytes.len()), heard }
-            }
-            Ok(false) => unfit.map_or(Shared::Refused, Shared::Failed),
-            Err(error) => {
-                self.call.engine.count_error(&error);
-                self.repeat_invalidation();
-                Shared::Failed(error)
-            }
+            begun: self.begun.as_ref()?,
+            // The key nonce is FINISH's to choose; the place of the old one is cut off.
+            value: sealed.encoded.bytes.get(Nonce::LEN..),
+            tags: &sealed.encoded.tags,
+            life: sealed.life.map_or(Life::Forever, Life::For),
+            dependency_life: dependency_life(sealed.life),
+        })
+    }
+
+    /// What the shared tier's answer means.
+    fn ended(&self, Answer { ended, bytes, unfit, heard }: Answer) -> Shared {
+        if ended.is_ok() {
+            let engine = &self.call.engine;
+            // Should the shared tier go back to before the write, what it has then is no longer true.
+            engine.session.recent.remember(self.call.invalidation(), engine.now());
+        }
+        match ended {
+            Ok(true) => Shared::Stored { bytes, heard },
+            Ok(false) => unfit.map_or(Shared::Refused, |error| {
+                Shared::Failed(error, Announcement::new(self.origin))
+            }),
+            Err(error) => Shared::Failed(error, self.repeat_invalidation()),
         }
     }
 
     /// The fence against what is heard of a value whose key is about to be confirmed.
-    fn heard_of(&self, value: &Option<Written>) -> Option<Fence> {
+    pub(super) fn confirming(&self, value: Option<&Written>) -> Option<Fence> {
         let session = &self.call.engine.session;
-        let learned = value.as_ref().map(|written| written.learned.as_slice()).unwrap_or_default();
+        let learned = value.map(|written| written.learned.as_slice()).unwrap_or_default();
         let heard = self.heard.clone().map(|heard| session.with_tags(heard, learned));
         heard.map(|heard| session.confirming(heard))
     }
 
+    /// The bytes of a value without learned tags.
+    pub(super) fn seal<'a>(&'a self, written: &'a Written) -> Option<Sealed<'a>> {
+        let encoded = self.encode_with(self.begun.as_ref()?, written, &[]);
+        Some(Sealed::of(encoded, written.life))
+    }
+
+    /// [`attempt`](Self::attempt) where the shared tier has answered already; `None` when it was never told.
+    pub(super) fn attempt_after(mut self, written: Written, answer: Option<Answer>) -> Ended {
+        let shared = match answer {
+            Some(answer) => self.ended(answer),
+            None => self.unannounced(),
+        };
+        self.finished = true;
+        self.finish_here(Some(written), shared)
+    }
+
     /// The bytes to store; `None` when one of the value's tags was invalidated meanwhile, an error when it has none.
-    async fn encode(
-        &self,
+    async fn encode<'a>(
+        &'a self,
         store: &Arc<dyn Store>,
         begun: &Begun,
-        written: &Written,
-    ) -> Result<Option<Vec<u8>>> {
-        let Written { value, life, learned } = written;
-        let mut tags: Vec<(&str, Nonce)> = self
-            .call
-            .tags
-            .iter()
-            .map(String::as_str)
-            .zip(begun.tag_nonces.iter().copied())
-            .collect();
+        written: &'a Written,
+    ) -> Result<Option<Encoded<'a>>> {
+        let Written { life, learned, .. } = written;
+        let mut nonces = Vec::new();
         if !learned.is_empty() {
             let Some(tag_log) = begun.tag_log else { return Ok(None) };
             let stamped = store.stamp_tags(tag_log, learned, dependency_life(*life)).await;
             match stamped.inspect_err(|error| self.call.engine.count_error(error))? {
-                Some(nonces) => tags.extend(learned.iter().map(String::as_str).zip(nonces)),
+                Some(stamped) => nonces = stamped,
                 None => return Ok(None),
             }
         }
-        // The key nonce is FINISH's to choose; the place of the old one is cut off before sending.
-        self.call.encode(begun.nonce, begun.pattern_nonce, &tags, value).map(Some)
+        self.encode_with(begun, written, &nonces).map(Some)
+    }
+
+    /// The bytes to store, `nonces` being those of the learned tags.
+    fn encode_with<'a>(
+        &'a self,
+        begun: &Begun,
+        written: &'a Written,
+        nonces: &[Nonce],
+    ) -> Result<Encoded<'a>> {
+        let known = self.call.tags.iter().zip(&begun.tag_nonces);
+        let all = known.chain(written.learned.iter().zip(nonces));
+        let tags: Vec<(&str, Nonce)> = all.map(|(tag, nonce)| (tag.as_str(), *nonce)).collect();
+        let bytes = self.call.encode(begun.nonce, begun.pattern_nonce, &tags, &written.value)?;
+        Ok(Encoded { bytes, tags })
     }
 
     fn finish_here(&self, written: Option<Written>, shared: Shared) -> Ended {
@@ -176,16 +269,19 @@ impl Writing {
                 self.call.engine.forget(self.call.key.as_ref());
                 return Ended::Fenced;
             }
-            Shared::Failed(error) => {
+            Shared::Failed(error, announcement) => {
                 self.call.engine.forget(self.call.key.as_ref());
-                return Ended::Failed(error);
+                return Ended::Failed(error, announcement);
             }
         };
         self.local.store(&self.call, written, expires, proof, encoded)
     }
 
-    fn repeat_invalidation(&self) {
-        self.call.engine.replay(Invalidation::Keys(vec![self.call.key.text().to_owned()]));
+    /// Queues the invalidation, which has still to be told.
+    fn repeat_invalidation(&self) -> Arc<Announcement> {
+        let announcement = Announcement::new(self.origin);
+        self.call.engine.replay(self.call.invalidation(), Arc::clone(&announcement));
+        announcement
     }
 }
 
@@ -196,24 +292,50 @@ impl Drop for Writing {
         }
         // The body may or may not have written: nothing that is stored can be trusted.
         self.call.engine.forget(self.call.key.as_ref());
+        self.call.tell_ended(&Ended::Fenced, self.origin);
         let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else { return };
-        let Some(begun) = self.begun.take() else { return self.repeat_invalidation() };
-        let call = self.call.clone();
-        let Ok(runtime) = self.call.engine.runtime() else { return self.repeat_invalidation() };
+        let (call, told) = (self.call.clone(), Announcement::made(self.origin));
+        let (Some(begun), Ok(runtime)) = (self.begun.take(), self.call.engine.runtime()) else {
+            return call.engine.replay(call.invalidation(), told);
+        };
+        let telling = self.telling.take();
         runtime.spawn(async move {
             let finish = Finish {
                 key: call.key.text(),
                 begun: &begun,
                 value: None,
+                tags: &[],
                 life: Life::Forever,
                 dependency_life: dependency_life(None),
             };
             match store.finish(finish).await {
                 // Again, after the shared tier: a value that was read there in between may be old.
-                Ok(_) => call.engine.forget(call.key.as_ref()),
-                Err(_) => call.engine.replay(Invalidation::Keys(vec![call.key.text().to_owned()])),
+                Ok(_) => {
+                    call.engine.session.recent.remember(call.invalidation(), call.engine.now());
+                    call.engine.forget(call.key.as_ref());
+                }
+                Err(_) => call.engine.replay(call.invalidation(), told),
             }
+            drop(telling);
         });
+    }
+}
+
+impl Call {
+    /// Tells how a write of this key ended.
+    pub(super) fn tell_ended(&self, ended: &Ended, origin: Origin) {
+        let events = &self.engine.events;
+        match ended {
+            Ended::Stored => events.tell(|| Event::Written { key: self.key.text().into(), origin }),
+            Ended::Fenced => {
+                events.tell(|| Event::Invalidated { what: Arc::new(self.invalidation()), origin });
+            }
+            Ended::Failed(_, announcement) => events.announce(announcement, &self.invalidation()),
+        }
+    }
+
+    pub(super) fn invalidation(&self) -> Invalidation {
+        Invalidation::Keys(vec![self.key.text().to_owned()])
     }
 }
 
@@ -242,6 +364,9 @@ impl LocalWrite {
                 if site.layer.memory() {
                     // Heard or not, the write itself went through.
                     engine.insert_unless_heard(key, &entry);
+                } else {
+                    // Functions of other layers may keep something under the key that was loaded before the body wrote.
+                    engine.memory.remove(key.as_ref());
                 }
             })
         });
@@ -263,6 +388,44 @@ pub(crate) struct Written {
     pub(crate) learned: Vec<String>,
 }
 
+/// The bytes of an entry and the tags that they name; none of either where there is nothing to store.
+#[derive(Default)]
+struct Encoded<'a> {
+    bytes: Vec<u8>,
+    tags: Vec<(&'a str, Nonce)>,
+}
+
+/// What is sent at the end of a write.
+pub(super) struct Sealed<'a> {
+    encoded: Encoded<'a>,
+    life: Option<Duration>,
+    /// Why there are no bytes.
+    unfit: Option<Error>,
+}
+
+impl<'a> Sealed<'a> {
+    fn of(encoded: Result<Encoded<'a>>, life: Option<Duration>) -> Self {
+        match encoded {
+            Ok(encoded) => Self { encoded, life, unfit: None },
+            Err(error) => Self { encoded: Encoded::default(), life, unfit: Some(error) },
+        }
+    }
+
+    /// The shared tier has answered.
+    pub(super) fn answered(self, ended: Result<bool>, heard: Option<Fence>) -> Answer {
+        Answer { ended, bytes: self.encoded.bytes.len(), unfit: self.unfit, heard }
+    }
+}
+
+/// What the shared tier said of the end of a write.
+pub(super) struct Answer {
+    ended: Result<bool>,
+    bytes: usize,
+    unfit: Option<Error>,
+    /// What is heard since is compared with this.
+    heard: Option<Fence>,
+}
+
 /// How a write ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
@@ -270,7 +433,7 @@ pub(crate) enum Ended {
     /// Something came between, or there was nothing to store: the key is invalidated.
     Fenced,
     /// The shared tier did not answer, or the value does not encode: the key is invalidated here, and is or will be there.
-    Failed(Error),
+    Failed(Error, Arc<Announcement>),
 }
 
 enum Shared {
@@ -282,5 +445,6 @@ enum Shared {
         heard: Option<Fence>,
     },
     Refused,
-    Failed(Error),
+    /// It did not answer, or the value does not encode. The invalidation has still to be told.
+    Failed(Error, Arc<Announcement>),
 }

@@ -17,6 +17,8 @@
 //! | … | 4 | length of the payload, then the payload |
 //! | end − 8 | 8 | checksum |
 //!
+//! The first 44 bytes are the [`Head`] that stores may read.
+//!
 //! The checksum is [XXH3] over everything between the key nonce and itself, seeded with the hash of the key's text: bytes
 //! that were copied under another key are refused. It finds accidents; it proves nothing about who wrote the bytes, so
 //! everything else is bounded as if they were hostile.
@@ -28,7 +30,7 @@ mod parse;
 mod tests;
 mod write;
 
-use cache_store::Nonce;
+use cache_store::{Head, Nonce};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 pub(crate) use self::{
@@ -41,9 +43,9 @@ use crate::Codec;
 pub(crate) const HEAD_LEN: usize = 2 * Nonce::LEN + FILL_ID_LEN;
 
 /// The length of a fill id.
-pub(crate) const FILL_ID_LEN: usize = 8;
+pub(crate) const FILL_ID_LEN: usize = Head::FILL_ID_LEN;
 
-const MAGIC: [u8; 4] = *b"LRDR";
+const MAGIC: [u8; 4] = Head::MAGIC;
 const FORMAT: u8 = 1;
 const NEGATIVE: u8 = 1;
 const BY_HAND: u8 = 1 << 1;

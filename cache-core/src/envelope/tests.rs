@@ -1,4 +1,4 @@
-use cache_store::{Error, ErrorKind};
+use cache_store::{Error, ErrorKind, Head};
 use proptest::prelude::*;
 
 use super::{parse::Corrupt, *};
@@ -43,6 +43,13 @@ fn small() -> Vec<u8> {
 
 fn refused(bytes: &[u8]) -> Corrupt {
     parse(KEY, bytes, Limits::default()).unwrap_err()
+}
+
+#[test]
+fn an_envelope_begins_with_the_head_that_stores_read() {
+    let Header { key_nonce, pattern_nonce, fill_id, .. } = header();
+    assert_eq!(Head::parse(&small()), Some(Head { key_nonce, pattern_nonce, fill_id }));
+    assert_eq!(HEAD_LEN + MAGIC.len(), Head::LEN);
 }
 
 #[test]

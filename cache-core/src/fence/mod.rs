@@ -30,6 +30,17 @@
 //! records between the two are matched at the first hit. It moves only to a record up to which all were matched,
 //! and only forward, so two hits that check at once both tell the truth. A trimmed record raises the log's floor, and
 //! an entry whose `checked` is below it is refused.
+//!
+//! *Tags that an entry must bear together* are a record of the same log, so all that is said of patterns holds for them.
+//! The record holds the marks of its tags and is compared with the fence's by pointer. One name has one mark for as long
+//! as anybody holds it, since only marks that nobody holds are purged: a fence that bears the tag holds the record's mark,
+//! whether it interned the name before the record was made or after; and once the record is trimmed the floor speaks for
+//! it. What is different is that a fence may learn tags after it was compared: those of its value (the flight was joined,
+//! or the key looked up, meanwhile) and those of `Cache::tag`. Then `checked` speaks for the old list of
+//! tags only. So [`Fence::with_tags`] compares the passed records again, with all tags. If one covers the entry, or one
+//! about tags was trimmed since the birth, `checked` goes back to the birth, from where every comparison refuses, by the
+//! record or by the floor. A record that is made meanwhile has a number above `checked`, and is compared by the next hit.
+//! An entry that is tagged by hand counts as if it had borne the tag since its load: coarser, never wrong.
 
 mod keys;
 mod patterns;
@@ -43,7 +54,7 @@ use cache_template::Glob;
 use crate::sync::{Arc, AtomicU64, Ordering};
 
 use keys::KeyMarks;
-use patterns::PatternLog;
+use patterns::{Covered, PatternLog};
 use stamp::Sequence;
 pub(crate) use stamp::Stamp;
 use tags::{TagMark, TagMarks};
@@ -83,7 +94,7 @@ pub(crate) struct Fence {
     born: Stamp,
     /// From when on invalidations of the key count: `born`, or later where somebody else vouched for the key meanwhile.
     key_born: Stamp,
-    /// The number of the last pattern record that is known not to match.
+    /// The number of the last record of the pattern log that is known not to cover it.
     checked: AtomicU64,
     tags: Box<[Arc<TagMark>]>,
 }
@@ -100,7 +111,10 @@ impl Fence {
             return self;
         }
         let learned = more.iter().map(|name| fences.tags.intern(name.as_ref()));
-        Self { tags: self.tags.iter().cloned().chain(learned).collect(), ..self }
+        let tags: Box<[_]> = self.tags.iter().cloned().chain(learned).collect();
+        let checked = self.checked.load(Ordering::Acquire);
+        let checked = fences.patterns.compared(self.born, checked, &tags);
+        Self { tags, checked: AtomicU64::new(checked), ..self }
     }
 
     /// The same fence for a load whose key was confirmed, by an authority outside this process, after `confirmed`.
@@ -170,7 +184,19 @@ impl Fences {
 
     /// Rules out every load and entry born before whose key matches.
     pub(crate) fn invalidate_pattern(&self, glob: Glob) {
-        self.patterns.invalidate(glob, &self.sequence);
+        self.patterns.invalidate(Covered::Matching(glob), &self.sequence);
+    }
+
+    /// Rules out every load and entry born before that bears all of these tags; every one, when there is none to bear.
+    pub(crate) fn invalidate_all_of(&self, names: &[impl AsRef<str>]) {
+        let marks = names.iter().map(|name| self.tags.intern(name.as_ref())).collect();
+        self.patterns.invalidate(Covered::Bearing(marks), &self.sequence);
+    }
+
+    /// Whether an entry with this fence bears the tag.
+    pub(crate) fn bearing(&self, name: &str) -> impl Fn(&Fence) -> bool {
+        let mark = self.tags.intern(name);
+        move |fence| fence.tags.iter().any(|tag| Arc::ptr_eq(tag, &mark))
     }
 
     /// Rules out every load and entry born before.
@@ -237,7 +263,7 @@ impl Fences {
     pub(crate) fn is_live_by<'t>(&self, text: impl FnOnce() -> &'t str, fence: &Fence) -> bool {
         self.cleared.load(Ordering::Acquire) <= fence.born.number()
             && fence.tags_untouched()
-            && self.patterns.spares(text, &fence.checked)
+            && self.patterns.spares(text, &fence.tags, &fence.checked)
     }
 
     /// Whether a load is still worth joining, or its value worth storing: nothing it depends on was invalidated.

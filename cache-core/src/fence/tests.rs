@@ -260,3 +260,86 @@ fn a_panic_in_an_insert_leaves_the_fences_usable() {
     fences.invalidate_key(1, || ());
     assert!(!admitted(&fences, &fence));
 }
+
+#[test]
+fn an_entry_that_bears_all_of_the_tags_is_ruled_out_and_one_that_lacks_one_is_not() {
+    let fences = Fences::new();
+    let bearing = |tags: &[&str]| fences.fence(fences.now(), tags);
+    let (all, more, fewer, none) =
+        (bearing(&["a", "b"]), bearing(&["b", "c", "a"]), bearing(&["a", "c"]), born_now(&fences));
+    fences.invalidate_all_of(&["a", "b"]);
+    for fence in [&all, &more] {
+        assert!(!fences.is_live("user:1", fence));
+        assert!(!fences.is_live("user:1", fence), "a refusal is not forgotten");
+        assert!(!fences.is_current(1, "user:1", fence));
+        assert!(!admitted(&fences, fence));
+    }
+    for fence in [&fewer, &none, &bearing(&["a", "b"])] {
+        assert!(fences.is_live("user:1", fence) && admitted(&fences, fence));
+    }
+}
+
+#[test]
+fn all_of_no_tags_is_everything() {
+    let fences = Fences::new();
+    let (some, none) = (fences.fence(fences.now(), &["a"]), born_now(&fences));
+    fences.invalidate_all_of(NO_TAGS);
+    assert!(!fences.is_live("user:1", &some) && !fences.is_live("user:1", &none));
+}
+
+#[test]
+fn a_tag_that_is_learned_after_the_load_was_looked_at_completes_the_list_all_the_same() {
+    let fences = Fences::new();
+    let fence = fences.fence(fences.now(), &["a"]);
+    fences.invalidate_all_of(&["a", "b"]);
+    fences.invalidate_pattern(glob("order:*"));
+    // Somebody joins the flight, or looks whether its load is worth storing.
+    assert!(fences.is_current(1, "user:1", &fence), "nobody knows the other tag yet");
+    let fence = fence.with_tags(&fences, &["b"]);
+    assert!(!fences.is_live("user:1", &fence));
+    assert!(!admitted(&fences, &fence));
+}
+
+#[test]
+fn the_tags_of_a_record_are_known_again_after_the_table_was_purged() {
+    let fences = Fences::with_limits(SMALL);
+    let fence = born_now(&fences);
+    fences.invalidate_all_of(&["a", "b"]);
+    for other in 0..100 {
+        fences.fence(fences.now(), &[other.to_string()]);
+    }
+    assert!(fences.is_live("user:1", &fence.clone().with_tags(&fences, &["a", "c"])));
+    assert!(!fences.is_live("user:1", &fence.with_tags(&fences, &["a", "b"])));
+}
+
+#[test]
+fn an_entry_that_is_tagged_late_is_compared_with_what_it_had_passed() {
+    let fences = Fences::with_limits(SMALL);
+    let (bears, lacks) = (fences.fence(fences.now(), &["a"]), born_now(&fences));
+    fences.invalidate_all_of(&["a", "b"]);
+    assert!(fences.is_live("user:1", &bears) && fences.is_live("user:1", &lacks));
+    assert!(!fences.is_live("user:1", &bears.clone().with_tags(&fences, &["b"])));
+    let lacks = lacks.with_tags(&fences, &["b"]);
+    assert!(fences.is_live("user:1", &lacks));
+    // The record is trimmed: nobody can say any more what it covered.
+    for _ in 0..SMALL.patterns {
+        fences.invalidate_pattern(glob("order:*"));
+        assert!(fences.is_live("user:1", &bears) && fences.is_live("user:1", &lacks));
+    }
+    assert!(!fences.is_live("user:1", &bears.with_tags(&fences, &["b"])));
+    assert!(!fences.is_live("user:1", &lacks.with_tags(&fences, &["c"])), "coarser than needed");
+}
+
+#[test]
+fn patterns_that_were_trimmed_do_not_keep_an_entry_from_being_tagged() {
+    let fences = Fences::with_limits(SMALL);
+    let fence = born_now(&fences);
+    for _ in 0..2 * SMALL.patterns {
+        fences.invalidate_pattern(glob("order:*"));
+        assert!(fences.is_live("user:1", &fence));
+    }
+    let fence = fence.with_tags(&fences, &["a"]);
+    assert!(fences.is_live("user:1", &fence));
+    fences.invalidate_tag("a");
+    assert!(!fences.is_live("user:1", &fence));
+}

@@ -123,6 +123,15 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
         same
     }
 
+    /// Visits every entry whose time to live is not over. Others may come and go meanwhile.
+    pub(crate) fn each(&self, mut visit: impl FnMut(&str, &MemoryEntry)) {
+        for (key, entry) in &self.entries {
+            if !entry.is_expired(&self.clock) {
+                visit(key.text(), &entry);
+            }
+        }
+    }
+
     /// The number of entries, as of the last housekeeping; those that expired may still count.
     pub(crate) fn len(&self) -> u64 {
         self.entries.entry_count()

@@ -8,6 +8,7 @@ use super::{Outcome, Shape, Spec, Tags, sharing::Share};
 use crate::{
     cache::Cache,
     engine::{Call, Engine, Entered, Keep, Order},
+    events::Origin,
     key::{Key, KeyBuffer, KeyPart, KeyRef, render_key},
     scope,
     stats::Counter,
@@ -87,6 +88,7 @@ impl<V> Subject<V> {
             engine: Arc::clone(&self.engine),
             what: Invalidation::Keys(vec![self.key.text().to_owned()]),
             shared: self.spec.site.layer.shared(),
+            origin: Origin::Here,
         }
     }
 
@@ -135,6 +137,24 @@ impl<V> Subject<V> {
     /// Whether the function wants this value kept.
     pub(crate) fn keeps(&self, value: &V) -> bool {
         self.spec.cache_if.is_none_or(|keep| keep(value))
+    }
+
+    /// What of a loaded value is kept, and for how long.
+    pub(crate) fn kept(&self, value: &V) -> Keep {
+        let kept = self.spec.value.keep(value);
+        let life = self.life(value);
+        if !self.keeps(value) || life.is_some_and(|life| life.is_zero()) {
+            return Keep::Pass { value: Some(kept), learned: self.learned(value) };
+        }
+        Keep::Value { value: Some(kept), life, learned: self.learned(value) }
+    }
+
+    /// What is kept where there is no value.
+    pub(crate) fn nothing(&self) -> Keep {
+        match self.spec.site.negative_ttl {
+            Some(ttl) => Keep::Value { value: None, life: Some(ttl), learned: Vec::new() },
+            None => Keep::Pass { value: None, learned: Vec::new() },
+        }
     }
 
     /// A caller's copy of what is kept.
@@ -206,7 +226,7 @@ where
 }
 
 /// A call that has to load.
-pub struct Miss<V: 'static>(Option<Subject<V>>);
+pub struct Miss<V: 'static>(pub(super) Option<Subject<V>>);
 
 impl<V> fmt::Debug for Miss<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -300,18 +320,8 @@ fn settled<S: Shape<R>, R>(
 /// What of the result is kept, and for how long.
 fn keep<S: Shape<R>, R>(result: &R, subject: &Subject<S::Value>, share: &Share<S::Error>) -> Keep {
     match S::open(result) {
-        Outcome::Value(value) => {
-            let kept = subject.spec.value.keep(value);
-            let life = subject.life(value);
-            if !subject.keeps(value) || life.is_some_and(|life| life.is_zero()) {
-                return Keep::Pass { value: Some(kept), learned: subject.learned(value) };
-            }
-            Keep::Value { value: Some(kept), life, learned: subject.learned(value) }
-        }
-        Outcome::Nothing => match subject.spec.site.negative_ttl {
-            Some(ttl) => Keep::Value { value: None, life: Some(ttl), learned: Vec::new() },
-            None => Keep::Pass { value: None, learned: Vec::new() },
-        },
+        Outcome::Value(value) => subject.kept(value),
+        Outcome::Nothing => subject.nothing(),
         Outcome::Error(error) => {
             share.0.as_ref().map_or(Keep::Nothing, |share| Keep::Error((share.keep)(error)))
         }

@@ -1,13 +1,17 @@
 //! What generated code names. Not part of the public interface: it changes without notice.
 
+mod batch;
 mod call;
 mod shape;
 pub mod sharing;
 mod spec;
 mod writer;
 
-pub(crate) use self::{call::Subject, spec::BY_HAND};
 pub use self::{
+    batch::{
+        Batch, BatchValue, Collection, EachOk, EachPlainly, Element, Look, NothingInside, Returns,
+        Values, Whole, Wrapping, batch, returns,
+    },
     call::{Given, Miss, current, given, lookup},
     shape::{
         NotHidden, NotHiddenOption, OptionShape, Outcome, PlainOk, PlainShape, Plainly,
@@ -16,8 +20,15 @@ pub use self::{
     spec::{Layer, Site, Spec, Tags, Ttl, here_part, memory, shared},
     writer::{After, Holds, IntoTarget, Target, Write, write_through, writer},
 };
+pub(crate) use self::{call::Subject, spec::BY_HAND};
 pub use crate::{
     blocking::{entry_sync, fn_cache_sync},
     entry::{entry, fn_cache},
     key::{hashed, marker, part, rendered, type_part},
+    registry::{
+        Kind,
+        record::{Record, named},
+    },
 };
+pub use cache_template::Values as Texts;
+pub use inventory;

@@ -27,6 +27,12 @@ pub trait Shape<R> {
 
     /// What `result` holds.
     fn open(result: &R) -> Outcome<'_, Self::Value, Self::Error>;
+    /// What `result` holds, or itself when it holds no value.
+    ///
+    /// # Errors
+    ///
+    /// The result, when it is an error or a `None`.
+    fn take(result: R) -> Result<Self::Value, R>;
     /// The result for a cached value.
     fn value(value: Self::Value) -> R;
     /// The result for a cached `None`.
@@ -59,6 +65,10 @@ impl<T> Shape<T> for PlainShape {
         Outcome::Value(result)
     }
 
+    fn take(result: T) -> Result<T, T> {
+        Ok(result)
+    }
+
     fn value(value: T) -> T {
         value
     }
@@ -80,6 +90,10 @@ impl<T, E> Shape<Result<T, E>> for ResultShape {
         result.as_ref().map_or_else(Outcome::Error, Outcome::Value)
     }
 
+    fn take(result: Result<T, E>) -> Result<T, Result<T, E>> {
+        result.map_err(Err)
+    }
+
     fn value(value: T) -> Result<T, E> {
         Ok(value)
     }
@@ -99,6 +113,10 @@ impl<T> Shape<Option<T>> for OptionShape {
 
     fn open(result: &Option<T>) -> Outcome<'_, T, Infallible> {
         result.as_ref().map_or(Outcome::Nothing, Outcome::Value)
+    }
+
+    fn take(result: Option<T>) -> Result<T, Option<T>> {
+        result.ok_or(None)
     }
 
     fn value(value: T) -> Option<T> {
@@ -123,6 +141,13 @@ impl<T, E> Shape<Result<Option<T>, E>> for ResultOptionShape {
             Ok(Some(value)) => Outcome::Value(value),
             Ok(None) => Outcome::Nothing,
             Err(error) => Outcome::Error(error),
+        }
+    }
+
+    fn take(result: Result<Option<T>, E>) -> Result<T, Result<Option<T>, E>> {
+        match result {
+            Ok(Some(value)) => Ok(value),
+            other => Err(other),
         }
     }
 

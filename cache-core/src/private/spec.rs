@@ -26,6 +26,15 @@ impl Layer {
     pub(crate) fn shared(self) -> bool {
         self != Self::Memory
     }
+
+    /// As it is written in an attribute.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Shared => "shared",
+            Self::Both => "both",
+        }
+    }
 }
 
 /// A time to live that is known while compiling.

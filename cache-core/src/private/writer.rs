@@ -8,8 +8,9 @@ use cache_template::Glob;
 use super::{Given, Outcome, Shape, Subject};
 use crate::{
     blocking,
-    engine::{Engine, Invalidating, Order, Writing, Written},
+    engine::{Engine, Invalidating, Order, Writing, Written, invalidate_all},
     entry::{Entry, FnCache},
+    events::Origin,
     key::{KeyBuffer, KeyPart, render_key},
     runtime,
 };
@@ -53,6 +54,12 @@ pub trait IntoTarget {
 /// What to invalidate, and where.
 #[derive(Debug)]
 pub struct Target(Option<Order>);
+
+impl Target {
+    pub(crate) fn into_order(self) -> Option<Order> {
+        self.0
+    }
+}
 
 impl<T> IntoTarget for Entry<T> {
     fn into_target(self) -> Target {
@@ -156,7 +163,9 @@ impl<'a, V> Write<'a, V> {
     {
         let subject = self.entry.take().and_then(Entry::into_subject);
         let mut writing = match &subject {
-            Some(subject) => Some(Box::pin(Writing::begin(subject.call(false))).await),
+            Some(subject) => {
+                Some(Box::pin(Writing::begin(subject.call(false), Origin::Writer)).await)
+            }
             None => None,
         };
         self.done.owed.stand();
@@ -208,7 +217,7 @@ impl<'a, V> Write<'a, V> {
                 if let Some(entry) = done.entry.take() {
                     done.renewed = entry.into_subject().map(|subject| {
                         let written = written::<V, E>(Some(&subject), outcome);
-                        let or_else = Invalidating::new(subject.invalidation());
+                        let or_else = Invalidating::new(of_a_writer(subject.invalidation()));
                         Renewal { call: subject.call(false), written, or_else }
                     });
                 }
@@ -244,17 +253,17 @@ fn written<V, E>(subject: Option<&Subject<V>>, outcome: &Outcome<'_, V, E>) -> O
 fn begin_sync<V>(subject: &Subject<V>) -> Writing {
     let call = subject.call(false);
     if call.engine.shared_for(call.site).is_none() {
-        return Writing::begin_in_memory(call);
+        return Writing::begin_in_memory(call, Origin::Writer);
     }
     let alone = call.clone();
-    runtime::wait_for(async move { Writing::begin(call).await })
-        .unwrap_or_else(|| Writing::begin_in_memory(alone))
+    runtime::wait_for(async move { Writing::begin(call, Origin::Writer).await })
+        .unwrap_or_else(|| Writing::begin_in_memory(alone, Origin::Writer))
 }
 
 fn finish_sync(writing: Writing, written: Option<Written>) {
     if writing.is_shared() {
         // Dropped half-way, the write invalidates its entry.
-        runtime::wait_for(async move { drop(writing.finish(written).await) });
+        runtime::wait_for(writing.finish(written));
     } else {
         writing.finish_in_memory(written);
     }
@@ -281,7 +290,7 @@ impl<V> After<V> {
 
     /// Invalidates a reader's entry, or all of a reader.
     pub fn target(&mut self, target: impl IntoTarget) {
-        self.owed.orders.extend(target.into_target().0);
+        self.owed.orders.extend(target.into_target().into_order().map(of_a_writer));
     }
 
     /// Invalidates a key.
@@ -318,9 +327,14 @@ impl<V> After<V> {
 
     fn invalidate(&mut self, what: Invalidation) {
         if let Some(engine) = &self.engine {
-            self.owed.orders.push(Order { engine: Arc::clone(engine), what, shared: true });
+            let engine = Arc::clone(engine);
+            self.owed.orders.push(Order { engine, what, shared: true, origin: Origin::Writer });
         }
     }
+}
+
+fn of_a_writer(order: Order) -> Order {
+    Order { origin: Origin::Writer, ..order }
 }
 
 /// The invalidations that a writer owes. From the beginning of its body on they happen in any case, also when it is
@@ -340,41 +354,17 @@ impl Owed {
         self.orders.clear();
     }
 
-    /// Keys and tags of one cache go in one round trip each.
-    fn merge(&mut self) {
-        let mut merged: Vec<Order> = Vec::new();
-        for order in self.orders.drain(..) {
-            let same = |other: &&mut Order| {
-                Arc::ptr_eq(&other.engine, &order.engine) && other.shared == order.shared
-            };
-            let joined = merged.iter_mut().filter(same).find_map(|other| {
-                match (&mut other.what, &order.what) {
-                    (Invalidation::Keys(into), Invalidation::Keys(more))
-                    | (Invalidation::Tags(into), Invalidation::Tags(more)) => Some((into, more)),
-                    _ => None,
-                }
-            });
-            match joined {
-                Some((into, more)) => into.extend(more.iter().cloned()),
-                None => merged.push(order),
-            }
-        }
-        self.orders = merged;
-    }
-
     /// Failures are counted and repeated by the engine: they are not the caller's problem.
     async fn pay(mut self) {
-        self.merge();
-        while let Some(order) = self.orders.pop() {
-            let _ = Invalidating::new(order).run().await;
-        }
+        invalidate_all(Order::merge(self.orders.drain(..))).await;
     }
 }
 
 impl Drop for Owed {
     fn drop(&mut self) {
         if self.stands {
-            self.orders.drain(..).for_each(|order| drop(Invalidating::new(order)));
+            let orders = Order::merge(self.orders.drain(..));
+            orders.into_iter().for_each(|order| drop(Invalidating::new(order)));
         }
     }
 }
@@ -396,7 +386,7 @@ struct Done {
 impl Done {
     async fn apply(self) {
         if let Some(Renewal { call, written, or_else }) = self.renewed {
-            let writing = Writing::begin(call).await;
+            let writing = Writing::begin(call, Origin::Writer).await;
             or_else.call_off();
             writing.finish(written).await;
         }
@@ -414,7 +404,7 @@ impl Done {
             return;
         }
         if let Some(Renewal { call, written, or_else }) = self.renewed {
-            let writing = Writing::begin_in_memory(call);
+            let writing = Writing::begin_in_memory(call, Origin::Writer);
             or_else.call_off();
             writing.finish_in_memory(written);
         }

@@ -81,3 +81,23 @@ async fn a_function_that_asks_for_every_hit_is_not_given_a_load_that_was_invalid
     slow.end.notify_one();
     assert_eq!((load.await.unwrap(), late.await.unwrap()), (1, 2));
 }
+
+#[tokio::test]
+async fn a_function_that_asks_for_every_hit_is_not_given_such_a_load_by_who_was_cut_off_either() {
+    static STRICT: Spec<u64> = function().layer(Layer::Shared);
+    let store = MemoryStore::new();
+    let (chaos, there) = (Arc::new(ChaosStore::new(store.connect())), on(&store).await);
+    let (clock, time) = Clock::manual();
+    let here = builder().clock(clock).shared(chaos.clone()).build().await.unwrap();
+    let slow = Arc::new(Slow::default());
+    chaos.down(ErrorKind::Timeout);
+    let load = start(&STRICT, &here, &slow, 1);
+    slow.began.notified().await;
+    chaos.up();
+    invalidate(&there, "key").await;
+    time.advance(Duration::from_nanos(1));
+    let late = tokio::spawn(call(&STRICT, here.clone(), async { 2 }));
+    coalesced(&here, 1).await;
+    slow.end.notify_one();
+    assert_eq!((load.await.unwrap(), late.await.unwrap()), (1, 2));
+}

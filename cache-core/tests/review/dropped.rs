@@ -114,6 +114,24 @@ async fn an_entry_that_only_the_value_tells_is_invalidated_when_its_writer_is_dr
 }
 
 #[tokio::test]
+async fn a_value_that_is_set_invalidates_its_key_when_it_is_dropped_before_it_is_announced() {
+    let store = MemoryStore::new();
+    let (cache, chaos) = with_faults(&store).await;
+    cache.set("k:1", &1u64).await.unwrap();
+    let gate = chaos.hold(Operation::Begin);
+    let set = tokio::spawn({
+        let cache = cache.clone();
+        async move { cache.set("k:1", &2u64).await }
+    });
+    gate.arrived(1).await;
+    set.abort();
+    assert!(set.await.unwrap_err().is_cancelled());
+    assert_eq!(get(&cache).await, None, "here at once");
+    confirmed(&cache).await;
+    assert_eq!(get(&on(&store).await).await, None);
+}
+
+#[tokio::test]
 async fn a_writer_whose_body_fails_invalidates_nothing_but_its_entry() {
     let cache = Cache::memory();
     cache.set("k:1", &1u64).await.unwrap();

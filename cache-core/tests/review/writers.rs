@@ -64,6 +64,22 @@ async fn a_write_that_was_refused_leaves_nothing_that_was_loaded_meanwhile() {
 }
 
 #[tokio::test]
+async fn a_write_past_memory_leaves_nothing_there_that_was_loaded_before_its_body_wrote() {
+    static SHARED: Spec<u64> = function().layer(Layer::Shared);
+    static MEMORY: Spec<u64> = function().layer(Layer::Memory);
+    let store = MemoryStore::new();
+    let cache = on(&store).await;
+    let slow = Arc::new(Slow::default());
+    let write = write_through(entry(&SHARED, given(&cache), &[&1u64]));
+    let write = tokio::spawn(write.run::<PlainShape, _, _>(slow.clone().load(2)));
+    slow.began.notified().await;
+    assert_eq!(call(&MEMORY, cache.clone(), async { 1 }).await, 1);
+    slow.end.notify_one();
+    assert_eq!(write.await.unwrap(), 2);
+    assert_eq!(call(&MEMORY, cache, async { 3 }).await, 3);
+}
+
+#[tokio::test]
 async fn a_write_that_another_one_overtook_leaves_nothing() {
     for cache in [builder().build().await.unwrap(), on(&MemoryStore::new()).await] {
         let slow = Arc::new(Slow::default());

@@ -1,5 +1,6 @@
 //! What the user wrote, before anybody asks whether it makes sense.
 
+mod batch;
 mod function;
 mod options;
 mod parse;
@@ -7,6 +8,7 @@ mod reader_ref;
 mod table;
 
 pub(crate) use self::{
+    batch::BatchOf,
     function::Function,
     options::{Given, Options},
     reader_ref::{ReaderRef, with_suffix},

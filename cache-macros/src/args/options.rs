@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use syn::{Expr, Ident, LitBool, LitInt, LitStr, Path, parse::ParseStream};
 
-use super::{ReaderRef, parse};
+use super::{BatchOf, ReaderRef, parse};
 use crate::{args::Attribute, errors::Errors};
 
 /// A value with the name of the option that gave it.
@@ -30,6 +30,7 @@ pub(crate) struct Options {
     pub(crate) ttl: Option<Given<Expr>>,
     pub(crate) tags: Option<Given<Vec<LitStr>>>,
     pub(crate) skip: Option<Given<Vec<Ident>>>,
+    pub(crate) batch: Option<Given<BatchOf>>,
     pub(crate) invalidates: Option<Given<Vec<ReaderRef>>>,
     pub(crate) invalidate_keys: Option<Given<Vec<LitStr>>>,
     pub(crate) invalidate_patterns: Option<Given<Vec<LitStr>>>,
@@ -78,6 +79,7 @@ impl Options {
             "ttl" => put(&mut self.ttl, name, parse::assigned(input)?),
             "tags" => put(&mut self.tags, name, parse::texts(name, input)?),
             "skip" => put(&mut self.skip, name, parse::names(input)?),
+            "batch" => put(&mut self.batch, name, BatchOf::parse(name, input)?),
             "invalidates" => put(&mut self.invalidates, name, parse::readers(input)?),
             "invalidate_keys" => put(&mut self.invalidate_keys, name, parse::texts(name, input)?),
             "invalidate_patterns" => {

@@ -49,7 +49,7 @@ fn one(
     let text = name.to_string();
     if let Some(message) = refusal(attribute, &text) {
         errors.push(name.span(), message);
-        skip_value_unless_timeout(&text, input, &name, set);
+        skip_value_unless_known(&text, input, &name, set);
         return Ok(());
     }
     if !seen.insert(text) {
@@ -60,14 +60,15 @@ fn one(
     set(&name, input)
 }
 
-/// Timeouts are read although they are not available: other options must not contradict them.
-fn skip_value_unless_timeout(
+/// Some options are read although they are refused: timeouts, which other options must not contradict, and a batch,
+/// without which the key would seem to be wrong.
+fn skip_value_unless_known(
     text: &str,
     input: ParseStream<'_>,
     name: &Ident,
     set: &mut impl FnMut(&Ident, ParseStream<'_>) -> Result<()>,
 ) {
-    if matches!(text, "timeout" | "soft_timeout") && set(name, input).is_ok() {
+    if matches!(text, "timeout" | "soft_timeout" | "batch") && set(name, input).is_ok() {
         return;
     }
     skip_value(input);

@@ -40,7 +40,7 @@ impl Attribute {
     /// The options it takes.
     pub(crate) fn options(self) -> impl Iterator<Item = &'static str> {
         let own: &[&[&str]] = match self {
-            Self::CacheAside | Self::Memoize => &[READER],
+            Self::CacheAside | Self::Memoize => &[READER, BATCH],
             Self::StampedeProtect => &[READER, LEASE],
             Self::WriteThrough => &[STORES, INVALIDATES],
             Self::CacheInvalidate => &[INVALIDATES],
@@ -57,6 +57,11 @@ impl Attribute {
         if known(&[LEASE]) {
             return Some("the lock belongs to `#[stampede_protect]`");
         }
+        if self == Self::StampedeProtect && known(&[BATCH]) {
+            return Some(
+                "a lock is for one key, and a batch waits for nobody. Use `#[cache_aside]`, or leave `batch` out",
+            );
+        }
         if self.reads() {
             let writers = "it belongs to a writer, `#[write_through]` or `#[cache_invalidate]`";
             return known(&[STORES, INVALIDATES]).then_some(writers);
@@ -67,7 +72,7 @@ impl Attribute {
         if self == Self::CacheInvalidate && known(&[STORES]) {
             return Some("`#[cache_invalidate]` stores nothing: use `#[write_through]`");
         }
-        known(&[READER]).then_some("it belongs to the reader")
+        known(&[READER, BATCH]).then_some("it belongs to the reader")
     }
 
     /// Whether the option is planned for it, but not there yet.
@@ -94,10 +99,11 @@ const READER: &[&str] = &[
     "cache_if",
     "ttl_fn",
 ];
+const BATCH: &[&str] = &["batch"];
 const LEASE: &[&str] = &["lock_ttl", "lock_wait"];
 const STORES: &[&str] = &["key", "entry", "ttl", "tags", "layer", "version"];
 const INVALIDATES: &[&str] =
     &["invalidates", "invalidate_keys", "invalidate_patterns", "invalidate_tags"];
 const EVERYWHERE: &[&str] = &["cache", "crate", "companions", "in_impl", "returns", "share_errors"];
 const LATER: &[&str] = &["timeout", "soft_timeout"];
-const READER_LATER: &[&str] = &["stale", "refresh_ahead", "batch"];
+const READER_LATER: &[&str] = &["stale", "refresh_ahead"];

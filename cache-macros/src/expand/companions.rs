@@ -82,8 +82,13 @@ fn entry(expand: &Expand<'_>, companions: &Companions) -> TokenStream {
     let (key, cache, details) = (expand.key(&spec), expand.cache(), expand.details("ttl_override"));
     let make = if expand.reader.callee.is_async() { quote!(entry) } else { quote!(entry_sync) };
     let make = quote!(#p::#make(#spec, #cache, #key) #details);
-    let patterns =
-        parts::borrowed_patterns(&expand.reader.callee, companions.entry_args.iter().copied());
+    let callee = &expand.reader.callee;
+    let mut patterns = parts::borrowed_patterns(callee, companions.entry_args.iter().copied());
+    if let Some(batch) = &callee.batch {
+        // As the batch itself sees its elements.
+        let element = &callee.args[batch.at].name;
+        patterns.extend(quote!(let #element = &#element;));
+    }
     let signature = entry_signature(expand, companions);
     let body = in_block(&patterns, &make);
     quote!(#signature { #body })

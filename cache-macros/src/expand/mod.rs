@@ -1,19 +1,21 @@
 //! Tokens. Nothing can go wrong here: the model is valid.
 
 mod attrs;
+mod batch;
 mod companions;
 mod parts;
 mod reader;
+mod registry;
 mod spec;
 mod stubs;
 mod writer;
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
-use syn::Path;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Path, spanned::Spanned};
 
 pub(crate) use self::{reader::reader, stubs::stubs, writer::writer};
-use crate::model::{Callee, Returned};
+use crate::model::{Callee, Returned, owned};
 
 /// The crate that generated code names.
 struct Paths {
@@ -39,11 +41,21 @@ impl Paths {
     fn value(&self, returned: &Returned) -> TokenStream {
         match &returned.value {
             Some(value) => value.to_token_stream(),
-            None => {
-                let (p, shape, owned) = (&self.private, returned.shape.marker(), returned.owned());
-                quote!(#p::Value<#p::#shape, #owned>)
-            }
+            None => self.value_asked(returned),
         }
+    }
+
+    /// The same where it cannot be read off the return type.
+    fn value_asked(&self, returned: &Returned) -> TokenStream {
+        let (p, shape, whole) = (&self.private, returned.shape.marker(), returned.owned());
+        let value = quote!(#p::Value<#p::#shape, #whole>);
+        let Some(batch) = &returned.batch else { return value };
+        let collection = batch.ty.as_ref().map_or(value, |ty| owned(ty).into_token_stream());
+        let element = owned(&batch.element);
+        // One span wherever it is named, so that a type without values is reported once.
+        let span = returned.ty.span();
+        let p = self.private_at(span);
+        quote_spanned!(span=> #p::BatchValue<#element, #collection>)
     }
 }
 

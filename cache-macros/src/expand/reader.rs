@@ -4,17 +4,18 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Expr, FnArg, ext::IdentExt, spanned::Spanned};
 
-use super::{Paths, attrs, beside, companions, inline_body, local, parts, spec};
+use super::{Paths, attrs, beside, companions, inline_body, local, parts, registry, spec};
 use crate::{
-    args::Function,
-    model::{Generics, Reader},
+    args::{Attribute, Function},
+    model::{Argument, Generics, Reader},
 };
 
 /// The function and its companions.
-pub(crate) fn reader(reader: &Reader) -> TokenStream {
+pub(crate) fn reader(attribute: Attribute, reader: &Reader) -> TokenStream {
     let paths = Paths::new(reader.krate.as_ref());
+    let record = registry::of_reader(attribute, reader, &paths);
     let expand = Expand { reader, paths };
-    let mut out = expand.function();
+    let mut out = expand.function(&record);
     if let Some(companions) = &reader.companions {
         out.extend(companions::all(&expand, companions));
     }
@@ -28,7 +29,7 @@ pub(crate) struct Expand<'a> {
 }
 
 impl Expand<'_> {
-    fn function(&self) -> TokenStream {
+    fn function(&self, record: &TokenStream) -> TokenStream {
         let callee = &self.reader.callee;
         let function = &callee.function;
         let attrs = match self.reader.companions {
@@ -36,6 +37,10 @@ impl Expand<'_> {
             None => function.attrs.iter().map(ToTokens::to_token_stream).collect(),
         };
         let (vis, sig) = (&function.vis, self.signature());
+        if let Some(batch) = &callee.batch {
+            let (before, body) = (self.before(), self.batch(batch));
+            return quote!(#attrs #vis #sig { #before #body });
+        }
         let miss = local("miss");
         let before = self.before();
         let lookup = self.lookup();
@@ -45,6 +50,7 @@ impl Expand<'_> {
         let err = quote!(::core::result::Result::Err);
         quote! {
             #attrs #vis #sig {
+                #record
                 #before
                 let #miss = match #lookup { #ok(#hit) => return #hit, #err(#miss) => #miss };
                 #tagged
@@ -58,7 +64,7 @@ impl Expand<'_> {
         let callee = &self.reader.callee;
         let inline = self.reader.companions.is_none();
         let mut sig = callee.function.sig.clone();
-        let mut args = callee.args.iter();
+        let mut args = callee.as_called().enumerate();
         for input in &mut sig.inputs {
             match input {
                 FnArg::Receiver(this) if !inline && this.reference.is_none() => {
@@ -66,8 +72,10 @@ impl Expand<'_> {
                 }
                 FnArg::Receiver(_) => {}
                 FnArg::Typed(typed) => {
-                    let arg = args.next();
-                    if let Some(arg) = arg.filter(|arg| !inline || arg.taken_apart) {
+                    let renamed = |(at, arg): &(usize, &Argument)| {
+                        !inline || arg.taken_apart || callee.is_element(*at)
+                    };
+                    if let Some((_, arg)) = args.next().filter(renamed) {
                         let name = &arg.name;
                         typed.attrs.clear();
                         typed.pat = syn::parse_quote!(#name);
@@ -100,6 +108,25 @@ impl Expand<'_> {
 
     /// Refuses a `Result` or an `Option` behind an alias, where the return type does not look like one.
     pub(crate) fn guard(&self) -> Option<TokenStream> {
+        let guards: TokenStream =
+            self.guard_of_values().into_iter().chain(self.guard_of_all()).collect();
+        (!guards.is_empty()).then_some(guards)
+    }
+
+    /// The same for each value of a batch.
+    fn guard_of_values(&self) -> Option<TokenStream> {
+        let returned = &self.reader.returned;
+        returned.batch.as_ref().filter(|batch| batch.suspect)?;
+        let span = returned.value_or_all().span();
+        let (p, value) = (self.paths.private_at(span), self.paths.value(returned));
+        Some(quote_spanned!(span=> {
+            #[allow(unused_imports)]
+            use #p::EachOk as _;
+            #p::EachPlainly::<#value>::new().check();
+        }))
+    }
+
+    fn guard_of_all(&self) -> Option<TokenStream> {
         let suspect = self.reader.returned.suspect.as_ref()?;
         let p = self.paths.private_at(suspect.span());
         Some(quote_spanned!(suspect.span()=> {
@@ -158,7 +185,7 @@ impl Expand<'_> {
     }
 
     /// The expression that the body of the function knows the constant by.
-    fn own_spec(&self) -> TokenStream {
+    pub(crate) fn own_spec(&self) -> TokenStream {
         match &self.reader.companions {
             Some(companions) => self.spec_ref(&companions.entry_generics),
             None => local("spec").to_token_stream(),
@@ -235,9 +262,19 @@ impl Expand<'_> {
         if self.reader.companions.is_none() {
             return inline_body(callee, Some(&self.reader.used_args));
         }
+        self.call_of_body(None)
+    }
+
+    /// A call of the companion that has the body, with `list` in the place of a batch's list.
+    pub(crate) fn call_of_body(&self, list: Option<&Ident>) -> TokenStream {
+        let callee = &self.reader.callee;
         let name = beside(&companions::name(callee, "uncached"));
         let generics = crate::model::turbofish(&callee.function.sig.generics);
-        let args = callee.args.iter().map(|arg| &arg.name);
+        let args = callee.as_called().enumerate();
+        let args = args.map(|(at, arg)| match list {
+            Some(list) if callee.is_element(at) => list,
+            _ => &arg.name,
+        });
         let this = callee.this().into_iter();
         let args = this.map(|it| it.to_token_stream()).chain(args.map(ToTokens::to_token_stream));
         let path = if self.reader.in_impl { quote!(Self::#name) } else { name.to_token_stream() };

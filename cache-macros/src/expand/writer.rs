@@ -7,17 +7,19 @@ use syn::{Expr, ext::IdentExt, parse_quote_spanned, spanned::Spanned};
 use super::{
     Paths, inline_body, local, parts,
     reader::{duration, given},
+    registry,
     spec::Spec,
 };
 use crate::{
-    args::ReaderRef,
+    args::{Attribute, ReaderRef},
     model::{Change, Destination, Mentions, Own, Part, Place, Template, Writer},
 };
 
 /// The function, its body wrapped.
-pub(crate) fn writer(writer: &Writer) -> TokenStream {
-    let expand = Expand { writer, paths: Paths::new(writer.krate.as_ref()) };
-    expand.function()
+pub(crate) fn writer(attribute: Attribute, writer: &Writer) -> TokenStream {
+    let paths = Paths::new(writer.krate.as_ref());
+    let record = registry::of_writer(attribute, writer, &paths);
+    Expand { writer, paths }.function(&record)
 }
 
 struct Expand<'a> {
@@ -26,7 +28,7 @@ struct Expand<'a> {
 }
 
 impl Expand<'_> {
-    fn function(&self) -> TokenStream {
+    fn function(&self, record: &TokenStream) -> TokenStream {
         let callee = &self.writer.callee;
         let function = &callee.function;
         let (attrs, vis, sig) = (&function.attrs, &function.vis, &function.sig);
@@ -41,6 +43,7 @@ impl Expand<'_> {
         };
         quote! {
             #(#attrs)* #vis #sig {
+                #record
                 let #write = #plan;
                 #run
             }

@@ -7,7 +7,10 @@ use syn::{
     spanned::Spanned, visit::Visit,
 };
 
-use super::names::{Mentions, binding_names};
+use super::{
+    Batch,
+    names::{Mentions, binding_names},
+};
 use crate::args::Function;
 
 /// An argument other than `self`.
@@ -28,7 +31,9 @@ pub(crate) struct Argument {
 pub(crate) struct Callee {
     pub(crate) function: Function,
     pub(crate) receiver: Option<Receiver>,
+    /// With one element in the place of the list of a batch.
     pub(crate) args: Vec<Argument>,
+    pub(crate) batch: Option<Batch>,
     pub(crate) returns: Type,
     /// Whether its type can be written down, so that companions can be too.
     pub(crate) sound: bool,
@@ -48,7 +53,7 @@ impl Callee {
             ReturnType::Type(_, ty) => (**ty).clone(),
             ReturnType::Default => parse_quote!(()),
         };
-        Self { function, receiver, args, returns, sound: true }
+        Self { function, receiver, args, batch: None, returns, sound: true }
     }
 
     pub(crate) fn name(&self) -> &Ident {

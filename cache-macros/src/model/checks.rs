@@ -3,7 +3,11 @@
 use proc_macro2::Span;
 use syn::{Type, visit::Visit};
 
-use super::{Callee, callee::ImplTrait, returned::ungrouped};
+use super::{
+    Callee,
+    callee::ImplTrait,
+    returned::{first_type, ungrouped},
+};
 use crate::{
     args::{Attribute, Options},
     errors::Errors,
@@ -93,14 +97,6 @@ fn last_segment(ty: &Type) -> Option<&syn::PathSegment> {
         Type::Path(path) => path.path.segments.last(),
         _ => None,
     }
-}
-
-fn first_type(segment: &syn::PathSegment) -> Option<&Type> {
-    let syn::PathArguments::AngleBracketed(args) = &segment.arguments else { return None };
-    args.args.iter().find_map(|arg| match arg {
-        syn::GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    })
 }
 
 /// Notes options of a writer that contradict each other.

@@ -31,7 +31,10 @@ impl<'a> Skipped<'a> {
         known.push("Self".into());
         for name in given.into_iter().flat_map(|given| &given.value) {
             let text = name.unraw().to_string();
-            if names.contains(&name) {
+            if let Some(message) = of_batch(&text, callee) {
+                errors.push(name.span(), message);
+                names.push(name);
+            } else if names.contains(&name) {
                 errors.push(name.span(), format!("`{name}` is skipped twice"));
             } else if known.contains(&text) {
                 names.push(name);
@@ -50,6 +53,17 @@ impl<'a> Skipped<'a> {
     fn has_all_of(&self, bindings: &[Ident]) -> bool {
         bindings.iter().all(|binding| self.has(&binding.unraw().to_string()))
     }
+}
+
+/// Why a batch's list, or its element, is not skipped.
+fn of_batch(name: &str, callee: &Callee) -> Option<String> {
+    if let Some((_, element)) = callee.element_of(name) {
+        return Some(format!("the list of a batch is not skipped: `{{{element}}}` is in the key"));
+    }
+    let (at, _) = callee.binding(name)?;
+    callee.is_element(at).then(|| {
+        format!("every element of the batch has an entry of its own, so `{name}` is not skipped: add `{{{name}}}` to the key")
+    })
 }
 
 fn unknown(name: &str, known: &[String]) -> String {
@@ -95,8 +109,21 @@ impl Identity<'_> {
                 }
                 let bound = |it: &Part| matches!(&it.place, Place::Binding(_, id) if id == binding);
                 let in_key = whole || used.iter().any(bound);
+                if self.callee.is_element(at) {
+                    self.check_element(&name, binding.span(), in_key, errors);
+                    continue;
+                }
                 self.check_one(&name, binding.span(), in_key, &format!("{{{name}}}"), errors);
             }
+        }
+    }
+
+    fn check_element(&self, name: &str, span: proc_macro2::Span, in_key: bool, errors: &Errors) {
+        if !in_key && !self.skipped.has(name) {
+            let message = format!(
+                "`{name}` is not in the key, so that all elements would share one entry: add `{{{name}}}`"
+            );
+            errors.push(span, message);
         }
     }
 

@@ -179,7 +179,9 @@ fn lease(attribute: Attribute, options: &Options, errors: &Errors) -> Option<(u6
 }
 
 fn check_negative(options: &Options, returned: &Returned, errors: &Errors) {
-    if let Some(given) = options.negative_ttl.as_ref().filter(|_| !returned.shape.has_none()) {
+    // A batch has an absence where its answer has no value.
+    let has_none = returned.shape.has_none() || returned.batch.is_some();
+    if let Some(given) = options.negative_ttl.as_ref().filter(|_| !has_none) {
         let message = "`negative_ttl` keeps a `None`, but the function returns neither `Option<T>` nor \
                        `Result<Option<T>, E>`; if an alias hides it, say `returns = \"option\"` or \
                        `returns = \"result_option\"`";

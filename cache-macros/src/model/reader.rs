@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
-use syn::{Expr, Path, ext::IdentExt};
+use syn::{Expr, LitStr, Path, ext::IdentExt};
 
 use super::{
     Callee, Generics, Part, Place, Policy, Returned, Template,
@@ -38,6 +38,8 @@ pub(crate) struct Reader {
 
 /// What a key is made of.
 pub(crate) struct Key {
+    /// What was written, if anything was.
+    pub(crate) source: Option<LitStr>,
     /// The text around the parts.
     pub(crate) literals: Vec<String>,
     pub(crate) parts: Vec<Part>,
@@ -58,12 +60,21 @@ pub(crate) struct Companions {
 impl Reader {
     pub(crate) fn new(
         attribute: Attribute,
-        options: Options,
-        callee: Callee,
+        mut options: Options,
+        mut callee: Callee,
         errors: &Errors,
     ) -> Self {
+        let understood = callee.take_batch(&options, errors);
+        if !understood {
+            // Without the batch they would seem to be wrong.
+            (options.key, options.tags, options.skip) = (None, None, None);
+        }
         let generics = &callee.function.sig.generics;
-        let returned = Returned::new(&callee.returns, options.returns.as_ref(), generics, errors);
+        let mut returned =
+            Returned::new(&callee.returns, options.returns.as_ref(), generics, errors);
+        if let Some(batch) = &callee.batch {
+            returned = returned.of_batch(&callee.args[batch.at].ty, errors);
+        }
         if callee.sound {
             returned.check_owned(errors);
         }
@@ -82,8 +93,8 @@ impl Reader {
             in_impl,
             cache: cache.as_ref(),
         };
-        let key =
-            Key::new(attribute, options.mentions("key"), written.flatten(), &identity, errors);
+        let mentioned = options.mentions("key") || !understood;
+        let key = Key::new(attribute, mentioned, written.flatten(), &identity, errors);
         let mut reader = Self {
             krate: options.krate.map(|given| given.value),
             companions: None,
@@ -198,7 +209,12 @@ impl Key {
     ) -> Self {
         if let Some(template) = written {
             identity.check(&template.parts, errors);
-            return Self { literals: template.literals, parts: template.parts, here: false };
+            return Self {
+                source: Some(template.source),
+                literals: template.literals,
+                parts: template.parts,
+                here: false,
+            };
         }
         if mentioned {
             return Self::unknown();
@@ -211,7 +227,7 @@ impl Key {
 
     /// After a mistake.
     fn unknown() -> Self {
-        Self { literals: vec![String::new()], parts: Vec::new(), here: false }
+        Self { source: None, literals: vec![String::new()], parts: Vec::new(), here: false }
     }
 
     /// The function's path, and everything that is not skipped.
@@ -235,7 +251,8 @@ impl Key {
         if let Some(last) = literals.last_mut().filter(|_| !places.is_empty()) {
             last.clear();
         }
-        Self { literals, parts: places.into_iter().map(Part::whole).collect(), here: true }
+        let parts = places.into_iter().map(Part::whole).collect();
+        Self { source: None, literals, parts, here: true }
     }
 }
 

@@ -8,7 +8,7 @@ use syn::{
     visit_mut::{self, VisitMut},
 };
 
-use super::{generics, names::Mentions};
+use super::{Collection, generics, names::Mentions};
 use crate::{args::Given, errors::Errors};
 
 /// How a return type is made.
@@ -54,6 +54,8 @@ pub(crate) struct Returned {
     pub(crate) error: Option<Type>,
     /// A type that an alias might hide a `Result` or an `Option` behind.
     pub(crate) suspect: Option<Type>,
+    /// What a batch returns.
+    pub(crate) batch: Option<Collection>,
 }
 
 impl Returned {
@@ -82,6 +84,7 @@ impl Returned {
             error,
             ty: ty.clone(),
             shape,
+            batch: None,
         }
     }
 
@@ -92,9 +95,7 @@ impl Returned {
 
     /// The return type with every lifetime replaced, for places where there is nothing to borrow from.
     pub(crate) fn owned(&self) -> Type {
-        let mut owned = self.ty.clone();
-        Owned.visit_type_mut(&mut owned);
-        owned
+        owned(&self.ty)
     }
 
     /// Notes that the cached value borrows, if it does.
@@ -186,7 +187,7 @@ fn refuse_nested(parts: &Parts, shape: Shape, errors: &Errors) {
 }
 
 /// The last segment of a path type that is called `name` and has type arguments or may have hidden ones.
-fn wrapper<'a>(ty: &'a Type, name: &str) -> Option<&'a PathSegment> {
+pub(crate) fn wrapper<'a>(ty: &'a Type, name: &str) -> Option<&'a PathSegment> {
     match ungrouped(ty) {
         Type::Path(TypePath { qself: None, path }) => {
             path.segments.last().filter(|last| last.ident == name)
@@ -195,12 +196,22 @@ fn wrapper<'a>(ty: &'a Type, name: &str) -> Option<&'a PathSegment> {
     }
 }
 
-fn type_args(segment: &PathSegment) -> impl Iterator<Item = Type> {
+/// The types among a segment's arguments.
+pub(crate) fn type_args(segment: &PathSegment) -> impl Iterator<Item = Type> {
     let args = match &segment.arguments {
         PathArguments::AngleBracketed(args) => args.args.iter().cloned().collect(),
         _ => Vec::new(),
     };
     args.into_iter().filter_map(|arg| match arg {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
+}
+
+/// The first type among a segment's arguments.
+pub(crate) fn first_type(segment: &PathSegment) -> Option<&Type> {
+    let PathArguments::AngleBracketed(args) = &segment.arguments else { return None };
+    args.args.iter().find_map(|arg| match arg {
         GenericArgument::Type(ty) => Some(ty),
         _ => None,
     })
@@ -216,7 +227,12 @@ pub(crate) fn ungrouped(ty: &Type) -> &Type {
 }
 
 /// Whether a type could be an alias of `Result` or `Option`: a path that is not a well-known type.
-fn may_be_alias(ty: &Type) -> bool {
+pub(crate) fn may_be_alias(ty: &Type) -> bool {
+    matches!(ungrouped(ty), Type::Path(_)) && !known_plain(ty)
+}
+
+/// Whether it is a path to a type that everybody knows.
+pub(crate) fn known_plain(ty: &Type) -> bool {
     const KNOWN: [&str; 12] = [
         "String", "Vec", "Arc", "Box", "Rc", "HashMap", "HashSet", "BTreeMap", "BTreeSet",
         "Option", "Result", "Cow",
@@ -228,7 +244,7 @@ fn may_be_alias(ty: &Type) -> bool {
     match ungrouped(ty) {
         Type::Path(path) => {
             path.path.segments.last().is_some_and(|last| {
-                !KNOWN.iter().chain(&PRIMITIVES).any(|known| last.ident == known)
+                KNOWN.iter().chain(&PRIMITIVES).any(|known| last.ident == known)
             })
         }
         _ => false,
@@ -288,6 +304,13 @@ impl<'a> Visit<'a> for Lifetimes {
     fn visit_type_bare_fn(&mut self, _: &'a syn::TypeBareFn) {
         // As those of `fn(&str)`.
     }
+}
+
+/// A type with every lifetime replaced by `'static`.
+pub(crate) fn owned(ty: &Type) -> Type {
+    let mut owned = ty.clone();
+    Owned.visit_type_mut(&mut owned);
+    owned
 }
 
 struct Owned;

@@ -228,6 +228,14 @@ fn generic(name: &str, callee: &Callee) -> Option<Place> {
 }
 
 fn unknown(name: &str, used_as: Use, callee: &Callee) -> Mistake {
+    if let Some((at, element)) = callee.element_of(name) {
+        return Mistake {
+            message: format!(
+                "`{{{name}}}` is the whole batch, and each of its elements has an entry: write `{{{element}}}`"
+            ),
+            meant: Some(Place::Argument(at)),
+        };
+    }
     let mut names = nameable(callee);
     if used_as != Use::Key {
         names.push("value".into());
@@ -268,7 +276,8 @@ fn alphabet(placeholder: &Placeholder, callee: &Callee) -> Alphabet {
     arg.map_or(Alphabet::Any, |arg| alphabet_of(&arg.ty))
 }
 
-fn alphabet_of(ty: &Type) -> Alphabet {
+/// What is known of the text that values of a type render to.
+pub(crate) fn alphabet_of(ty: &Type) -> Alphabet {
     const INTEGERS: [&str; 12] =
         ["u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize"];
     match ungrouped(ty) {

@@ -3,6 +3,12 @@ where
     T: Value,
     S: Sized,
 {
+    ::larder::__private::inventory::submit! {
+        ::larder::__private::Record::new(::larder::__private::Kind::CacheAside,
+        ::core::module_path!(), "generic", ::core::file!(), ::core::line!())
+        .generics("S: Source<'a>, T").value("T").key("g:{T}:{id}", &
+        [::larder::__private::Texts::Any, ::larder::__private::Texts::Integer])
+    }
     let miss = match ::larder::__private::lookup::<
         ::larder::__private::ResultShape,
         Result<T, S::Error>,

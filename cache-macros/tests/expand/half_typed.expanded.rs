@@ -1,4 +1,10 @@
 async fn get_user(user_id: u64) -> User {
+    ::larder::__private::inventory::submit! {
+        ::larder::__private::Record::new(::larder::__private::Kind::CacheAside,
+        ::core::module_path!(), "get_user", ::core::file!(), ::core::line!())
+        .value("User").value_type(::larder::__private::named:: < User >)
+        .key("user:{user_id}", & [::larder::__private::Texts::Integer])
+    }
     let miss = match ::larder::__private::lookup::<
         ::larder::__private::PlainShape,
         User,

@@ -2,6 +2,11 @@ async fn in_place(__arg0: (u64, Vec<u8>)) -> Result<Box<dyn Shape>, DbError>
 where
     u8: Copy,
 {
+    my::cache::__private::inventory::submit! {
+        my::cache::__private::Record::new(my::cache::__private::Kind::CacheAside,
+        ::core::module_path!(), "in_place", ::core::file!(), ::core::line!())
+        .value("Box<dyn Shape>").key("p:{id}", & [])
+    }
     let spec = const {
         &my::cache::__private::Spec::<
             Box<dyn Shape>,

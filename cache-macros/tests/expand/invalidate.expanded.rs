@@ -1,4 +1,9 @@
 pub async fn forget(id: u64) {
+    ::larder::__private::inventory::submit! {
+        ::larder::__private::Record::new(::larder::__private::Kind::CacheInvalidate,
+        ::core::module_path!(), "forget", ::core::file!(), ::core::line!())
+        .invalidate_keys(& ["user:{id}"]).invalidate_tags(& ["user"])
+    }
     let write = ::larder::__private::writer(::larder::__private::current())
         .key(&["user:", ""], &[::larder::__private::part(&id)])
         .tag(&["user"], &[]);

@@ -1,5 +1,34 @@
 impl Methods {
     pub async fn get(self: &Arc<Self>, id: &Filter) -> Option<User> {
+        const _: () = {
+            #[allow(
+                dead_code,
+                unused_imports,
+                unused_qualifications,
+                non_camel_case_types,
+                unreachable_pub,
+                missing_debug_implementations,
+                missing_copy_implementations,
+                clippy::all,
+                clippy::pedantic
+            )]
+            mod larder_value {
+                mod larder_elsewhere {
+                    pub struct User;
+                }
+                use larder_elsewhere::*;
+                pub fn named() -> (::core::any::TypeId, &'static str) {
+                    use super::*;
+                    (::core::any::TypeId::of::<User>(), ::core::any::type_name::<User>())
+                }
+            }
+            ::larder::__private::inventory::submit! {
+                ::larder::__private::Record::new(::larder::__private::Kind::StampedeProtect,
+                ::core::module_path!(), "get", ::core::file!(), ::core::line!())
+                .value("User").value_type(larder_value::named)
+                .key("m:{self.region}:{id:hash}", & [])
+            }
+        };
         let miss = match ::larder::__private::lookup::<
             ::larder::__private::OptionShape,
             Option<User>,

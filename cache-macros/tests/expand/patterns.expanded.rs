@@ -1,5 +1,11 @@
 #[allow(unused_mut, reason = "an example")]
 async fn patterns(__arg0: (u32, String), x: Point) -> u32 {
+    ::larder::__private::inventory::submit! {
+        ::larder::__private::Record::new(::larder::__private::Kind::CacheAside,
+        ::core::module_path!(), "patterns", ::core::file!(), ::core::line!())
+        .value("u32").value_type(::larder::__private::named:: < u32 >)
+        .key("p:{a}:{0}:{x.y}", & []).tags(& ["of:{a}"]).ttl("life(a)")
+    }
     let miss = match {
         #[allow(unused_variables)]
         let (a, b) = &__arg0;

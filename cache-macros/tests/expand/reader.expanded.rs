@@ -1,6 +1,13 @@
 /// One user.
 #[must_use]
 async fn get_user(db: &Db, user_id: u64) -> Result<User, DbError> {
+    ::larder::__private::inventory::submit! {
+        ::larder::__private::Record::new(::larder::__private::Kind::CacheAside,
+        ::core::module_path!(), "get_user", ::core::file!(), ::core::line!())
+        .value("User").value_type(::larder::__private::named:: < User >)
+        .key("user:{user_id}", & [::larder::__private::Texts::Integer]).tags(& ["user",
+        "tenant:{value.tenant_id}"]).ttl("5m")
+    }
     let miss = match ::larder::__private::lookup::<
         ::larder::__private::ResultShape,
         Result<User, DbError>,

@@ -1,5 +1,11 @@
 impl Methods {
     async fn update_user(&mut self, user_id: u64, id: String) -> Result<User, DbError> {
+        ::larder::__private::inventory::submit! {
+            ::larder::__private::Record::new(::larder::__private::Kind::WriteThrough,
+            ::core::module_path!(), "update_user", ::core::file!(), ::core::line!())
+            .entry("users::get_user(user_id)").invalidates(& ["list_users(*)",
+            "self.repo.find::<User>(&id)"]).invalidate_patterns(& ["users:{id}:*"])
+        }
         let write = ::larder::__private::write_through::<
             User,
             _,

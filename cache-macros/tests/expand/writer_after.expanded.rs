@@ -1,5 +1,11 @@
 impl Methods {
     async fn create(self, tenant: String) -> Option<User> {
+        ::larder::__private::inventory::submit! {
+            ::larder::__private::Record::new(::larder::__private::Kind::WriteThrough,
+            ::core::module_path!(), "create", ::core::file!(), ::core::line!())
+            .entry("get_user(tenant, value.id)").invalidates(& ["self.find(value.name)"])
+            .invalidate_tags(& ["of:{value.team}:{self.region}"])
+        }
         let write = ::larder::__private::writer::<User>(::larder::__private::current())
             .after({
                 let tenant = ::core::clone::Clone::clone(&tenant);

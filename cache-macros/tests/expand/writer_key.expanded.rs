@@ -1,4 +1,33 @@
 fn store(id: u64, user: User) -> User {
+    const _: () = {
+        #[allow(
+            dead_code,
+            unused_imports,
+            unused_qualifications,
+            non_camel_case_types,
+            unreachable_pub,
+            missing_debug_implementations,
+            missing_copy_implementations,
+            clippy::all,
+            clippy::pedantic
+        )]
+        mod larder_value {
+            mod larder_elsewhere {
+                pub struct User;
+            }
+            use larder_elsewhere::*;
+            pub fn named() -> (::core::any::TypeId, &'static str) {
+                use super::*;
+                (::core::any::TypeId::of::<User>(), ::core::any::type_name::<User>())
+            }
+        }
+        ::larder::__private::inventory::submit! {
+            ::larder::__private::Record::new(::larder::__private::Kind::WriteThrough,
+            ::core::module_path!(), "store", ::core::file!(), ::core::line!())
+            .value("User").value_type(larder_value::named).key("user:{id}", &
+            [::larder::__private::Texts::Integer]).tags(& ["user"]).ttl("1m")
+        }
+    };
     let write = ::larder::__private::write_through::<
         User,
         _,

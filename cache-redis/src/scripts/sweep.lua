@@ -1,14 +1,7 @@
--- Gives back the memory of values that nobody has touched since they were invalidated.
--- KEYS v...   ARGV invalidated_at (seconds, this server's clock)
--- Answers how many went | -1 this server does not know idle times (an LFU policy)
+-- Gives back the memory of a value that begins with the random bytes which make it known to be invalid.
+-- KEYS v   ARGV mark      Answers 1 gone | 0 it is another value by now
 --
--- A value that was read or written after the invalidation has been idle for less than the time since then and stays: it
--- may be fresh. The two seconds more are for Redis's clock of accesses, which is coarse.
-local enough = redis.call('TIME')[1] - ARGV[1] + 2
-local gone = 0
-for i = 1, #KEYS do
-  local idle = redis.pcall('OBJECT', 'IDLETIME', KEYS[i])
-  if type(idle) == 'table' and idle.err then return -1 end
-  if idle and idle >= enough then gone = gone + redis.call('UNLINK', KEYS[i]) end
-end
-return gone
+-- The mark is the head of the entry that was judged, or the nonce of a tag that is gone. Neither ever comes back.
+local head = redis.call('GETRANGE', KEYS[1], 0, 4095)
+if not string.find(head, ARGV[1], 1, true) then return 0 end
+return redis.call('UNLINK', KEYS[1])

@@ -66,7 +66,16 @@ pub fn claim(key: &str) -> Claim<'_> {
 
 /// A fill without a lease for a minute.
 pub fn fill<'a>(key: &'a str, nonce: Nonce, value: &'a [u8]) -> Fill<'a> {
-    Fill { key, nonce, value, life: MINUTE, token: None, dependency_life: DEPENDENCY }
+    Fill {
+        key,
+        nonce,
+        value,
+        tags: &[],
+        life: MINUTE,
+        token: None,
+        dependency_life: DEPENDENCY,
+        announced: false,
+    }
 }
 
 /// A lease of this many milliseconds.

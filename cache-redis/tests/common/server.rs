@@ -23,8 +23,7 @@ pub struct Server {
     pub port: u16,
     dir: PathBuf,
     arguments: Vec<String>,
-    parent: Child,
-    pid: String,
+    process: Kept,
 }
 
 impl Server {
@@ -46,11 +45,11 @@ impl Server {
             let config = dir.join("sentinel.conf");
             fs::write(&config, arguments.remove(0)).expect("a configuration file");
             arguments.insert(0, config.to_string_lossy().into_owned());
-        } else {
+        } else if !arguments.iter().any(|argument| argument == "--appendonly") {
             arguments.extend(["--save", "", "--appendonly", "no"].map(String::from));
         }
-        let (parent, pid) = spawn(port, &dir, &arguments);
-        let mut server = Self { port, dir, arguments, parent, pid };
+        let process = spawn(port, &dir, &arguments);
+        let mut server = Self { port, dir, arguments, process };
         server.answers().then_some(server)
     }
 
@@ -64,35 +63,43 @@ impl Server {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Kills the process, as `kill -9` does.
-    pub fn kill(&mut self) {
-        let _ = fs::write(self.dir.join("keep"), "");
-        drop(self.parent.stdin.take());
-        let _ = self.parent.wait();
+    /// Its directory: where its files are, if it was told to keep some.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
-    /// Starts it again on the same port, without its data.
+    /// Kills the process, as `kill -9` does. Its directory stays.
+    pub fn kill(&mut self) {
+        let _ = fs::write(self.dir.join("keep"), "");
+        self.process.kill();
+    }
+
+    /// Starts it again on the same port, with the data that its files hold: none, unless it was told to keep some.
     pub fn restart(&mut self) {
         self.kill();
-        (self.parent, self.pid) = spawn(self.port, &self.dir, &self.arguments);
+        self.process = spawn(self.port, &self.dir, &self.arguments);
         assert!(self.answers(), "the server did not come back");
     }
 
     /// Stops the process where it is; connections stay open and nothing is answered.
     pub fn freeze(&self) {
-        self.signal("-STOP");
+        self.process.signal("-STOP");
     }
 
     /// Lets it go on.
     pub fn thaw(&self) {
-        self.signal("-CONT");
+        self.process.signal("-CONT");
     }
 
     /// Sends one command on a connection of its own and returns the reply as text: `(nil)` for nil, an error with its
     /// `-`, a list with one element a line.
     pub fn ask(&self, command: &[&str]) -> String {
-        let command: Vec<&[u8]> = command.iter().map(|text| text.as_bytes()).collect();
-        ask(self.port, &command).expect("a reply")
+        self.try_ask(command).expect("a reply")
+    }
+
+    /// The same of a server that may be away.
+    pub fn try_ask(&self, command: &[&str]) -> std::io::Result<String> {
+        ask_at(self.port, command)
     }
 
     /// The same; `None` when the connection is cut, as Sentinel does with those to a server that changes its part.
@@ -119,15 +126,10 @@ impl Server {
         self.ask(&["CLUSTER", "MYID"])
     }
 
-    fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.pid]).status().expect("kill");
-        assert!(sent.success());
-    }
-
     fn answers(&mut self) -> bool {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
-            if self.parent.try_wait().expect("a child").is_some() {
+            if self.process.has_ended() {
                 return false;
             }
             if ask(self.port, &[b"PING"]).is_ok() {
@@ -168,7 +170,11 @@ const NODE: [&str; 8] = [
 impl Cluster {
     /// A cluster that answers.
     pub fn start() -> Self {
-        let nodes: Vec<Server> = (0..3).map(|_| Server::start(&NODE)).collect();
+        Self::of((0..3).map(|_| Server::start(&NODE)).collect())
+    }
+
+    /// Makes a cluster of empty nodes: the first three share the slots, the others wait for what they are told.
+    pub fn of(nodes: Vec<Server>) -> Self {
         for (node, (first, last)) in nodes.iter().zip([(0, 5460), (5461, 10922), (10923, 16383)]) {
             let range = [first.to_string(), last.to_string()];
             assert_eq!(node.ask(&["CLUSTER", "ADDSLOTSRANGE", &range[0], &range[1]]), "OK");
@@ -181,7 +187,7 @@ impl Cluster {
             assert_eq!(nodes[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]), "OK");
         }
         let cluster = Self { nodes, replicas: Vec::new() };
-        cluster.wait_for(3);
+        cluster.wait_for(cluster.nodes.len());
         cluster
     }
 
@@ -349,20 +355,66 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// The server's parent: it kills the server when this process lets go of its input, however this process ends. So a
-/// server may be shared by all tests of a binary, in a static that is never dropped.
+/// A process that ends with this one, however this one ends; so a server may be shared by all tests of a binary, in a
+/// static that is never dropped.
+pub struct Kept {
+    parent: Child,
+    pid: String,
+}
+
+/// The process's parent: it kills the process when whoever started it lets go of its input, and then removes the
+/// directory that it works in, unless there is a file `keep`.
 const PARENT: &str = r#"
 exec 3<&0
-"$0" "$@" 3<&- </dev/null >/dev/null 2>&1 &
-server=$!
-echo $server
-{ cat <&3 >/dev/null; kill -9 $server; } &
-wait $server
+"$0" "$@" 3<&- </dev/null >"$KEPT_OUTPUT" 2>&1 &
+process=$!
+echo $process
+{ cat <&3 >/dev/null; kill -9 $process; } &
+wait $process
 [ -e keep ] || rm -rf "$PWD"
 "#;
 
-/// Starts the server; its process id comes from the parent.
-fn spawn(port: u16, dir: &Path, arguments: &[String]) -> (Child, String) {
+impl Kept {
+    /// Starts a program in a directory; what it prints goes to the file `output`.
+    pub fn start(program: &Path, arguments: &[String], dir: &Path, output: &Path) -> Self {
+        // What was kept once goes with this one.
+        let _ = fs::remove_file(dir.join("keep"));
+        let mut parent = Command::new("sh");
+        parent.args(["-c", PARENT]).arg(program).args(arguments);
+        parent.current_dir(dir).env("KEPT_OUTPUT", output);
+        parent.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut parent = parent.spawn().expect("sh");
+        let mut pid = String::new();
+        let output = parent.stdout.take().expect("the output is piped");
+        BufReader::new(output).read_line(&mut pid).expect("a process id");
+        Self { parent, pid: pid.trim().to_owned() }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> &str {
+        &self.pid
+    }
+
+    /// Sends a signal, `-STOP` for example.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.pid]).status().expect("kill");
+        assert!(sent.success());
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.parent.try_wait().expect("a child").is_some()
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        drop(self.parent.stdin.take());
+        let _ = self.parent.wait();
+    }
+}
+
+/// Starts the server.
+fn spawn(port: u16, dir: &Path, arguments: &[String]) -> Kept {
     let binary = env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
     let version = Command::new(&binary).arg("--version").stdout(Stdio::null()).status();
     assert!(
@@ -370,15 +422,15 @@ fn spawn(port: u16, dir: &Path, arguments: &[String]) -> (Child, String) {
         "{binary} cannot be started ({version:?}). These tests need a Redis server: install it with \
          `apt-get install redis-server` or `brew install redis`, or name it in REDIS_SERVER"
     );
-    let mut parent = Command::new("sh");
-    parent.args(["-c", PARENT, &binary]).args(arguments);
-    parent.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]).current_dir(dir);
-    parent.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut parent = parent.spawn().expect("sh");
-    let mut pid = String::new();
-    let output = parent.stdout.take().expect("the output is piped");
-    BufReader::new(output).read_line(&mut pid).expect("a process id");
-    (parent, pid.trim().to_owned())
+    let mut arguments = arguments.to_vec();
+    arguments.extend(["--port", &port.to_string(), "--bind", "127.0.0.1"].map(String::from));
+    Kept::start(Path::new(&binary), &arguments, dir, Path::new("/dev/null"))
+}
+
+/// Asks whatever server is at a port of this machine.
+pub fn ask_at(port: u16, command: &[&str]) -> std::io::Result<String> {
+    let command: Vec<&[u8]> = command.iter().map(|text| text.as_bytes()).collect();
+    ask(port, &command)
 }
 
 fn ask(port: u16, command: &[&[u8]]) -> std::io::Result<String> {

@@ -36,8 +36,22 @@ pub enum Operation {
     Begin,
     /// [`Store::finish`](crate::Store::finish).
     Finish,
+    /// [`Store::tagged`](crate::Store::tagged).
+    Tagged,
     /// [`Store::invalidate`](crate::Store::invalidate).
     Invalidate,
+    /// [`Store::read_many`](crate::Store::read_many).
+    ReadMany,
+    /// [`Store::claim_many`](crate::Store::claim_many).
+    ClaimMany,
+    /// [`Store::stamp_many`](crate::Store::stamp_many).
+    StampMany,
+    /// [`Store::fill_many`](crate::Store::fill_many).
+    FillMany,
+    /// [`Store::begin_many`](crate::Store::begin_many).
+    BeginMany,
+    /// [`Store::finish_many`](crate::Store::finish_many).
+    FinishMany,
     /// [`Store::heartbeat`](crate::Store::heartbeat).
     Heartbeat,
     /// [`Store::health`](crate::Store::health).
@@ -52,7 +66,7 @@ impl Operation {
     ///
     /// assert!(Operation::ALL.iter().all(|operation| !operation.name().is_empty()));
     /// ```
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 21] = [
         Self::Read,
         Self::Claim,
         Self::Patterns,
@@ -64,7 +78,14 @@ impl Operation {
         Self::LeaseEnded,
         Self::Begin,
         Self::Finish,
+        Self::Tagged,
         Self::Invalidate,
+        Self::ReadMany,
+        Self::ClaimMany,
+        Self::StampMany,
+        Self::FillMany,
+        Self::BeginMany,
+        Self::FinishMany,
         Self::Heartbeat,
         Self::Health,
     ];
@@ -88,7 +109,14 @@ impl Operation {
             Self::LeaseEnded => "lease_ended",
             Self::Begin => "begin",
             Self::Finish => "finish",
+            Self::Tagged => "tagged",
             Self::Invalidate => "invalidate",
+            Self::ReadMany => "read_many",
+            Self::ClaimMany => "claim_many",
+            Self::StampMany => "stamp_many",
+            Self::FillMany => "fill_many",
+            Self::BeginMany => "begin_many",
+            Self::FinishMany => "finish_many",
             Self::Heartbeat => "heartbeat",
             Self::Health => "health",
         }

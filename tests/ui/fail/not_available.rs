@@ -5,8 +5,8 @@ async fn get(id: u64) -> u64 {
     id
 }
 
-#[cache_aside(key = "b:{id}", refresh_ahead = 0.8, batch(id in ids))]
-async fn batched(id: u64) -> u64 {
+#[cache_aside(key = "b:{id}", refresh_ahead = 0.8)]
+async fn renewed(id: u64) -> u64 {
     id
 }
 

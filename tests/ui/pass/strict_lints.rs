@@ -17,11 +17,19 @@
 
 /// Readers and writers.
 pub mod service {
+    use std::collections::BTreeMap;
+
     use larder::{KeyPart, cache_aside, cache_invalidate, memoize, stampede_protect, write_through};
 
     /// An id.
     #[derive(Clone, Copy, Debug, KeyPart)]
     pub struct Id(pub u64);
+
+    impl From<Id> for u64 {
+        fn from(id: Id) -> Self {
+            id.0
+        }
+    }
 
     /// A kind.
     #[derive(Clone, Copy, Debug, KeyPart)]
@@ -89,6 +97,23 @@ pub mod service {
         [T; N]: Default,
     {
         std::future::ready(<[T; N]>::default()).await
+    }
+
+    /// Many at once.
+    ///
+    /// # Errors
+    ///
+    /// Never.
+    #[cache_aside(key = "many:{id}:{kind}", tags = ["{value}:{id}", "{kind}"], batch(id in ids))]
+    pub async fn many(ids: &[Id], kind: Kind) -> Result<BTreeMap<u64, u64>, Failure> {
+        Ok(ids.iter().map(|id| (id.0, kind as u64)).collect())
+    }
+
+    /// Many at once, in place.
+    #[must_use]
+    #[memoize(key = "listed:{n}", companions = false, batch(n in numbers), ttl = std::time::Duration::from_secs(*n))]
+    pub fn listed(numbers: Vec<u64>) -> Vec<Option<u64>> {
+        numbers.into_iter().map(Some).collect()
     }
 
     /// In place.

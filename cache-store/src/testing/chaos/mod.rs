@@ -1,6 +1,8 @@
+mod damage;
 mod ears;
 mod fault;
 mod gate;
+mod keys;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -10,12 +12,12 @@ use std::{
     time::Duration,
 };
 
-use self::{ears::Ears, gate::Barrier, plan::Plan};
+use self::{damage::Damage, ears::Ears, fault::Effect, gate::Barrier, plan::Plan};
 pub use self::{fault::Fault, gate::Gate};
 use crate::{
     Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, Error, ErrorKind, Fill, Finish, Health,
-    Invalidation, Lease, Life, Listener, News, Nonce, Query, Reading, Record, Result, Store,
-    testing::Operation,
+    Invalidation, Lease, Life, Listener, News, Nonce, Query, Reading, Record, Result, Stamp, Store,
+    TagPage, testing::Operation,
 };
 
 /// Wraps a [`Store`] and makes it misbehave on demand. Until it is told to, it passes everything on.
@@ -118,6 +120,24 @@ impl<S: Store> ChaosStore<S> {
         self.inject(Fault::fail(kind));
     }
 
+    /// From now on every step for one of these keys fails so and has no effect, as when one node of a cluster is away,
+    /// until [`up`](Self::up).
+    ///
+    /// ```
+    /// use cache_store::{ErrorKind, Query, Store, testing::{ChaosStore, MemoryStore}};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = ChaosStore::new(MemoryStore::new());
+    /// store.down_for(ErrorKind::Unavailable, |key| key.starts_with("user:"));
+    /// let query = |key| Query { key, tags: &[], pattern: true, life: false };
+    /// let readings = store.read_many(&[query("user:1"), query("order:1")]).await;
+    /// assert!(readings[0].is_err() && readings[1].is_ok());
+    /// # });
+    /// ```
+    pub fn down_for(&self, kind: ErrorKind, keys: impl Fn(&str) -> bool + Send + Sync + 'static) {
+        self.plan.set_lost(kind, Arc::new(keys));
+    }
+
     /// Takes back every injected fault.
     ///
     /// See [`down`](Self::down) for an example.
@@ -144,7 +164,7 @@ impl<S: Store> ChaosStore<S> {
     /// let what = Invalidation::Pattern("users:*".into());
     /// tokio::join!(store.invalidate(&what), async {
     ///     gate.arrived(1).await;
-    ///     assert_eq!(store.patterns().await.unwrap()[0].pattern, "users:*");
+    ///     assert_eq!(store.patterns().await.unwrap()[0].what.to_text(), "users:*");
     ///     gate.open();
     /// }).0
     /// # }).unwrap();
@@ -175,8 +195,8 @@ impl<S: Store> ChaosStore<S> {
         self.gate(None, false)
     }
 
-    /// Changes the stored bytes that [`read`](Store::read) and [`claim`](Store::claim) hand out: truncated, damaged,
-    /// another entry's, or none at all (which a claim shows as no bytes). What is stored stays as it is.
+    /// Changes the stored bytes that [`read`](Store::read) and [`claim`](Store::claim) hand out, alone or for many keys:
+    /// truncated, damaged, another entry's, or none at all (which a claim shows as no bytes). What is stored stays as it is.
     ///
     /// ```
     /// use cache_store::testing::{ChaosStore, MemoryStore};
@@ -195,6 +215,23 @@ impl<S: Store> ChaosStore<S> {
         alter: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>> + Send + Sync + 'static,
     ) {
         self.plan.set_alteration(Some(Arc::new(alter)));
+    }
+
+    /// Damages this share of the stored bytes that are handed out, 0 for none and 1 for all, in the place of
+    /// [`alter_values`](Self::alter_values): a bit is flipped, bytes are overwritten, cut off, lost in the middle or
+    /// added. What is damaged is never what was stored. The same seed and the same sequence of operations give the same
+    /// damage.
+    ///
+    /// ```
+    /// use cache_store::testing::{ChaosStore, MemoryStore};
+    ///
+    /// let store = ChaosStore::new(MemoryStore::new());
+    /// store.corrupt_values(42, 0.1); // one in ten
+    /// store.keep_values();
+    /// ```
+    pub fn corrupt_values(&self, seed: u64, share: f64) {
+        let damage = Damage::new(seed, share);
+        self.alter_values(move |_, bytes| Some(damage.to(bytes)));
     }
 
     /// Hands out the stored bytes as they are again.
@@ -304,6 +341,14 @@ impl<S: Store> ChaosStore<S> {
         Gate::new(barrier)
     }
 
+    fn altered(&self, key: &str, mut claimed: Claimed) -> Claimed {
+        if let ClaimOutcome::Found { value, .. } = &mut claimed.outcome {
+            let bytes = std::mem::take(value);
+            *value = self.plan.alter(key, bytes).unwrap_or_default();
+        }
+        claimed
+    }
+
     async fn wait(&self, operation: Operation, after_effect: bool) {
         for barrier in self.plan.barriers(operation, after_effect) {
             barrier.pass().await;
@@ -317,13 +362,23 @@ impl<S: Store> ChaosStore<S> {
     ) -> BoxFuture<'a, Result<T>> {
         Box::pin(async move {
             self.wait(operation, false).await;
-            let fault = self.plan.strike(operation);
-            if let Some(fault) = fault.as_ref().filter(|fault| !fault.takes_effect()) {
-                return Err(fault.error(operation));
+            let struck = self.plan.strike(operation);
+            if let Some(Effect::Late(by)) = struck {
+                tokio::time::sleep(by).await;
             }
-            let reply = call().await;
-            self.wait(operation, true).await;
-            fault.map_or(reply, |fault| Err(fault.error(operation)))
+            let Some(Effect::Failure { kind, takes_effect, told_after }) = struck else {
+                let reply = call().await;
+                self.wait(operation, true).await;
+                return reply;
+            };
+            if takes_effect {
+                drop(call().await);
+                self.wait(operation, true).await;
+            }
+            if !told_after.is_zero() {
+                tokio::time::sleep(told_after).await;
+            }
+            Err(fault::error(kind, takes_effect, operation))
         })
     }
 }
@@ -331,7 +386,8 @@ impl<S: Store> ChaosStore<S> {
 impl<S: Store> Store for ChaosStore<S> {
     fn read<'a>(&'a self, query: Query<'a>) -> BoxFuture<'a, Result<Reading>> {
         Box::pin(async move {
-            let mut reading = self.run(Operation::Read, || self.inner.read(query)).await?;
+            let mut reading =
+                self.run_for(Operation::Read, query.key, || self.inner.read(query)).await?;
             reading.value = reading.value.and_then(|value| self.plan.alter(query.key, value));
             Ok(reading)
         })
@@ -339,12 +395,8 @@ impl<S: Store> Store for ChaosStore<S> {
 
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Claimed>> {
         Box::pin(async move {
-            let mut claimed = self.run(Operation::Claim, || self.inner.claim(claim)).await?;
-            if let ClaimOutcome::Found { value, .. } = &mut claimed.outcome {
-                let bytes = std::mem::take(value);
-                *value = self.plan.alter(claim.key, bytes).unwrap_or_default();
-            }
-            Ok(claimed)
+            let claimed = self.run_for(Operation::Claim, claim.key, || self.inner.claim(claim));
+            claimed.await.map(|claimed| self.altered(claim.key, claimed))
         })
     }
 
@@ -368,7 +420,7 @@ impl<S: Store> Store for ChaosStore<S> {
     }
 
     fn fill<'a>(&'a self, fill: Fill<'a>) -> BoxFuture<'a, Result<bool>> {
-        self.run(Operation::Fill, move || self.inner.fill(fill))
+        self.run_for(Operation::Fill, fill.key, move || self.inner.fill(fill))
     }
 
     fn renew<'a>(
@@ -377,7 +429,7 @@ impl<S: Store> Store for ChaosStore<S> {
         nonce: Nonce,
         lease: Lease,
     ) -> BoxFuture<'a, Result<bool>> {
-        self.run(Operation::Renew, move || self.inner.renew(key, nonce, lease))
+        self.run_for(Operation::Renew, key, move || self.inner.renew(key, nonce, lease))
     }
 
     fn release<'a>(
@@ -386,7 +438,7 @@ impl<S: Store> Store for ChaosStore<S> {
         nonce: Nonce,
         token: Nonce,
     ) -> BoxFuture<'a, Result<()>> {
-        self.run(Operation::Release, move || self.inner.release(key, nonce, token))
+        self.run_for(Operation::Release, key, move || self.inner.release(key, nonce, token))
     }
 
     /// A wait that fails returns at once: it has no way to say so.
@@ -403,17 +455,94 @@ impl<S: Store> Store for ChaosStore<S> {
     }
 
     fn begin<'a>(&'a self, begin: Begin<'a>) -> BoxFuture<'a, Result<Begun>> {
-        self.run(Operation::Begin, move || self.inner.begin(begin))
+        self.run_for(Operation::Begin, begin.key, move || self.inner.begin(begin))
     }
 
     fn finish<'a>(&'a self, finish: Finish<'a>) -> BoxFuture<'a, Result<bool>> {
-        self.run(Operation::Finish, move || self.inner.finish(finish))
+        self.run_for(Operation::Finish, finish.key, move || self.inner.finish(finish))
+    }
+
+    fn tagged<'a>(&'a self, tag: &'a str, from: u64) -> BoxFuture<'a, Result<Option<TagPage>>> {
+        self.run(Operation::Tagged, move || self.inner.tagged(tag, from))
     }
 
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> {
         self.run(Operation::Invalidate, move || self.inner.invalidate(what))
     }
 
+    fn read_many<'a>(&'a self, queries: &'a [Query<'a>]) -> BoxFuture<'a, Vec<Result<Reading>>> {
+        Box::pin(async move {
+            let ask = self.run_many(
+                Operation::ReadMany,
+                queries,
+                |query| Some(query.key),
+                |inner, queries| inner.read_many(queries),
+            );
+            let mut readings = ask.await;
+            for (query, reading) in queries.iter().zip(&mut readings) {
+                if let Ok(reading) = reading {
+                    let value = reading.value.take();
+                    reading.value = value.and_then(|value| self.plan.alter(query.key, value));
+                }
+            }
+            readings
+        })
+    }
+
+    fn claim_many<'a>(&'a self, claims: &'a [Claim<'a>]) -> BoxFuture<'a, Vec<Result<Claimed>>> {
+        Box::pin(async move {
+            let ask = self.run_many(
+                Operation::ClaimMany,
+                claims,
+                |claim| Some(claim.key),
+                |inner, claims| inner.claim_many(claims),
+            );
+            let claimed = ask.await.into_iter().zip(claims);
+            claimed.map(|(one, claim)| one.map(|one| self.altered(claim.key, one))).collect()
+        })
+    }
+
+    fn stamp_many<'a>(
+        &'a self,
+        stamps: &'a [Stamp<'a>],
+    ) -> BoxFuture<'a, Vec<Result<Option<Vec<Nonce>>>>> {
+        // Tags belong to no key, so no lost key takes them along.
+        self.run_many(
+            Operation::StampMany,
+            stamps,
+            |_| None,
+            |inner, stamps| inner.stamp_many(stamps),
+        )
+    }
+
+    fn fill_many<'a>(&'a self, fills: &'a [Fill<'a>]) -> BoxFuture<'a, Vec<Result<bool>>> {
+        self.run_many(
+            Operation::FillMany,
+            fills,
+            |fill| Some(fill.key),
+            |inner, fills| inner.fill_many(fills),
+        )
+    }
+
+    fn begin_many<'a>(&'a self, begins: &'a [Begin<'a>]) -> BoxFuture<'a, Vec<Result<Begun>>> {
+        self.run_many(
+            Operation::BeginMany,
+            begins,
+            |begin| Some(begin.key),
+            |inner, begins| inner.begin_many(begins),
+        )
+    }
+
+    fn finish_many<'a>(&'a self, finishes: &'a [Finish<'a>]) -> BoxFuture<'a, Vec<Result<bool>>> {
+        self.run_many(
+            Operation::FinishMany,
+            finishes,
+            |finish| Some(finish.key),
+            |inner, finishes| inner.finish_many(finishes),
+        )
+    }
+
+    /// News passes whatever is injected; what is injected keeps the [`heartbeat`](Store::heartbeat) from proving it.
     fn listen(&self, listener: Weak<dyn Listener>) -> bool {
         self.ears.set_listener(listener);
         self.inner.listen(ears::downgrade(&self.ears))

@@ -3,10 +3,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Fault, gate::Barrier};
+use super::{Fault, fault::Effect, gate::Barrier};
 use crate::{ErrorKind, testing::Operation};
 
 type Alteration = Arc<dyn Fn(&str, Vec<u8>) -> Option<Vec<u8>> + Send + Sync>;
+type Keys = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// Everything that is to go wrong.
 #[derive(Default)]
@@ -15,6 +16,8 @@ pub(super) struct Plan(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     faults: Vec<Fault>,
+    /// The keys that are out of reach.
+    lost: Option<(Fault, Keys)>,
     barriers: Vec<Arc<Barrier>>,
     random: Option<Random>,
     alteration: Option<Alteration>,
@@ -27,12 +30,10 @@ struct Random {
 
 impl Plan {
     /// The fault that strikes this operation, if one does. One is enough: the first that was injected comes first.
-    pub(super) fn strike(&self, operation: Operation) -> Option<Fault> {
+    pub(super) fn strike(&self, operation: Operation) -> Option<Effect> {
         let mut inner = self.inner();
-        let struck = inner.faults.iter_mut().find(|fault| fault.is_due(operation)).map(|fault| {
-            fault.use_up();
-            fault.clone()
-        });
+        let due = inner.faults.iter_mut().find(|fault| fault.is_due(operation));
+        let struck = due.map(Fault::use_up);
         inner.faults.retain(|fault| !fault.is_over());
         struck.or_else(|| inner.random.as_mut().and_then(Random::strike))
     }
@@ -60,7 +61,20 @@ impl Plan {
     }
 
     pub(super) fn clear_faults(&self) {
-        self.inner().faults.clear();
+        let mut inner = self.inner();
+        inner.faults.clear();
+        inner.lost = None;
+    }
+
+    pub(super) fn set_lost(&self, kind: ErrorKind, keys: Keys) {
+        self.inner().lost = Some((Fault::fail(kind), keys));
+    }
+
+    /// Why nothing can be done for this key, if so.
+    pub(super) fn lost(&self, key: &str) -> Option<Fault> {
+        // The closure runs outside the lock, as that of `alter` does.
+        let (fault, keys) = self.inner().lost.clone()?;
+        keys(key).then_some(fault)
     }
 
     pub(super) fn add_barrier(&self, barrier: Arc<Barrier>) {
@@ -88,13 +102,14 @@ impl Plan {
 }
 
 impl Random {
-    fn strike(&mut self) -> Option<Fault> {
+    fn strike(&mut self) -> Option<Effect> {
         if self.generator.f64() >= self.share {
             return None;
         }
         let kinds = [ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::Refused];
         let kind = kinds[self.generator.usize(..kinds.len())];
-        Some(if self.generator.bool() { Fault::fail(kind) } else { Fault::lose_reply(kind) })
+        let fault = if self.generator.bool() { Fault::fail(kind) } else { Fault::lose_reply(kind) };
+        Some(fault.effect())
     }
 }
 
@@ -103,6 +118,7 @@ impl fmt::Debug for Plan {
         let inner = self.inner();
         f.debug_struct("Plan")
             .field("faults", &inner.faults)
+            .field("lost", &inner.lost.as_ref().map(|(fault, _)| fault))
             .field("barriers", &inner.barriers)
             .field("random", &inner.random.as_ref().map(|random| random.share))
             .field("alters", &inner.alteration.is_some())

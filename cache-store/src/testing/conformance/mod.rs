@@ -21,6 +21,8 @@
 
 #[doc(hidden)]
 pub mod cases;
+#[cfg(test)]
+mod one_by_one;
 mod steps;
 
 use std::{future::Future, time::Duration};
@@ -121,12 +123,25 @@ macro_rules! conformance_tests {
             a_stamp_is_refused_when_its_capture_was_trimmed
             claiming_a_tag_again_prolongs_it
             stamping_a_tag_again_prolongs_it
+            a_fill_keeps_its_tags_as_long_as_its_value
+            a_fill_that_lives_forever_keeps_its_tags
+            a_finished_value_keeps_its_tags_as_long_as_itself
+            a_fill_neither_brings_back_nor_prolongs_a_tag_that_is_another_one_by_now
+            // The index of tags
+            keys_are_found_by_their_tags
+            a_written_key_is_found_by_its_tags
+            an_invalidated_tag_finds_nothing_but_what_was_stored_since
+            a_key_whose_value_ended_is_not_found
+            a_tag_without_entries_finds_nothing
+            many_keys_are_found_page_by_page
             // Patterns
             the_pattern_log_is_opened_once
             the_pattern_log_is_opened_once_for_all_who_ask_at_the_same_time
             patterns_are_appended_oldest_first
             the_same_pattern_twice_is_two_records
             the_pattern_log_is_bounded_and_a_trimmed_record_is_unknown
+            tags_that_an_entry_must_bear_together_are_one_record
+            tags_that_an_entry_must_bear_together_keep_their_nonces
             clearing_forgets_every_record
             clearing_may_be_repeated
             a_claim_gives_every_record_after_the_known_one
@@ -164,6 +179,15 @@ macro_rules! conformance_tests {
             tags_may_hold_any_character
             patterns_may_hold_any_character
             many_keys_are_loaded_at_once
+            // Many at once
+            nothing_asked_is_nothing_answered
+            many_reads_answer_in_the_order_of_their_keys
+            many_claims_capture_what_each_key_depends_on
+            many_claims_have_an_outcome_each
+            an_invalidation_refuses_one_of_many_fills
+            a_tag_refuses_those_of_many_stamps_that_bear_it
+            many_writes_are_each_stored_or_refused_alone
+            more_keys_than_go_in_one_piece_are_still_one_list
             // News
             listening_begins_with_a_gap
             a_store_that_nobody_listens_to_has_no_heartbeat
@@ -248,14 +272,32 @@ mod tests {
         crate::conformance_tests!(async || Arc::new(ChaosStore::new(MemoryStore::new())));
     }
 
+    mod a_store_may_leave_the_steps_for_many_keys_out {
+        use super::*;
+        use crate::testing::conformance::one_by_one::OneByOne;
+
+        crate::__conformance_tests! { async || Arc::new(OneByOne(MemoryStore::new()));
+            nothing_asked_is_nothing_answered
+            many_reads_answer_in_the_order_of_their_keys
+            many_claims_capture_what_each_key_depends_on
+            many_claims_have_an_outcome_each
+            an_invalidation_refuses_one_of_many_fills
+            a_tag_refuses_those_of_many_stamps_that_bear_it
+            many_writes_are_each_stored_or_refused_alone
+            more_keys_than_go_in_one_piece_are_still_one_list
+        }
+    }
+
     #[test]
     fn every_case_is_in_the_list() {
         let list = include_str!("mod.rs");
         let files = [
+            include_str!("cases/index.rs"),
             include_str!("cases/invalidations.rs"),
             include_str!("cases/leases.rs"),
             include_str!("cases/lives.rs"),
             include_str!("cases/loads.rs"),
+            include_str!("cases/many.rs"),
             include_str!("cases/news.rs"),
             include_str!("cases/patterns.rs"),
             include_str!("cases/successors.rs"),

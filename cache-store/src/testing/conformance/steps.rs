@@ -90,7 +90,20 @@ pub(super) async fn fill(
 ) -> bool {
     let (life, dependency_life) = (Life::For(LONG), Life::For(2 * LONG));
     let value = &bytes(nonce, payload);
-    given(store.fill(Fill { key, nonce, value, life, token, dependency_life }).await)
+    given(
+        store
+            .fill(Fill {
+                key,
+                nonce,
+                value,
+                tags: &[],
+                life,
+                token,
+                dependency_life,
+                announced: false,
+            })
+            .await,
+    )
 }
 
 /// Fills for this life.
@@ -102,7 +115,16 @@ pub(super) async fn fill_for(
     life: Life,
 ) {
     let value = &bytes(nonce, payload);
-    let fill = Fill { key, nonce, value, life, token: None, dependency_life: life };
+    let fill = Fill {
+        key,
+        nonce,
+        value,
+        tags: &[],
+        life,
+        token: None,
+        dependency_life: life,
+        announced: false,
+    };
     assert!(given(store.fill(fill).await), "the fill was refused");
 }
 
@@ -158,7 +180,7 @@ pub(super) async fn finish(
     value: Option<&[u8]>,
 ) -> bool {
     let (life, dependency_life) = (Life::For(LONG), Life::For(2 * LONG));
-    given(store.finish(Finish { key, begun, value, life, dependency_life }).await)
+    given(store.finish(Finish { key, begun, value, tags: &[], life, dependency_life }).await)
 }
 
 /// Names as owned strings.

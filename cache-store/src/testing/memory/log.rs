@@ -1,12 +1,12 @@
 use std::collections::VecDeque;
 
-use crate::{Nonce, Record, Result};
+use crate::{Nonce, Record, Recorded, Result};
 
-/// A bounded list of records, oldest first. It may lose its head or all of it at any time: whoever names a record that
+/// A bounded list of nonces with a text, oldest first. It may lose its head or all of it at any time: whoever names a record that
 /// is no longer there knows nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Log {
-    records: VecDeque<Record>,
+    records: VecDeque<(Nonce, String)>,
     limit: usize,
 }
 
@@ -30,24 +30,28 @@ impl Log {
         while self.records.len() >= self.limit {
             self.records.pop_front();
         }
-        self.records.push_back(Record { nonce, pattern: text.to_owned() });
+        self.records.push_back((nonce, text.to_owned()));
         Ok(nonce)
     }
 
     /// The newest record's nonce.
     pub(super) fn newest(&self) -> Option<Nonce> {
-        self.records.back().map(|record| record.nonce)
+        self.records.back().map(|(nonce, _)| *nonce)
     }
 
     /// The texts recorded after this nonce, or `None` when the log does not know it.
     pub(super) fn since(&self, nonce: Nonce) -> Option<impl Iterator<Item = &str>> {
-        let at = self.records.iter().position(|record| record.nonce == nonce)?;
-        Some(self.records.iter().skip(at + 1).map(|record| record.pattern.as_str()))
+        let at = self.records.iter().position(|record| record.0 == nonce)?;
+        Some(self.records.iter().skip(at + 1).map(|(_, text)| text.as_str()))
     }
 
-    /// Every record.
+    /// Every record, read as a pattern log's.
     pub(super) fn records(&self) -> Vec<Record> {
-        self.records.iter().cloned().collect()
+        let read = |(nonce, text): &(Nonce, String)| Record {
+            nonce: *nonce,
+            what: Recorded::from_text(text),
+        };
+        self.records.iter().map(read).collect()
     }
 
     /// Loses every record.

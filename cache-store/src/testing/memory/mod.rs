@@ -1,4 +1,6 @@
+mod index;
 mod log;
+mod losses;
 mod shelf;
 #[cfg(test)]
 mod tests;
@@ -16,11 +18,12 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+pub use self::losses::Snapshot;
 use self::tier::Tier;
 use super::operation::{Calls, Counters, Operation};
 use crate::{
     Begin, Begun, BoxFuture, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation,
-    Lease, Life, Listener, News, Nonce, Query, Reading, Record, Result, Store,
+    Lease, Life, Listener, News, Nonce, Query, Reading, Record, Result, Stamp, Store, TagPage,
 };
 
 /// A shared tier inside the process, for tests: the same steps as on a server, each of them atomic.
@@ -48,7 +51,7 @@ use crate::{
 /// // The other one invalidates while the load runs: the fill is refused.
 /// other.invalidate(&Invalidation::Keys(vec!["user:42".into()])).await?;
 /// let value = nonce.as_bytes();
-/// let fill = Fill { key: "user:42", nonce, value, life, token: None, dependency_life: life };
+/// let fill = Fill { key: "user:42", nonce, value, tags: &[], life, token: None, dependency_life: life, announced: false };
 /// assert!(!one.fill(fill).await?);
 /// assert_eq!(one.calls().round_trips(), 2);
 /// # Ok::<(), cache_store::Error>(())
@@ -269,6 +272,18 @@ impl MemoryStore {
         })
     }
 
+    /// One step for each request, and one round trip for all of them.
+    fn one_trip<'a, Q: Sync, T: Send + 'a>(
+        &'a self,
+        operation: Operation,
+        requests: &'a [Q],
+        step: impl Fn(&mut Tier, &Q, Instant) -> Result<T> + Send + 'a,
+    ) -> BoxFuture<'a, Vec<Result<T>>> {
+        self.round_trip(operation, move |tier, now| {
+            requests.iter().map(|request| step(tier, request, now)).collect()
+        })
+    }
+
     fn leased_until(&self, key: &str) -> Option<Option<Instant>> {
         let tier = lock(&self.shared.tier);
         tier.lease_until(key, Instant::now()).map(|until| until.instant())
@@ -355,8 +370,43 @@ impl Store for MemoryStore {
         self.round_trip(Operation::Finish, move |tier, now| tier.finish(finish, now))
     }
 
+    fn tagged<'a>(&'a self, tag: &'a str, from: u64) -> BoxFuture<'a, Result<Option<TagPage>>> {
+        self.round_trip(Operation::Tagged, move |tier, now| Ok(Some(tier.tagged(tag, from, now))))
+    }
+
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> {
         self.round_trip(Operation::Invalidate, |tier, _| tier.invalidate(what))
+    }
+
+    fn read_many<'a>(&'a self, queries: &'a [Query<'a>]) -> BoxFuture<'a, Vec<Result<Reading>>> {
+        self.one_trip(Operation::ReadMany, queries, |tier, query, now| Ok(tier.read(*query, now)))
+    }
+
+    fn claim_many<'a>(&'a self, claims: &'a [Claim<'a>]) -> BoxFuture<'a, Vec<Result<Claimed>>> {
+        self.one_trip(Operation::ClaimMany, claims, |tier, claim, now| tier.claim(*claim, now))
+    }
+
+    fn stamp_many<'a>(
+        &'a self,
+        stamps: &'a [Stamp<'a>],
+    ) -> BoxFuture<'a, Vec<Result<Option<Vec<Nonce>>>>> {
+        self.one_trip(Operation::StampMany, stamps, |tier, stamp, now| {
+            tier.stamp_tags(stamp.captured, stamp.tags, stamp.dependency_life, now)
+        })
+    }
+
+    fn fill_many<'a>(&'a self, fills: &'a [Fill<'a>]) -> BoxFuture<'a, Vec<Result<bool>>> {
+        self.one_trip(Operation::FillMany, fills, |tier, fill, now| Ok(tier.fill(*fill, now)))
+    }
+
+    fn begin_many<'a>(&'a self, begins: &'a [Begin<'a>]) -> BoxFuture<'a, Vec<Result<Begun>>> {
+        self.one_trip(Operation::BeginMany, begins, |tier, begin, now| tier.begin(*begin, now))
+    }
+
+    fn finish_many<'a>(&'a self, finishes: &'a [Finish<'a>]) -> BoxFuture<'a, Vec<Result<bool>>> {
+        self.one_trip(Operation::FinishMany, finishes, |tier, finish, now| {
+            tier.finish(*finish, now)
+        })
     }
 
     fn listen(&self, listener: Weak<dyn Listener>) -> bool {

@@ -49,7 +49,7 @@ fn whole_milliseconds(time: Duration) -> Duration {
 }
 
 /// Things by name, each with a deadline past which it cannot be seen.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Shelf<T>(HashMap<String, (T, Deadline)>);
 
 impl<T> Default for Shelf<T> {

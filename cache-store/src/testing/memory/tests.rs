@@ -110,10 +110,83 @@ async fn an_eviction_takes_the_value_and_leaves_the_dependency() {
     let claimed = store.claim(claim("key", None)).await.unwrap();
     let ClaimOutcome::Load(nonce) = claimed.outcome else { panic!("{claimed:?}") };
     let value = nonce.as_bytes();
-    let fill = Fill { key: "key", nonce, value, life: LIFE, token: None, dependency_life: LIFE };
+    let fill = Fill {
+        key: "key",
+        nonce,
+        value,
+        tags: &[],
+        life: LIFE,
+        token: None,
+        dependency_life: LIFE,
+        announced: false,
+    };
     assert!(store.fill(fill).await.unwrap());
     store.evict("key");
     let reading =
         store.read(Query { key: "key", tags: &[], pattern: true, life: true }).await.unwrap();
     assert_eq!((reading.value, reading.key_nonce, reading.life), (None, Some(nonce), None));
+}
+
+#[tokio::test]
+async fn a_fill_is_told_of_only_when_it_is_announced() {
+    struct Ears(Mutex<Vec<String>>);
+    impl Listener for Ears {
+        fn hear(&self, news: News<'_>) {
+            lock(&self.0).push(format!("{news:?}"));
+        }
+    }
+    let store = MemoryStore::new();
+    let ClaimOutcome::Load(nonce) = store.claim(claim("key", None)).await.unwrap().outcome else {
+        panic!("it is empty")
+    };
+    let ears = Arc::new(Ears(Mutex::default()));
+    let listener: Arc<dyn Listener> = ears.clone();
+    assert!(store.listen(Arc::downgrade(&listener)));
+    lock(&ears.0).clear();
+    for (announced, told) in [(false, 0), (true, 1)] {
+        let fill = Fill {
+            key: "key",
+            nonce,
+            value: nonce.as_bytes(),
+            tags: &[],
+            // Shorter than the dependency's, which need not be prolonged.
+            life: Life::For(Duration::from_secs(1)),
+            token: None,
+            dependency_life: LIFE,
+            announced,
+        };
+        assert!(store.fill(fill).await.unwrap());
+        let heard = lock(&ears.0).clone();
+        assert_eq!(heard, vec![r#"Key("key")"#; told]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tier_that_went_back_has_what_was_invalidated_since_the_snapshot() {
+    let store = MemoryStore::new();
+    let what = Invalidation::Keys(vec!["key".to_owned()]);
+    let ClaimOutcome::Load(nonce) = store.claim(claim("key", None)).await.unwrap().outcome else {
+        panic!("the tier was empty")
+    };
+    let snapshot = store.snapshot();
+    store.invalidate(&what).await.unwrap();
+    store.restore(&snapshot);
+    let ClaimOutcome::Load(again) = store.claim(claim("key", None)).await.unwrap().outcome else {
+        panic!("nothing was stored")
+    };
+    assert_eq!(again, nonce);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dependency_or_a_tag_that_is_evicted_comes_back_under_another_nonce() {
+    let store = MemoryStore::new();
+    let tags = ["tag".to_owned()];
+    let claim = Claim { tags: &tags, ..claim("key", None) };
+    let before = store.claim(claim).await.unwrap();
+    store.evict_tag("tag");
+    let tag = store.claim(claim).await.unwrap();
+    assert_ne!(tag.tag_nonces, before.tag_nonces);
+    assert_eq!(tag.outcome, before.outcome);
+    store.evict_dependency("key");
+    assert_ne!(store.claim(claim).await.unwrap().outcome, before.outcome);
 }

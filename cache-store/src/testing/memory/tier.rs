@@ -3,16 +3,17 @@ use std::{collections::HashMap, time::Duration};
 use tokio::time::Instant;
 
 use super::{
+    index::Index,
     log::Log,
     shelf::{Deadline, Shelf},
 };
 use crate::{
     Begin, Begun, Claim, ClaimOutcome, Claimed, Fill, Finish, Invalidation, Lease, Life, News,
-    Nonce, Query, Reading, Record, Result,
+    Nonce, Query, Reading, Record, Recorded, Result, TagPage,
 };
 
 /// What the shared tier holds, and its steps: each is what one script does, whole or not at all.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tier {
     values: Shelf<Vec<u8>>,
     dependencies: Shelf<Nonce>,
@@ -21,11 +22,12 @@ pub(super) struct Tier {
     tags: Shelf<Nonce>,
     patterns: Log,
     tag_log: Log,
+    index: Index,
     news: Vec<Change>,
 }
 
 /// What there is to tell of a step.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Change {
     Key(String),
     Tag(String),
@@ -51,7 +53,7 @@ struct Holder {
 }
 
 /// A write under way. Each mark ends by itself: a short write must not end the mark of a longer one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Mark {
     token: Nonce,
     until: Deadline,
@@ -68,6 +70,7 @@ impl Tier {
             tags: Shelf::default(),
             patterns: Log::new(patterns),
             tag_log: Log::new(tag_log),
+            index: Index::default(),
             news: Vec::new(),
         }
     }
@@ -134,6 +137,11 @@ impl Tier {
         let until = Deadline::after(fill.life, now);
         self.values.put(fill.key, fill.value.to_vec(), until);
         self.keep_dependency(fill.key, until, fill.dependency_life, now);
+        self.keep_tags(fill.tags, until, fill.dependency_life, now);
+        self.index.add(fill.key, fill.tags, until);
+        if fill.announced {
+            self.news.push(Change::Key(fill.key.to_owned()));
+        }
         true
     }
 
@@ -191,8 +199,15 @@ impl Tier {
         let bytes = [nonce.as_bytes(), value].concat();
         let until = Deadline::after(finish.dependency_life, now);
         self.put_dependency(finish.key, nonce, until);
-        self.values.put(finish.key, bytes, Deadline::after(finish.life, now));
+        let until = Deadline::after(finish.life, now);
+        self.values.put(finish.key, bytes, until);
+        self.keep_tags(finish.tags, until, finish.dependency_life, now);
+        self.index.add(finish.key, finish.tags, until);
         Ok(true)
+    }
+
+    pub(super) fn tagged(&mut self, tag: &str, from: u64, now: Instant) -> TagPage {
+        self.index.page(tag, self.tags.get(tag, now).copied(), from, now)
     }
 
     pub(super) fn invalidate(&mut self, what: &Invalidation) -> Result<()> {
@@ -205,15 +220,19 @@ impl Tier {
                     self.news.push(Change::Tag(tag.clone()));
                 }
             }
-            Invalidation::Pattern(pattern) => {
-                self.patterns.append(pattern)?;
-                self.news.push(Change::Patterns);
-            }
+            Invalidation::AllOf(tags) => self.record(&Recorded::AllOf(tags.clone()))?,
+            Invalidation::Pattern(glob) => self.record(&Recorded::Pattern(glob.clone()))?,
             Invalidation::All => {
                 self.patterns.clear();
                 self.news.push(Change::Patterns);
             }
         }
+        Ok(())
+    }
+
+    fn record(&mut self, what: &Recorded) -> Result<()> {
+        self.patterns.append(&what.to_text())?;
+        self.news.push(Change::Patterns);
         Ok(())
     }
 
@@ -261,6 +280,12 @@ impl Tier {
         self.values.remove(key);
     }
 
+    /// A tag's nonce is lost, as by an eviction.
+    pub(super) fn evict_tag(&mut self, tag: &str) {
+        self.tags.remove(tag);
+        self.news.push(Change::Tag(tag.to_owned()));
+    }
+
     /// Both logs are lost, as by an eviction.
     pub(super) fn lose_logs(&mut self) {
         self.patterns.clear();
@@ -295,7 +320,7 @@ impl Tier {
         self.news.push(Change::Key(key.to_owned()));
     }
 
-    fn remove_dependency(&mut self, key: &str) {
+    pub(super) fn remove_dependency(&mut self, key: &str) {
         self.dependencies.remove(key);
         self.news.push(Change::Key(key.to_owned()));
     }
@@ -306,6 +331,19 @@ impl Tier {
         {
             self.dependencies.keep_until(key, Deadline::after(life, now));
             self.news.push(Change::Key(key.to_owned()));
+        }
+    }
+
+    /// Prolongs the tags that would end before the value does, unless they are others by now.
+    fn keep_tags(&mut self, tags: &[(&str, Nonce)], value: Deadline, life: Life, now: Instant) {
+        for (tag, nonce) in tags {
+            if let Some((current, until)) = self.tags.entry(tag, now)
+                && current == nonce
+                && until.before(value)
+            {
+                self.tags.keep_until(tag, Deadline::after(life, now));
+                self.news.push(Change::Tag((*tag).to_owned()));
+            }
         }
     }
 

@@ -97,7 +97,16 @@ pub async fn a_fill_after_its_dependency_ended_is_refused(store: AnyStore) {
     .await;
     let (life, dependency_life) = (Life::For(LONG), Life::For(2 * LONG));
     let value = &bytes(nonce, b"late");
-    let late = Fill { key: "key", nonce, value, life, token: None, dependency_life };
+    let late = Fill {
+        key: "key",
+        nonce,
+        value,
+        tags: &[],
+        life,
+        token: None,
+        dependency_life,
+        announced: false,
+    };
     assert!(!given(store.fill(late).await));
     assert_eq!(hit(&*store, "key").await, None);
 }

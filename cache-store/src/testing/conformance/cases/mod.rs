@@ -1,9 +1,11 @@
 //! The cases, each named after what it proves.
 
+mod index;
 mod invalidations;
 mod leases;
 mod lives;
 mod loads;
+mod many;
 mod news;
 mod patterns;
 mod successors;
@@ -14,8 +16,8 @@ mod writes;
 use std::sync::Arc;
 
 pub use self::{
-    invalidations::*, leases::*, lives::*, loads::*, news::*, patterns::*, successors::*, tags::*,
-    values::*, writes::*,
+    index::*, invalidations::*, leases::*, lives::*, loads::*, many::*, news::*, patterns::*,
+    successors::*, tags::*, values::*, writes::*,
 };
 
 type AnyStore = Arc<dyn crate::Store>;

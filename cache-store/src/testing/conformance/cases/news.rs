@@ -148,7 +148,10 @@ pub async fn an_invalidated_pattern_is_told_before_the_next_heartbeat(
     let Some(ears) = Ears::attentive(&store).await else { return };
     invalidate_pattern(&*other, "users:*").await;
     assert_eq!(ears.told(&store).await, [Patterns]);
-    assert_eq!(patterns(&*store).await.pop().map(|record| record.pattern), Some("users:*".into()));
+    assert_eq!(
+        patterns(&*store).await.pop().map(|record| record.what),
+        Some(crate::Recorded::Pattern("users:*".into()))
+    );
 }
 
 pub async fn a_clearing_is_told_before_the_next_heartbeat(store: AnyStore, other: AnyStore) {

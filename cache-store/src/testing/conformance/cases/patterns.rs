@@ -3,10 +3,14 @@ use std::collections::HashSet;
 use tokio::task::JoinSet;
 
 use super::{super::steps::*, AnyStore};
-use crate::{Claim, Invalidation};
+use crate::{Claim, Invalidation, Recorded};
 
 /// More records than any store keeps.
 const MANY: usize = 20_000;
+
+fn pattern(glob: &str) -> Recorded {
+    Recorded::Pattern(glob.to_owned())
+}
 
 pub async fn the_pattern_log_is_opened_once(store: AnyStore) {
     let log = patterns(&*store).await;
@@ -44,7 +48,7 @@ pub async fn patterns_are_appended_oldest_first(store: AnyStore) {
     }
     let log = patterns(&*store).await;
     assert_eq!(log[..opened.len()], opened);
-    let appended: Vec<_> = log[opened.len()..].iter().map(|record| &*record.pattern).collect();
+    let appended: Vec<_> = log[opened.len()..].iter().map(|record| record.what.to_text()).collect();
     assert_eq!(appended, ["users:*", "orders:?", "*"]);
     assert_eq!(claim(&*store, plain("key")).await.patterns, log);
 }
@@ -55,7 +59,7 @@ pub async fn the_same_pattern_twice_is_two_records(store: AnyStore) {
     let log = patterns(&*store).await;
     let nonces: HashSet<_> = log.iter().map(|record| record.nonce).collect();
     assert_eq!(nonces.len(), log.len());
-    assert_eq!(log.iter().filter(|record| record.pattern == "users:*").count(), 2);
+    assert_eq!(log.iter().filter(|record| record.what == pattern("users:*")).count(), 2);
 }
 
 pub async fn the_pattern_log_is_bounded_and_a_trimmed_record_is_unknown(store: AnyStore) {
@@ -63,8 +67,8 @@ pub async fn the_pattern_log_is_bounded_and_a_trimmed_record_is_unknown(store: A
     for number in 0..MANY {
         invalidate_pattern(&*store, &format!("users:{number}:*")).await;
         if number % 100 == 0 && !patterns(&*store).await.contains(&opened) {
-            let newest = patterns(&*store).await.pop().map(|record| record.pattern);
-            assert_eq!(newest, Some(format!("users:{number}:*")));
+            let newest = patterns(&*store).await.pop().map(|record| record.what);
+            assert_eq!(newest, Some(pattern(&format!("users:{number}:*"))));
             return;
         }
     }
@@ -90,7 +94,29 @@ pub async fn clearing_may_be_repeated(store: AnyStore) {
     }
     invalidate_pattern(&*store, "users:*").await;
     invalidate(&*store, Invalidation::All).await;
-    assert!(patterns(&*store).await.iter().all(|record| record.pattern != "users:*"));
+    assert!(patterns(&*store).await.iter().all(|record| record.what != pattern("users:*")));
+}
+
+pub async fn tags_that_an_entry_must_bear_together_are_one_record(store: AnyStore) {
+    let opened = patterns(&*store).await.len();
+    invalidate_pattern(&*store, "users:*").await;
+    for tags in [names(["user", "tenant:7"]), names(["", "4:user", "line\nbreak"]), Vec::new()] {
+        invalidate(&*store, Invalidation::AllOf(tags.clone())).await;
+        let log = patterns(&*store).await;
+        let newest = log.last().map(|record| record.nonce);
+        assert_eq!(log.last().map(|record| &record.what), Some(&Recorded::AllOf(tags)));
+        assert_eq!(read(&*store, "key").await.pattern_nonce, newest);
+        assert_eq!(claim(&*store, plain("key")).await.patterns, log);
+    }
+    assert_eq!(patterns(&*store).await.len(), opened + 4);
+}
+
+pub async fn tags_that_an_entry_must_bear_together_keep_their_nonces(store: AnyStore) {
+    let tags = &names(["a", "b"])[..];
+    let made = claim(&*store, Claim { tags, tag_log: true, ..plain("key") }).await;
+    invalidate(&*store, Invalidation::AllOf(tags.to_vec())).await;
+    let now: Vec<_> = given(store.tag_nonces(tags).await);
+    assert_eq!(now, made.tag_nonces.iter().copied().map(Some).collect::<Vec<_>>());
 }
 
 pub async fn a_claim_gives_every_record_after_the_known_one(store: AnyStore) {

@@ -1,5 +1,5 @@
 use super::{super::steps::*, AnyStore};
-use crate::{Claim, Invalidation, Life, Nonce, Query, Store};
+use crate::{Begin, Claim, ClaimOutcome, Fill, Finish, Invalidation, Life, Nonce, Query, Store};
 
 const LIFE: Life = Life::For(LONG);
 
@@ -150,4 +150,88 @@ pub async fn stamping_a_tag_again_prolongs_it(store: AnyStore) {
     assert_eq!(stamp(&*store, captured, tags).await.as_ref(), Some(&made), "not ended yet");
     outlast(SOON).await;
     assert_eq!(tag_nonces(&*store, tags).await, [Some(made[0])]);
+}
+
+/// Tags that would end soon, with the key's own dependency, which would not.
+async fn ending_tags(store: &dyn Store, key: &str, tags: &[String]) -> (Nonce, Vec<Nonce>) {
+    let ending = Claim { tags, dependency_life: Life::For(SOON), ..plain("other") };
+    claim(store, ending).await;
+    let claimed = Claim { tags, dependency_life: Life::For(SOON), ..plain(key) };
+    let claimed = claim(store, claimed).await;
+    match claimed.outcome {
+        ClaimOutcome::Load(nonce) => (nonce, claimed.tag_nonces),
+        other => panic!("expected to load, got {other:?}"),
+    }
+}
+
+async fn fill_with(store: &dyn Store, life: Life, dependency_life: Life) -> Vec<Option<Nonce>> {
+    let tags = names(["a", "b"]);
+    let (nonce, made) = ending_tags(store, "key", &tags).await;
+    let (value, named) = (&bytes(nonce, b"value"), &[("a", made[0]), ("b", made[1])]);
+    let fill = Fill {
+        key: "key",
+        nonce,
+        value,
+        tags: named,
+        life,
+        token: None,
+        dependency_life,
+        announced: false,
+    };
+    assert!(given(store.fill(fill).await));
+    outlast(SOON).await;
+    assert_eq!(tag_nonces(store, &tags).await, [Some(made[0]), Some(made[1])]);
+    given(store.read(Query { key: "key", tags: &tags, pattern: true, life: true }).await).tag_nonces
+}
+
+pub async fn a_fill_keeps_its_tags_as_long_as_its_value(store: AnyStore) {
+    fill_with(&*store, LIFE, Life::For(2 * LONG)).await;
+}
+
+pub async fn a_fill_that_lives_forever_keeps_its_tags(store: AnyStore) {
+    fill_with(&*store, Life::Forever, Life::Forever).await;
+}
+
+pub async fn a_finished_value_keeps_its_tags_as_long_as_itself(store: AnyStore) {
+    let tags = &names(["a"])[..];
+    let (at_most, soon) = (LONG, Life::For(SOON));
+    let begin = Begin { key: "key", tags, tag_log: false, at_most, dependency_life: soon };
+    let begun = given(store.begin(begin).await);
+    let finish = Finish {
+        key: "key",
+        begun: &begun,
+        value: Some(b"value"),
+        tags: &[("a", begun.tag_nonces[0])],
+        life: LIFE,
+        dependency_life: Life::For(2 * LONG),
+    };
+    assert!(given(store.finish(finish).await));
+    outlast(SOON).await;
+    assert_eq!(tag_nonces(&*store, tags).await, [Some(begun.tag_nonces[0])]);
+}
+
+pub async fn a_fill_neither_brings_back_nor_prolongs_a_tag_that_is_another_one_by_now(
+    store: AnyStore,
+) {
+    let tags = names(["gone", "other"]);
+    let (nonce, made) = ending_tags(&*store, "key", &tags).await;
+    invalidate(&*store, Invalidation::Tags(tags.clone())).await;
+    let ending = Claim { tags: &tags[1..], dependency_life: Life::For(SOON), ..plain("another") };
+    let other = claim(&*store, ending).await.tag_nonces[0];
+    let (value, named) = (&bytes(nonce, b"value"), &[("gone", made[0]), ("other", made[1])]);
+    let (life, dependency_life) = (LIFE, Life::For(2 * LONG));
+    let fill = Fill {
+        key: "key",
+        nonce,
+        value,
+        tags: named,
+        life,
+        token: None,
+        dependency_life,
+        announced: false,
+    };
+    given(store.fill(fill).await);
+    assert_eq!(tag_nonces(&*store, &tags).await, [None, Some(other)], "not ended yet");
+    outlast(SOON).await;
+    assert_eq!(tag_nonces(&*store, &tags).await, [None, None]);
 }

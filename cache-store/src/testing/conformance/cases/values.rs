@@ -104,7 +104,7 @@ pub async fn patterns_may_hold_any_character(store: AnyStore) {
         invalidate(&*store, Invalidation::Pattern(pattern.to_owned())).await;
     }
     let log = patterns(&*store).await;
-    let appended: Vec<_> = log[opened..].iter().map(|record| record.pattern.as_str()).collect();
+    let appended: Vec<_> = log[opened..].iter().map(|record| record.what.to_text()).collect();
     assert_eq!(appended, ODD_NAMES);
 }
 

@@ -39,7 +39,7 @@ pub async fn a_finished_value_has_the_life_it_was_given(store: AnyStore) {
     let begun = &begin(&*store, "key", LONG).await;
     let (life, dependency_life) = (Life::Forever, Life::Forever);
     let value = Some(&b"kept"[..]);
-    let forever = Finish { key: "key", begun, value, life, dependency_life };
+    let forever = Finish { key: "key", begun, value, tags: &[], life, dependency_life };
     assert!(given(store.finish(forever).await));
     assert_eq!(read(&*store, "key").await.life, Some(Life::Forever));
 

@@ -1,0 +1,141 @@
+//! Which case catches which mutant, and what goes wrong there.
+
+use crate::{
+    case::{Case, Fault},
+    mutant::Mutant,
+    promise::Broken,
+    state::words::{Home, Kind},
+};
+
+/// A mutant and the small case in which it breaks a promise.
+#[derive(Clone, Copy, Debug)]
+pub struct Caught {
+    /// What is broken.
+    pub mutant: Mutant,
+    /// Where that is noticed.
+    pub case: Case,
+    /// The promise that does not hold then.
+    pub broken: Broken,
+}
+
+const fn caught(mutant: Mutant, case: Case, broken: Broken) -> Caught {
+    Caught { mutant, case: case.with(mutant), broken }
+}
+
+/// One change, by the key alone.
+const KEY: Case = Case { kinds: &[Kind::Key], tags: [false, false], changes: 1, ..Case::PLAIN };
+/// One change, by the tag that is known before the load.
+const KNOWN_TAG: Case = Case { kinds: &[Kind::KnownTag], tags: [true, false], ..KEY };
+/// One change, by the tag that is learned from the value.
+const LEARNED_TAG: Case = Case { kinds: &[Kind::LearnedTag], tags: [false, true], ..KEY };
+/// One change, by a pattern.
+const PATTERN: Case = Case { kinds: &[Kind::Pattern], ..KEY };
+/// The process that reads makes the change.
+const fn own(case: Case) -> Case {
+    Case { orders: &[Home::Node(0)], ..case }
+}
+/// No session, so that only the shared tier and the bound count.
+const fn alone(case: Case) -> Case {
+    Case { session: false, ..case }
+}
+/// This may go wrong once.
+const fn failing(case: Case, faulty: &'static [Fault]) -> Case {
+    Case { faults: 1, faulty, ..case }
+}
+/// Two writers.
+const WRITERS: Case = Case {
+    orders: &[],
+    writers: &[Home::Elsewhere, Home::Elsewhere],
+    changes: 2,
+    session: false,
+    ..KEY
+};
+
+/// All mutants.
+pub const MUTANTS: &[Caught] = &[
+    caught(Mutant::KeyCapturedAfterTheLoad, alone(KEY), Broken::Shared),
+    caught(Mutant::KnownTagCapturedAfterTheLoad, alone(KNOWN_TAG), Broken::Shared),
+    caught(Mutant::PatternsCapturedAfterTheLoad, alone(PATTERN), Broken::Shared),
+    caught(Mutant::TagLogCapturedAfterTheLoad, alone(LEARNED_TAG), Broken::Shared),
+    caught(
+        Mutant::KeyCounters,
+        Case { flights: 2, ..failing(alone(KEY), &[Fault::EvictKey]) },
+        Broken::Shared,
+    ),
+    caught(Mutant::TagCounters, failing(alone(KNOWN_TAG), &[Fault::EvictTag]), Broken::Shared),
+    caught(Mutant::UnconditionalFill, KEY, Broken::BoundedMemory),
+    caught(
+        Mutant::LostLeaseFills,
+        Case { leased: true, flights: 2, fine: true, ..alone(KEY) },
+        Broken::LostLeaseStored,
+    ),
+    caught(Mutant::NoTagLog, alone(LEARNED_TAG), Broken::Shared),
+    caught(
+        Mutant::TrimmedTagLogAccepted,
+        Case { kinds: &[Kind::LearnedTag, Kind::OtherTag], others: 2, ..alone(LEARNED_TAG) },
+        Broken::Shared,
+    ),
+    caught(Mutant::StampsLogFirst, alone(LEARNED_TAG), Broken::Shared),
+    caught(Mutant::TagsCheckedAfterTheFill, alone(LEARNED_TAG), Broken::Shared),
+    caught(
+        Mutant::TrimmedPatternsAccepted,
+        Case { kinds: &[Kind::Pattern, Kind::OtherPattern], others: 2, ..alone(PATTERN) },
+        Broken::Returned,
+    ),
+    caught(
+        Mutant::WriteWithoutItsOwnNonce,
+        Case { orders: &[Home::Elsewhere], writers: &[Home::Elsewhere], ..WRITERS },
+        Broken::Shared,
+    ),
+    caught(Mutant::WriteBesideAnother, failing(WRITERS, &[Fault::Crash]), Broken::Shared),
+    caught(
+        Mutant::WriteWithoutItsMark,
+        Case { orders: &[Home::Elsewhere], ..failing(WRITERS, &[Fault::EvictMarks]) },
+        Broken::Shared,
+    ),
+    caught(Mutant::ReadIgnoresWriters, WRITERS, Broken::StoredBesideAWriter),
+    caught(
+        Mutant::WriteIgnoresItsFence,
+        Case { writers: &[Home::Node(0)], changes: 2, ..own(KNOWN_TAG) },
+        Broken::OwnMemory,
+    ),
+    caught(
+        Mutant::WriteStampsTagsAtFinish,
+        Case { writers: &[Home::Node(0)], changes: 2, ..KNOWN_TAG },
+        Broken::BoundedMemory,
+    ),
+    caught(Mutant::LocalFirst, own(KEY), Broken::OwnMemory),
+    caught(Mutant::NoLocalMark, own(KEY), Broken::Returned),
+    caught(Mutant::UntagsTagFirst, alone(LEARNED_TAG), Broken::Shared),
+    caught(Mutant::ServesUnconfirmed, failing(own(KEY), &[Fault::LoseRequest]), Broken::Returned),
+    caught(
+        Mutant::UnconfirmedAskedAfterTheRead,
+        failing(own(KEY), &[Fault::LoseRequest]),
+        Broken::Returned,
+    ),
+    caught(Mutant::KeepsWhatWasRefused, KEY, Broken::BoundedMemory),
+    caught(Mutant::LastsWithoutAFill, failing(KEY, &[Fault::LoseRequest]), Broken::BoundedMemory),
+    caught(Mutant::KeyStampAfterTheReply, KEY, Broken::BoundedMemory),
+    caught(Mutant::TagStampBeforeTheFill, KNOWN_TAG, Broken::BoundedMemory),
+    caught(Mutant::ProvenAtTheFill, alone(KNOWN_TAG), Broken::BoundedMemory),
+    caught(Mutant::CheckedFromTheInsert, PATTERN, Broken::BoundedMemory),
+    caught(Mutant::NewsOnlySweepMemory, KEY, Broken::BoundedMemory),
+    caught(Mutant::JoinsFencedFlights, own(KEY), Broken::Returned),
+    caught(Mutant::JoinsOldFlights, alone(KEY), Broken::Returned),
+    caught(Mutant::NoGapAtReconnect, failing(KEY, &[Fault::LoseConnection]), Broken::BoundedMemory),
+    caught(Mutant::NoGapAtFlush, failing(KEY, &[Fault::Flush]), Broken::BoundedMemory),
+    caught(Mutant::LiveFromTheAnswer, Case { fine: true, ..KEY }, Broken::BoundedMemory),
+    caught(Mutant::BeatsBeforeTheNews, KEY, Broken::BoundedMemory),
+    caught(Mutant::BeatsBeforeThePatterns, PATTERN, Broken::BoundedMemory),
+    caught(Mutant::EarlierFetchCounts, Case { fine: true, ..PATTERN }, Broken::BoundedMemory),
+    caught(
+        Mutant::FirstFetchRulesOutNothing,
+        Case { fine: true, ..PATTERN },
+        Broken::BoundedMemory,
+    ),
+    caught(
+        Mutant::LeaseWithoutEnd,
+        Case { leased: true, flights: 2, ..failing(alone(KEY), &[Fault::Cancel]) },
+        Broken::Stuck,
+    ),
+];

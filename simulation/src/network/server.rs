@@ -1,0 +1,60 @@
+//! The server behind all lines.
+
+use std::sync::Mutex;
+
+use cache_store::testing::{MemoryStore, Snapshot};
+
+use crate::{lock, oracle::Stamp};
+
+pub(crate) struct Server {
+    pub(crate) tier: MemoryStore,
+    state: Mutex<State>,
+}
+
+struct State {
+    up: bool,
+    /// How often it was started.
+    starts: u64,
+    snapshot: Option<(Snapshot, Stamp)>,
+}
+
+impl Server {
+    pub(crate) fn new((patterns, tags): (usize, usize)) -> Self {
+        let state = State { up: true, starts: 1, snapshot: None };
+        Self { tier: MemoryStore::with_logs(patterns, tags), state: Mutex::new(state) }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        lock(&self.state).up
+    }
+
+    pub(crate) fn starts(&self) -> u64 {
+        lock(&self.state).starts
+    }
+
+    pub(crate) fn stop(&self) {
+        lock(&self.state).up = false;
+    }
+
+    pub(crate) fn start(&self) {
+        let state = &mut *lock(&self.state);
+        if !state.up {
+            state.up = true;
+            state.starts += 1;
+        }
+    }
+
+    /// Writes down what it holds.
+    pub(crate) fn save(&self, now: Stamp) {
+        lock(&self.state).snapshot = Some((self.tier.snapshot(), now));
+    }
+
+    /// Goes back to what was written down last; says when that was.
+    pub(crate) fn load(&self) -> Option<Stamp> {
+        let snapshot = lock(&self.state).snapshot.clone();
+        snapshot.map(|(snapshot, when)| {
+            self.tier.restore(&snapshot);
+            when
+        })
+    }
+}
