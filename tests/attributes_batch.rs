@@ -634,6 +634,29 @@ async fn one_call_is_one_load_and_a_hit_or_a_miss_for_each_key() {
     assert_eq!(stats.fills, 3);
 }
 
+type Fallible<T> = Result<T, DbError>;
+type Users = HashMap<u64, User>;
+
+#[cache_aside(key = "alias:{1}:{0}", returns = "result", skip(db), batch(id in ids))]
+async fn aliased(tenant: u8, ids: &[u64], db: &Db) -> Fallible<Users> {
+    let _ = tenant;
+    db.users(ids).await
+}
+
+#[tokio::test]
+async fn aliases_and_positions_are_understood() {
+    let db = Db::default();
+    scoped(async {
+        for _ in 0..2 {
+            assert_eq!(aliased(7, &[1, 2], &db).await.unwrap().len(), 2);
+        }
+        assert_eq!(db.asked(), [[1, 2]]);
+        assert_eq!(aliased_entry(7, 2).key(), "alias:2:7");
+        assert_eq!(aliased_entry(7, 2).get().await.unwrap(), Some(user(2)));
+    })
+    .await;
+}
+
 /// A set of the ids that a function was given, so that an order is not tested by accident.
 #[tokio::test]
 async fn many_elements_are_all_loaded() {

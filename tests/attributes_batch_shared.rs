@@ -421,10 +421,18 @@ async fn a_node_that_is_away_fails_its_own_elements_alone() {
     rows(&there, &table, &[1, 2]).await;
     table.asked();
     chaos.down_for(ErrorKind::Timeout, |key| key == "row:2" || key == "row:4");
+    let mut events = here.events();
     let all = rows(&here, &table, &[1, 2, 3, 4]).await;
     assert_eq!(all.len(), 4);
     assert_eq!(table.asked(), [[2, 3, 4]]);
+    assert_eq!(here.stats().shared_timeouts, 1, "the one round trip that met it");
     chaos.up();
+    here.invalidate("last").await.unwrap();
+    let event = in_time("an event", events.next()).await.unwrap();
+    assert!(
+        matches!(event, larder::Event::Invalidated { .. }),
+        "the tier was never away: {event:?}"
+    );
     let other = on(&store).await;
     let stored = |id| rows_entry(&other, id);
     assert!(stored(3).exists().await.unwrap(), "it was reached");
@@ -477,7 +485,11 @@ async fn get_many_answers_in_order_and_asks_once_for_what_memory_does_not_have()
     here.set("a", &1_u64).await.unwrap();
     let before = trips.calls();
     let keys = ["b", "a", "missing", "c", "b"];
-    let all = here.get_many::<u64, _>(keys).await.unwrap();
+    let reading = tokio::spawn({
+        let here = here.clone();
+        async move { here.get_many::<u64, _>(keys).await }
+    });
+    let all = in_time("they are read", reading).await.unwrap().unwrap();
     assert_eq!(all, [Some(2), Some(1), None, None, Some(2)]);
     expect(trips.calls() - before, [(Operation::ReadMany, 1)]);
     let before = trips.calls();

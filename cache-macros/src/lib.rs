@@ -70,11 +70,41 @@ use crate::{
 /// The value is `Clone + Send + Sync + 'static`; unless it stays in memory it is `Serialize` and `DeserializeOwned` too.
 ///
 #[doc = include_str!("docs/reader_options.md")]
+/// | `batch(id in ids)` | every element of the argument `ids` has an entry, see [Batches](#batches) | one entry a call |
 #[doc = include_str!("docs/common_options.md")]
 ///
 #[doc = include_str!("docs/keys.md")]
 ///
 #[doc = include_str!("docs/stored.md")]
+///
+#[doc = include_str!("docs/batch.md")]
+///
+/// ```
+/// use std::collections::HashMap;
+/// use larder::cache_aside;
+///
+/// # #[derive(Clone, Debug)] pub struct DbError;
+/// # pub struct Db;
+/// # impl Db {
+/// #     async fn names(&self, ids: &[u64]) -> Result<HashMap<u64, String>, DbError> {
+/// #         Ok(ids.iter().map(|id| (*id, format!("user {id}"))).collect())
+/// #     }
+/// # }
+/// #[cache_aside(key = "name:{id}", ttl = "5m", tags = ["names"], skip(db), batch(id in ids))]
+/// async fn names(db: &Db, ids: &[u64]) -> Result<HashMap<u64, String>, DbError> {
+///     db.names(ids).await // `ids` are those that are not cached
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> larder::Result<()> {
+/// # larder::init(larder::Cache::memory())?;
+/// # let db = Db;
+/// names(&db, &[1, 2]).await.unwrap(); // loads 1 and 2
+/// let all = names(&db, &[2, 3, 1]).await.unwrap(); // loads 3
+/// assert_eq!(all.len(), 3);
+/// names_entry(2).invalidate().await?;
+/// # Ok(()) }
+/// ```
 ///
 #[doc = include_str!("docs/companions.md")]
 ///
@@ -141,11 +171,14 @@ pub fn cache_aside(options: TokenStream, item: TokenStream) -> TokenStream {
 /// `ttl = "forever"` keeps them until they make room for others.
 ///
 #[doc = include_str!("docs/reader_options.md")]
+/// | `batch(id in ids)` | every element of the argument `ids` has an entry, see [Batches](#batches) | one entry a call |
 #[doc = include_str!("docs/common_options.md")]
 ///
 #[doc = include_str!("docs/keys.md")]
 ///
 #[doc = include_str!("docs/stored.md")]
+///
+#[doc = include_str!("docs/batch.md")]
 ///
 #[doc = include_str!("docs/companions.md")]
 ///

@@ -222,6 +222,11 @@ impl Engine {
             }
             self.events.tell(|| Event::SharedDown { error: error.clone() });
         }
+        self.tally_error(error);
+    }
+
+    /// Counts an error of a part of the shared tier, while the rest of it answers.
+    pub(crate) fn tally_error(&self, error: &Error) {
         self.counters.count(match error.kind() {
             ErrorKind::Timeout => Counter::SharedTimeouts,
             _ => Counter::SharedErrors,

@@ -273,12 +273,16 @@ fn fail<'a>(readings: impl Iterator<Item = (&'a mut Item, Result<Reading>)>) {
     }
 }
 
-/// Counts a round trip: as one error when one of its keys failed, however many did.
+/// Counts a round trip: as one error when one of its keys failed, however many did. The shared tier is away when none of
+/// them was answered.
 fn note<T>(engine: &Engine, answers: &[Result<T>]) {
-    if answers.iter().any(Result::is_ok) {
+    let answered = answers.iter().any(Result::is_ok);
+    if answered {
         engine.answered();
     }
-    if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
-        engine.count_error(error);
+    match answers.iter().find_map(|answer| answer.as_ref().err()) {
+        Some(error) if answered => engine.tally_error(error),
+        Some(error) => engine.count_error(error),
+        None => {}
     }
 }
