@@ -1,7 +1,7 @@
-//! Which case catches which mutant, and what goes wrong there.
+//! Which case catches which mutant, and what goes wrong there; and the rules that no promise needs.
 
 use crate::{
-    case::{Case, Fault},
+    case::{ANY, Case, Fault},
     mutant::Mutant,
     promise::Broken,
     state::words::{Home, Kind},
@@ -22,6 +22,8 @@ const fn caught(mutant: Mutant, case: Case, broken: Broken) -> Caught {
     Caught { mutant, case: case.with(mutant), broken }
 }
 
+/// Any number of changes of everything.
+const ALL: Case = Case { changes: ANY, ..Case::PLAIN };
 /// One change, by the key alone.
 const KEY: Case = Case { kinds: &[Kind::Key], tags: [false, false], changes: 1, ..Case::PLAIN };
 /// One change, by the tag that is known before the load.
@@ -33,6 +35,10 @@ const PATTERN: Case = Case { kinds: &[Kind::Pattern], ..KEY };
 /// The process that reads makes the change.
 const fn own(case: Case) -> Case {
     Case { orders: &[Home::Node(0)], ..case }
+}
+/// The process that reads makes the change by writing through the cache.
+const fn written(case: Case) -> Case {
+    Case { orders: &[], writers: &[Home::Node(0)], ..case }
 }
 /// No session, so that only the shared tier and the bound count.
 const fn alone(case: Case) -> Case {
@@ -88,12 +94,17 @@ pub const MUTANTS: &[Caught] = &[
         Broken::Shared,
     ),
     caught(Mutant::WriteBesideAnother, failing(WRITERS, &[Fault::Crash]), Broken::Shared),
-    caught(
-        Mutant::WriteWithoutItsMark,
-        Case { orders: &[Home::Elsewhere], ..failing(WRITERS, &[Fault::EvictMarks]) },
-        Broken::Shared,
-    ),
     caught(Mutant::ReadIgnoresWriters, WRITERS, Broken::StoredBesideAWriter),
+    caught(
+        Mutant::FinishWithoutLocalMark,
+        failing(written(KEY), &[Fault::RunAlone]),
+        Broken::Returned,
+    ),
+    caught(
+        Mutant::UnannouncedWriteIsNotRepeated,
+        failing(written(KEY), &[Fault::LoseRequest]),
+        Broken::Returned,
+    ),
     caught(
         Mutant::WriteIgnoresItsFence,
         Case { writers: &[Home::Node(0)], changes: 2, ..own(KNOWN_TAG) },
@@ -117,6 +128,11 @@ pub const MUTANTS: &[Caught] = &[
     caught(Mutant::LastsWithoutAFill, failing(KEY, &[Fault::LoseRequest]), Broken::BoundedMemory),
     caught(Mutant::KeyStampAfterTheReply, KEY, Broken::BoundedMemory),
     caught(Mutant::TagStampBeforeTheFill, KNOWN_TAG, Broken::BoundedMemory),
+    caught(
+        Mutant::GapStampBeforeTheFill,
+        failing(KNOWN_TAG, &[Fault::LoseConnection]),
+        Broken::BoundedMemory,
+    ),
     caught(Mutant::ProvenAtTheFill, alone(KNOWN_TAG), Broken::BoundedMemory),
     caught(Mutant::CheckedFromTheInsert, PATTERN, Broken::BoundedMemory),
     caught(Mutant::NewsOnlySweepMemory, KEY, Broken::BoundedMemory),
@@ -139,3 +155,36 @@ pub const MUTANTS: &[Caught] = &[
         Broken::Stuck,
     ),
 ];
+
+/// Rules that may be broken without breaking a promise: something else guards the same. Kept in the protocol because they
+/// make it simpler to think about, or stale values rarer; the searches show that nobody has to rely on them.
+pub const SPARE: &[(Mutant, Case)] = &[
+    // FINISH gives the key a new nonce, which rules out whatever was stored under its own while the mark was gone.
+    (
+        Mutant::WriteWithoutItsMark,
+        Case { faults: 2, faulty: &[Fault::EvictMarks, Fault::Cancel], ..WRITERS },
+    ),
+    // BEGIN has changed the key's nonce; what this process still keeps it forgets when the write ends.
+    (Mutant::BeginWithoutLocalMark, failing(written(ALL), Fault::ALL)),
+    // Nothing was promoted meanwhile, because what is unconfirmed is not served.
+    (Mutant::RepeatedWithoutLocalMark, failing(own(ALL), &[Fault::LoseRequest])),
+    // No heartbeat is answered on a lost connection, and the next one begins with a gap.
+    (
+        Mutant::NoGapAtTheLoss,
+        Case { faults: 2, faulty: &[Fault::LoseConnection, Fault::Flush], ..ALL },
+    ),
+    // STAMP asks the tag log for everything since CLAIM.
+    (Mutant::LearnedTagStampBeforeStamp, failing(ALL, &[Fault::LoseConnection])),
+];
+
+/// What the protocol does not promise: a write outlives its mark, and then its process dies. A load that began before the
+/// change was made may have been stored meanwhile, and nobody is left to invalidate it.
+pub const LIMIT: Case = Case {
+    name: "a writer that dies after its mark has ended",
+    beyond: true,
+    writers: &[Home::Elsewhere],
+    changes: 1,
+    faults: 2,
+    faulty: &[Fault::EvictMarks, Fault::Crash],
+    ..WRITERS
+};

@@ -115,6 +115,11 @@ impl<'c> Turn<'c> {
         }
     }
 
+    /// The flight has found nothing, and its callers start again.
+    pub(crate) fn give_up(&mut self, node: usize, at: usize) {
+        self.world.nodes[node].flights[at] = Flight::default();
+    }
+
     /// The lease of a flight that is gone ends by itself. (RELEASE only makes that earlier.)
     pub(crate) fn leave_lease(&mut self, node: usize, at: usize) {
         if let Some(lease) = &mut self.world.server.lease

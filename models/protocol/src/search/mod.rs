@@ -3,9 +3,11 @@
 mod liveness;
 mod print;
 mod seen;
+mod sight;
 mod trace;
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -14,7 +16,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::{liveness::every_waiter_can_go_on, trace::Trace};
+pub use self::{
+    liveness::every_waiter_can_go_on,
+    sight::{Lag, Sight},
+    trace::Trace,
+};
 use self::{
     print::Print,
     seen::{Seen, Way},
@@ -49,8 +55,10 @@ pub struct Report {
     pub time: Duration,
     /// Whether the promises hold.
     pub verdict: Verdict,
-    /// Names of the kinds of steps that were taken.
-    pub taken: Vec<String>,
+    /// The kinds of steps that were taken.
+    pub taken: BTreeSet<String>,
+    /// What readers can see.
+    pub sights: BTreeSet<Sight>,
 }
 
 /// The outcome of a search.
@@ -87,7 +95,14 @@ struct Search<'c, W> {
     steps: AtomicUsize,
     stop: AtomicBool,
     broken: Mutex<Option<Violation>>,
-    taken: Mutex<Vec<String>>,
+    noted: Mutex<Noted>,
+}
+
+/// What was met on the way.
+#[derive(Default)]
+struct Noted {
+    taken: Vec<What>,
+    sights: BTreeSet<Sight>,
 }
 
 /// A promise that a step from `before` breaks; `at` is the place of `before` among the states of its depth.
@@ -108,7 +123,7 @@ impl<'c, W: Way> Search<'c, W> {
             steps: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
             broken: Mutex::new(None),
-            taken: Mutex::new(Vec::new()),
+            noted: Mutex::default(),
         }
     }
 
@@ -134,11 +149,16 @@ impl<'c, W: Way> Search<'c, W> {
             None if gave_up => Verdict::GaveUp,
             None => Verdict::Holds,
         };
-        let mut taken = self.taken.into_inner().unwrap_or_else(PoisonError::into_inner);
-        taken.sort_unstable();
-        taken.dedup();
-        let (states, steps) = (self.seen.len(), self.steps.into_inner());
-        Report { states, steps, depth, time: started.elapsed(), verdict, taken }
+        let noted = self.noted.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Report {
+            states: self.seen.len(),
+            steps: self.steps.into_inner(),
+            depth,
+            time: started.elapsed(),
+            verdict,
+            taken: noted.taken.iter().map(|what| format!("{what:?}")).collect(),
+            sights: noted.sights,
+        }
     }
 
     /// The new states one step away.
@@ -164,7 +184,7 @@ impl<'c, W: Way> Search<'c, W> {
 
     fn expand_pieces(&self, states: &[World], place: &AtomicUsize) -> Vec<World> {
         let (mut new, mut next, mut steps) = (Vec::new(), Vec::new(), 0);
-        let mut taken: Vec<What> = Vec::new();
+        let mut noted = Noted::default();
         loop {
             let from = place.fetch_add(PIECE, Ordering::Relaxed);
             if from >= states.len() || self.stop.load(Ordering::Relaxed) {
@@ -172,24 +192,22 @@ impl<'c, W: Way> Search<'c, W> {
             }
             let piece = &states[from..states.len().min(from + PIECE)];
             for (at, state) in piece.iter().enumerate() {
+                noted.sights.insert(Sight::of(self.case, state));
                 steps::next(self.case, state, &mut next);
                 steps += next.len();
                 let before = Print::of(state);
                 for one in next.drain(..) {
-                    if !taken.contains(&one.step.what) {
-                        taken.push(one.step.what);
-                    }
-                    self.note(from + at, before, one, &mut new);
+                    noted.take(one.step.what);
+                    self.visit(from + at, before, one, &mut new);
                 }
             }
         }
         self.steps.fetch_add(steps, Ordering::Relaxed);
-        let names = taken.iter().map(|what| format!("{what:?}"));
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).add(noted);
         new
     }
 
-    fn note(&self, at: usize, before: Print, next: Next, new: &mut Vec<World>) {
+    fn visit(&self, at: usize, before: Print, next: Next, new: &mut Vec<World>) {
         if let Some(broken) = next.broken {
             let mut first = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
             if first.as_ref().is_none_or(|first| at < first.at) {
@@ -205,5 +223,18 @@ impl<'c, W: Way> Search<'c, W> {
                 self.stop.store(true, Ordering::Relaxed);
             }
         }
+    }
+}
+
+impl Noted {
+    fn take(&mut self, what: What) {
+        if !self.taken.contains(&what) {
+            self.taken.push(what);
+        }
+    }
+
+    fn add(&mut self, mut other: Self) {
+        other.taken.drain(..).for_each(|what| self.take(what));
+        self.sights.append(&mut other.sights);
     }
 }

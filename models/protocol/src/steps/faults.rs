@@ -1,6 +1,6 @@
 //! What the shared tier loses, what ends by itself, what arrives late, and processes that die.
 
-use super::{Offers, What, Who, flights::store_load, writes};
+use super::{Offers, What, Who, fills::store_load, writes};
 use crate::{
     case::Fault,
     mutant::Mutant,

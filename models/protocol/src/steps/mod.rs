@@ -1,107 +1,22 @@
 //! What may happen next.
 
 mod faults;
+mod fills;
 mod flights;
 mod orders;
 mod sessions;
+mod step;
 mod writes;
 
-use std::fmt;
-
+pub use self::step::Step;
+pub(crate) use self::step::What;
+use self::step::Who;
 use crate::{
-    case::{Case, Fault},
+    case::{ANY, Case, Fault},
     promise::Broken,
-    state::{
-        words::{Kind, News},
-        world::World,
-    },
+    state::world::World,
     turn::Turn,
 };
-
-/// One step: who does what.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Step {
-    pub(crate) who: Who,
-    pub(crate) what: What,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Who {
-    Clock,
-    Server,
-    Node(usize),
-    Flight(usize, usize),
-    Order(usize),
-    Writer(usize),
-}
-
-/// What is done; the readme says which code this is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum What {
-    Ticks,
-    // Flights.
-    SendsRead,
-    ReadsNamespace,
-    Reads,
-    SendsClaim,
-    Claims,
-    Waits,
-    Loads,
-    StampsHalf,
-    Stamps,
-    SendsFill,
-    Fills,
-    Lands,
-    // Invalidations.
-    Changes,
-    InvalidatesHalf(Kind),
-    Invalidates(Kind),
-    IsConfirmed,
-    Repeats,
-    // Writes.
-    Begins,
-    Writes,
-    StampsWritten,
-    Finishes,
-    IsFinished,
-    // Sessions.
-    Hears(News),
-    FetchesPatterns,
-    AppliesPatterns,
-    SendsBeat,
-    AnswersBeat,
-    Beats,
-    NoticesLoss,
-    Reconnects,
-    // Ends of what has a life.
-    LeaseEnds,
-    MarkEnds,
-    Arrives,
-    Vanishes,
-    // What goes wrong.
-    Fails(Fault),
-}
-
-impl Step {
-    /// Whether something went wrong.
-    pub(crate) fn is_fault(self) -> bool {
-        matches!(self.what, What::Fails(_))
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.who {
-            Who::Clock => f.write_str("the clock")?,
-            Who::Server => f.write_str("the shared tier")?,
-            Who::Node(node) => write!(f, "process {node}")?,
-            Who::Flight(node, at) => write!(f, "process {node}, flight {at}")?,
-            Who::Order(order) => write!(f, "invalidation {order}")?,
-            Who::Writer(writer) => write!(f, "writer {writer}")?,
-        }
-        write!(f, ": {:?}", self.what)
-    }
-}
 
 /// One step and the state it leads to.
 pub(crate) struct Next {
@@ -190,7 +105,7 @@ fn tick(turn: &mut Turn<'_>) {
 
 /// Takes one from what is left, unless there is no limit.
 pub(crate) fn spend(left: &mut u8) {
-    if *left != crate::case::ANY {
+    if *left != ANY {
         *left -= 1;
     }
 }

@@ -48,7 +48,7 @@ fn offer_start(offers: &mut Offers<'_>, at: usize) {
         let in_two =
             is_split(offers, kind) || offers.case.is(Mutant::LocalFirst) && home.node().is_some();
         if offers.case.fine || in_two {
-            offers.offer(who, What::Changes, |turn| {
+            offers.offer(who, What::Changes(kind), |turn| {
                 begin(turn, at, kind, OrderStage::Sent);
                 if turn.is(Mutant::LocalFirst) {
                     mark_here(turn, home, kind);
@@ -94,7 +94,7 @@ pub(super) fn offer_repetition(offers: &mut Offers<'_>, node: usize) {
     let Some(unconfirmed) = offers.from.nodes[node].unconfirmed else { return };
     let Unconfirmed { kind, version, done } = unconfirmed;
     if done {
-        offers.offer(Who::Node(node), What::IsConfirmed, |turn| {
+        offers.offer(Who::Node(node), What::IsConfirmedAtLast, |turn| {
             if !turn.is(Mutant::RepeatedWithoutLocalMark) {
                 turn.fence(node, kind);
             }

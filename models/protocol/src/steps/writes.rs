@@ -1,6 +1,6 @@
 //! Writes through the cache: BEGIN, the body, STAMP if there are tags to learn, FINISH.
 
-use super::{Offers, What, Who, flights::log_spares, orders::repeat_later, spend};
+use super::{Offers, What, Who, fills::log_spares, orders::repeat_later, spend};
 use crate::{
     case::Fault,
     mutant::Mutant,
