@@ -89,6 +89,7 @@ fn tell(events: &mut Events) {
         let what = match &*what {
             Invalidation::Keys(keys) => format!("the entries {}", keys.join(" and ")),
             Invalidation::Tags(tags) => format!("whatever bears {}", tags.join(" or ")),
+            Invalidation::AllOf(tags) => format!("whatever bears {}", tags.join(" and ")),
             Invalidation::Pattern(pattern) => format!("whatever matches {pattern}"),
             Invalidation::All => "everything".to_owned(),
         };

@@ -221,6 +221,7 @@ async fn keys_of_all_slots_are_written_read_and_written_through_in_one_call() {
             key,
             begun,
             value: Some(b"new"),
+            tags: &[],
             life: MINUTE,
             dependency_life: DEPENDENCY,
         })

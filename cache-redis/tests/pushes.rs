@@ -88,8 +88,14 @@ impl Scene {
         };
         let begun = self.acts.begin(begin).await.unwrap();
         let value = Some(&b"written"[..]);
-        let finish =
-            Finish { key, begun: &begun, value, life: MINUTE, dependency_life: DEPENDENCY };
+        let finish = Finish {
+            key,
+            begun: &begun,
+            value,
+            tags: &[],
+            life: MINUTE,
+            dependency_life: DEPENDENCY,
+        };
         assert!(self.acts.finish(finish).await.unwrap());
     }
 

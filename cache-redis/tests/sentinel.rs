@@ -43,7 +43,7 @@ async fn a_planned_failover_is_followed() {
         tier.sentinel.ask(&["SENTINEL", "FAILOVER", "main"]) == "OK"
     });
     let is = |server: &Server, role: &str| {
-        server.try_ask(&["ROLE"]).is_some_and(|present| present.starts_with(role))
+        server.try_ask(&["ROLE"]).is_ok_and(|present| present.starts_with(role))
     };
     common::server::wait_until("the roles are swapped", || {
         is(&tier.servers[1], "master") && is(&tier.servers[0], "slave")
@@ -141,7 +141,7 @@ async fn a_planned_failover_leaves_no_heartbeat_to_the_old_master() {
     let store = RedisStore::connect(config(&tier.url())).await.unwrap();
     let ears = Ears::attentive(&store).await;
     let is = |server: &Server, role: &str| {
-        server.try_ask(&["ROLE"]).is_some_and(|present| present.starts_with(role))
+        server.try_ask(&["ROLE"]).is_ok_and(|present| present.starts_with(role))
     };
     let until = Instant::now() + Duration::from_secs(40);
     let mut heard = Vec::new();

@@ -3,6 +3,7 @@
 mod failure;
 mod host;
 mod install;
+mod search;
 mod server;
 mod soak;
 mod testing;
@@ -19,6 +20,8 @@ Tasks of the Larder repository.
 
     cargo xtask test [-- ARGS]       run all tests; ARGS go to the test runner
     cargo xtask with-redis COMMAND   run COMMAND with REDIS_URL naming a private server
+    cargo xtask model [OPTIONS]      search the model of the protocol; --large takes minutes
+    cargo xtask simulate [OPTIONS]   run seeds of the simulation; --seed N runs one again
     cargo xtask soak [OPTIONS]       check the promises while processes and servers break
     cargo xtask ci                   run everything that has to pass (.ci/run)
     cargo xtask help                 print this text
@@ -53,6 +56,8 @@ fn run(arguments: &[String]) -> Result<()> {
         ("test", rest) => testing::run(&host, rest),
         ("with-redis", [program, rest @ ..]) => server::run_beside(&host, program, rest),
         ("with-redis", []) => Err(Failure::usage("with-redis needs a command to run")),
+        ("model", options) => search::model(&host, options),
+        ("simulate", options) => search::simulate(&host, options),
         ("soak", options) => soak::run(&host, options),
         ("ci", []) => host.run(host.command("bash").arg(".ci/run")),
         ("help" | "--help" | "-h", _) => {

@@ -102,12 +102,6 @@ impl Server {
         ask_at(self.port, command)
     }
 
-    /// The same; `None` when the connection is cut, as Sentinel does with those to a server that changes its part.
-    pub fn try_ask(&self, command: &[&str]) -> Option<String> {
-        let command: Vec<&[u8]> = command.iter().map(|text| text.as_bytes()).collect();
-        ask(self.port, &command).ok()
-    }
-
     /// The same with bytes.
     pub fn ask_bytes(&self, command: &[&[u8]]) -> String {
         ask(self.port, command).expect("a reply")

@@ -30,26 +30,23 @@ pub(super) fn renumber(case: &Case, world: &mut World) {
         if case.cluster { past.number(nonce) } else { DEAD }
     };
     if !case.is(Mutant::TagCounters) {
-        for tag in 0..TAGS {
+        for (tag, now) in tags.into_iter().enumerate() {
             let mut past = Past::default();
             each_names(world, |names| {
                 names.tags[tag] = match names.tags[tag] {
                     NONE => NONE,
-                    nonce if nonce == tags[tag] => CURRENT,
+                    nonce if nonce == now => CURRENT,
                     nonce => lost(nonce, &mut past),
                 };
             });
-            world.server.tags[tag] = current(tags[tag], tags[tag]);
+            world.server.tags[tag] = current(now, now);
         }
     }
     forget_values(case, world);
     renumber_patterns(case, world, lost);
     renumber_tag_log(case, world);
-    world.server.last = if case.is(Mutant::KeyCounters) || case.is(Mutant::TagCounters) {
-        0
-    } else {
-        KEEP as Nonce + CURRENT
-    };
+    // The next ones are none of those that are there.
+    world.server.last = CURRENT + KEEP as Nonce;
 }
 
 /// Nonces that are not current, in the order in which they are met.

@@ -69,7 +69,7 @@ pub(crate) struct NewsSet(u8);
 
 /// What a process may be told of; `cache_store::News` has the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum News {
+pub(crate) enum News {
     /// The key's nonce was made or taken away.
     Key,
     /// The known tag's nonce was.

@@ -8,9 +8,8 @@ mod sessions;
 mod step;
 mod writes;
 
-pub use self::step::Step;
-pub(crate) use self::step::What;
 use self::step::Who;
+pub(crate) use self::step::{Step, What};
 use crate::{
     case::{ANY, Case, Fault},
     promise::Broken,

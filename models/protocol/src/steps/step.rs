@@ -9,7 +9,7 @@ use crate::{
 
 /// One step: who does what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Step {
+pub(crate) struct Step {
     pub(crate) who: Who,
     pub(crate) what: What,
 }

@@ -1,0 +1,28 @@
+//! The searches that need no server: `cargo xtask model` and `cargo xtask simulate`.
+
+use crate::failure::Result;
+use crate::host::Host;
+
+/// Searches the model of the coherence protocol; `arguments` are the search's own (`--large` takes minutes).
+///
+/// # Errors
+///
+/// A promise was broken.
+pub(crate) fn model(host: &Host, arguments: &[String]) -> Result<()> {
+    run(host, "larder-protocol", arguments)
+}
+
+/// Runs seeds of the simulation; `arguments` are its own.
+///
+/// # Errors
+///
+/// A seed showed something that no guarantee allows.
+pub(crate) fn simulate(host: &Host, arguments: &[String]) -> Result<()> {
+    run(host, "larder-simulation", arguments)
+}
+
+fn run(host: &Host, package: &str, arguments: &[String]) -> Result<()> {
+    let mut command = host.cargo();
+    command.args(["run", "--quiet", "--release", "--package", package, "--"]);
+    host.run(command.args(arguments))
+}
