@@ -119,13 +119,19 @@ async fn with_faults(store: &MemoryStore) -> (Cache, Arc<ChaosStore<MemoryStore>
     (Cache::builder().shared(chaos.clone()).build().await.unwrap(), chaos)
 }
 
-/// How often each of these was called, and nothing else that is a round trip.
+/// How often each of these was called, and nothing else that is a round trip. The session may read the pattern log beside
+/// it, in the background.
 fn expect<const N: usize>(calls: Calls, expected: [(Operation, u64); N]) {
+    let mut all = 0;
     for (operation, count) in expected {
-        assert_eq!(calls.of(operation), count, "{operation:?} in {calls:?}");
+        if operation == Operation::Patterns {
+            assert!(calls.of(operation) >= count, "{operation:?} in {calls:?}");
+        } else {
+            assert_eq!(calls.of(operation), count, "{operation:?} in {calls:?}");
+            all += count;
+        }
     }
-    let all: u64 = expected.iter().map(|(_, count)| count).sum();
-    assert_eq!(calls.round_trips(), all, "{calls:?}");
+    assert_eq!(calls.round_trips() - calls.of(Operation::Patterns), all, "{calls:?}");
 }
 
 #[tokio::test]
@@ -428,7 +434,10 @@ async fn a_node_that_is_away_fails_its_own_elements_alone() {
     assert_eq!(here.stats().shared_timeouts, 1, "the one round trip that met it");
     chaos.up();
     here.invalidate("last").await.unwrap();
-    let event = in_time("an event", events.next()).await.unwrap();
+    let mut event = in_time("an event", events.next()).await.unwrap();
+    if let larder::Event::SessionLive = event {
+        event = in_time("another event", events.next()).await.unwrap();
+    }
     assert!(
         matches!(event, larder::Event::Invalidated { .. }),
         "the tier was never away: {event:?}"
@@ -452,7 +461,9 @@ async fn a_failure_at_any_step_leaves_the_caller_its_result() {
             chaos.inject(fault(ErrorKind::Timeout).on(operation).times(1));
             let all = in_time("the batch ends", rows(&here, &table, &[1, 2, 3])).await;
             assert_eq!(all.len(), 3, "{operation:?}");
-            assert_eq!(here.stats().shared_timeouts, 1, "{operation:?} was met");
+            // The pattern log may have been read in the background, which is no call of anybody.
+            let met = here.stats().shared_timeouts;
+            assert!(met == 1 || operation == Patterns, "{operation:?} was met {met} times");
             let all = rows(&on(&store).await, &table, &[1, 2, 3]).await;
             assert_eq!(all.values().map(|row| row.version).collect::<Vec<_>>(), [1, 1, 1]);
         }

@@ -141,7 +141,11 @@ impl Call {
         let Some(store) = self.engine.shared_for(self.site).cloned() else {
             return Ok(self.tag_in_memory(tags));
         };
+        // Other processes are told of it as of an invalidation, and so is this one.
+        let telling = self.engine.telling(self.invalidation());
         let tagged = self.tag_shared(&store, tags).await;
+        self.engine.session.recent.remember(self.invalidation(), self.engine.now());
+        drop(telling);
         // As invalidated, and not only removed: a read that is under way would bring back the entry without its new tags.
         self.engine.forget(self.key.as_ref());
         tagged.inspect_err(|error| self.engine.count_error(error))

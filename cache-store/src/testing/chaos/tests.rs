@@ -1,9 +1,10 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use super::*;
 use crate::testing::MemoryStore;
+use crate::{Claim, Fill, Invalidation, Life, Query};
 
 const LIFE: Life = Life::For(Duration::from_secs(60));
 
