@@ -669,3 +669,10 @@ async fn many_elements_are_all_loaded() {
     })
     .await;
 }
+
+#[test]
+fn a_reader_of_many_is_in_the_registry() {
+    let registry = larder::registry();
+    let listed = registry.functions().find(|function| function.name() == "get_users");
+    assert!(listed.is_some_and(|function| function.line() > 0));
+}

@@ -87,7 +87,7 @@ async fn what_many_keys_have_in_common_is_asked_for_once() {
     };
     let begins: Vec<Begin<'_>> = keys.iter().map(|key| begin(key)).collect();
     assert!(store.begin_many(&begins).await.iter().all(Result::is_ok));
-    assert_eq!(count(&server, ["lrange"]), [1]);
+    assert_eq!(count(&server, ["lindex"]), [1]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -235,7 +235,10 @@ impl From<bool> for Vouched {
 impl Engine {
     /// The fence, against what is heard, of what the shared tier is about to be asked for; `None` when nothing is heard.
     pub(super) fn hearing(self: &Arc<Self>, tags: &[String]) -> Option<Fence> {
-        self.listens().then(|| self.session.fence(tags))
+        // Before the pattern log was read the first time, or after a gap, its first reading rules out everything: what is
+        // asked for until then is better off with the bound alone.
+        let follows = self.listens() && self.session.newest_pattern().is_some();
+        follows.then(|| self.session.fence(tags))
     }
 
     /// Listens from now on; whether there is anything to hear.

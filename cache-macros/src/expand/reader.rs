@@ -39,7 +39,7 @@ impl Expand<'_> {
         let (vis, sig) = (&function.vis, self.signature());
         if let Some(batch) = &callee.batch {
             let (before, body) = (self.before(), self.batch(batch));
-            return quote!(#attrs #vis #sig { #before #body });
+            return quote!(#attrs #vis #sig { #record #before #body });
         }
         let miss = local("miss");
         let before = self.before();

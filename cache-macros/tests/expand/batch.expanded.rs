@@ -1,4 +1,11 @@
 async fn get_users(db: &Db, ids: &[u64]) -> Result<HashMap<u64, User>, DbError> {
+    ::larder::__private::inventory::submit! {
+        ::larder::__private::Record::new(::larder::__private::Kind::CacheAside,
+        ::core::module_path!(), "get_users", ::core::file!(), ::core::line!())
+        .value("User").value_type(::larder::__private::named:: < User >).key("user:{id}",
+        & [::larder::__private::Texts::Integer]).tags(& ["user",
+        "tenant:{value.tenant_id}"]).ttl("5m")
+    }
     let mut batch = ::larder::__private::batch::<
         u64,
         _,

@@ -1,5 +1,11 @@
 impl Methods {
     fn rates(&self, days: Vec<u32>) -> Rates {
+        ::larder::__private::inventory::submit! {
+            ::larder::__private::Record::new(::larder::__private::Kind::Memoize,
+            ::core::module_path!(), "rates", ::core::file!(), ::core::line!())
+            .value("Rates").key("rate:{day}", & [::larder::__private::Texts::Integer])
+            .tags(& ["day:{day}"]).layer(::larder::__private::Layer::Memory)
+        }
         {
             #[allow(unused_imports)]
             use ::larder::__private::EachOk as _;
