@@ -49,8 +49,7 @@ fn cluster_behind_lines() -> (Cluster, Vec<Arc<Proxy>>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_half_open_line_to_one_node_is_replaced_while_the_others_answer() {
     let (cluster, lines) = cluster_behind_lines();
-    let ports: Vec<String> =
-        lines.iter().map(|line| format!("127.0.0.1:{}", line.port)).collect();
+    let ports: Vec<String> = lines.iter().map(|line| format!("127.0.0.1:{}", line.port)).collect();
     let url = format!("redis-cluster://{}", ports.join(","));
     let quick = config(&url).deadline(Duration::from_millis(200));
     let store = RedisStore::connect(quick).await.unwrap();
