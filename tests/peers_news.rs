@@ -122,7 +122,7 @@ async fn memory_is_given_up_when_hearing_begins_again() {
     assert_eq!(here.get::<u64>("row").await.unwrap(), None);
 }
 
-// Guard: cache-core/src/engine/session.rs, `admit`.
+// Guard: cache-core/src/engine/lead.rs, `asked`: what is heard counts from before the question, not from the answer.
 #[tokio::test(start_paused = true)]
 async fn a_reply_that_comes_after_its_invalidation_was_handled_is_not_kept() {
     let store = MemoryStore::new();
