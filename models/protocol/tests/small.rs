@@ -87,7 +87,7 @@ fn coarse_steps_hide_nothing() {
 /// one would be believed. So what readers can see is the same without numbers that are given anew.
 #[test]
 fn numbering_anew_hides_nothing() {
-    let lost = Case { reads: 2, faults: 1, ..KEY };
+    let lost = Case { reads: 3, changes: 2, faults: 2, ..KEY };
     let own = Case { orders: &[Home::Node(0)], ..lost };
     let all = &[Fault::Flush, Fault::Restart];
     let cases = [
