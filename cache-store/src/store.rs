@@ -298,7 +298,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// };
     /// for begun in store.begin_many(&[begin]).await {
     ///     let begun = &begun?;
-    ///     let finish = Finish { key: "user:1", begun, value: Some(b"Ada"), life, dependency_life: life };
+    ///     let finish = Finish {
+    ///         key: "user:1", begun, value: Some(b"Ada"), tags: &[], life, dependency_life: life,
+    ///     };
     ///     assert!(matches!(store.finish_many(&[finish]).await[..], [Ok(true)]));
     /// }
     /// # Ok::<(), cache_store::Error>(())
