@@ -289,6 +289,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         self.put_dependency(key, nonce, Deadline::after(life, now));",
             ),
         ],
-        found: ByTest(["larder-store", "--lib", "a_nonce_never_returns"]),
+        found: ByTest(["larder-store", "--lib", "a_flush_brings_back_neither_nonces_nor_logs"]),
     },
 ];
