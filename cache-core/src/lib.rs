@@ -10,6 +10,10 @@
 //! # Ok(()) }
 //! ```
 
+#[cfg(feature = "fuzz")]
+#[doc(hidden)]
+#[path = "fuzz.rs"]
+pub mod __fuzz;
 #[doc(hidden)]
 #[path = "private/mod.rs"]
 pub mod __private;

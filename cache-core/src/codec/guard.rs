@@ -1,8 +1,9 @@
-//! Bounds what a format that does not bound itself can make a type's `Deserialize` do: bincode and postcard.
+//! Bounds what a format can make a type's `Deserialize` do.
 //!
-//! Neither counts how deep a recursive type nests, so that two bytes a level exhaust the stack, which no caller can
-//! catch. Neither do they count the elements of a sequence that take no bytes (`Vec<()>`), so that nine bytes keep a
-//! thread busy for centuries. This stands between the format and the type and counts both.
+//! bincode and postcard do not count how deep a recursive type nests, so that two bytes a level exhaust the stack, which
+//! no caller can catch; MessagePack and JSON count only what they themselves show, so that a newtype around an `Option` of
+//! itself recurses on one byte. Nor do the first two count the elements of a sequence that take no bytes (`Vec<()>`): nine
+//! bytes keep a thread busy for centuries. This stands between the format and the type and counts both.
 //!
 //! Beside that it asks for strings and byte strings as borrowed ones, which are taken out of the input and so cannot be
 //! longer than it; bincode would reserve an owned one's announced length before it looks whether it is there.
@@ -124,13 +125,13 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
         deserialize_char => deserialize_char,
         deserialize_str => deserialize_str,
         deserialize_string => deserialize_str,
-        deserialize_bytes => deserialize_bytes,
-        deserialize_byte_buf => deserialize_bytes,
         deserialize_unit => deserialize_unit,
         deserialize_identifier => deserialize_identifier,
     }
 
     one_level! {
+        // JSON writes bytes as a sequence.
+        deserialize_bytes() => true,
         deserialize_any() => true,
         deserialize_ignored_any() => true,
         deserialize_option() => false,
@@ -141,6 +142,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
         deserialize_map() => true,
         deserialize_struct(name: &'static str, fields: &'static [&'static str]) => false,
         deserialize_enum(name: &'static str, variants: &'static [&'static str]) => false,
+    }
+
+    #[inline]
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.deserialize_bytes(visitor)
     }
 
     #[inline]
@@ -158,12 +164,44 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
     }
 }
 
-/// What the formats that are not self-describing call on a visitor that nests.
+/// Methods of a visitor that nest nothing.
+macro_rules! leaves {
+    ($($method:ident($type:ty)),* $(,)?) => {$(
+        #[inline]
+        fn $method<E: Error>(self, value: $type) -> Result<V::Value, E> {
+            self.inner.$method(value)
+        }
+    )*};
+}
+
 impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.expecting(f)
+    }
+
+    leaves! {
+        visit_bool(bool),
+        visit_i8(i8),
+        visit_i16(i16),
+        visit_i32(i32),
+        visit_i64(i64),
+        visit_i128(i128),
+        visit_u8(u8),
+        visit_u16(u16),
+        visit_u32(u32),
+        visit_u64(u64),
+        visit_u128(u128),
+        visit_f32(f32),
+        visit_f64(f64),
+        visit_char(char),
+        visit_str(&str),
+        visit_borrowed_str(&'de str),
+        visit_string(String),
+        visit_bytes(&[u8]),
+        visit_borrowed_bytes(&'de [u8]),
+        visit_byte_buf(Vec<u8>),
     }
 
     #[inline]

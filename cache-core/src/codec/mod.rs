@@ -5,7 +5,7 @@
 
 #[cfg(feature = "bincode")]
 mod bincode;
-#[cfg(any(feature = "bincode", feature = "postcard"))]
+#[cfg(any(feature = "bincode", feature = "postcard", feature = "msgpack", feature = "json"))]
 mod guard;
 #[cfg(feature = "json")]
 mod json;
@@ -23,7 +23,7 @@ use cache_store::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// How deep a value may nest; what `serde_json` has by itself.
-#[cfg(any(feature = "bincode", feature = "postcard", feature = "msgpack"))]
+#[cfg(any(feature = "bincode", feature = "postcard", feature = "msgpack", feature = "json"))]
 const MAX_DEPTH: usize = 128;
 
 /// How values are written to the shared tier. The codec's id is stored with every entry.
@@ -167,9 +167,8 @@ impl Codec {
     /// Reads a value that takes up exactly these bytes.
     ///
     /// Safe on any bytes: an announced length never makes it reserve more than a small multiple of what is really there,
-    /// a value may nest at most 128 levels, and elements that take no bytes (those of a `Vec<()>`) are at most 65,536 more
-    /// than there are bytes. In bincode and postcard every struct, enum, collection, `Option` and newtype is a level; in
-    /// MessagePack and JSON those that the format itself shows.
+    /// a value may nest at most 128 levels (every struct, enum, collection, `Option` and newtype is one), and elements that
+    /// take no bytes (those of a `Vec<()>`) are at most 65,536 more than there are bytes.
     ///
     /// # Errors
     ///

@@ -199,6 +199,21 @@ fn json_refuses_a_depth_that_would_exhaust_the_stack() {
     assert!(error.to_string().contains("recursion"), "{error}");
 }
 
+/// Neither a newtype nor `Some` is anything in these formats, so that one byte is a chain without end.
+#[test]
+fn a_type_that_contains_itself_in_nothing_else_than_options_does_not_exhaust_the_stack() {
+    let decode = || {
+        for codec in compiled_in() {
+            for byte in [1_u8, b'1', 0xc3, 0x90] {
+                let bytes = [byte].repeat(1 << 16);
+                assert!(codec.decode::<Chain>(&bytes).is_err(), "{codec}");
+                assert!(codec.decode::<Chain>(&[byte]).is_err(), "{codec}");
+            }
+        }
+    };
+    std::thread::Builder::new().stack_size(2 << 20).spawn(decode).unwrap().join().unwrap();
+}
+
 /// Every way in which a type can contain itself.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Nested {

@@ -130,3 +130,13 @@ fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
 fn checksum(key: &str, checked: &[u8]) -> [u8; CHECKSUM_LEN] {
     xxh3_64_with_seed(checked, xxh3_64(key.as_bytes())).to_le_bytes()
 }
+
+/// Puts the right checksum in the place of the last bytes.
+#[cfg(feature = "fuzz")]
+pub(crate) fn mend_checksum(key: &str, bytes: &mut [u8]) {
+    if let Some((rest, sum)) = bytes.split_last_chunk_mut::<CHECKSUM_LEN>()
+        && let Some(checked) = rest.get(Nonce::LEN..)
+    {
+        *sum = checksum(key, checked);
+    }
+}
