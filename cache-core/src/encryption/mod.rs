@@ -5,7 +5,8 @@
 
 #[cfg(feature = "encryption")]
 mod cipher;
-#[cfg(all(test, feature = "encryption"))]
+#[cfg(test)]
+#[cfg(feature = "encryption")]
 mod tests;
 
 use std::{fmt, sync::Arc};
