@@ -41,6 +41,7 @@ impl Budget {
     }
 
     /// What the payload exceeded, if it was refused for that.
+    #[cfg(feature = "postcard")]
     pub(super) fn exceeded(&self) -> Option<&'static str> {
         self.exceeded.get()
     }

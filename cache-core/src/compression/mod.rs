@@ -124,15 +124,7 @@ impl Compression {
     /// would make it no smaller or so much smaller that it would not be read.
     pub(crate) fn pack(self, out: &mut Vec<u8>, from: usize) -> Result<bool> {
         let raw = &out[from..];
-        let packed = match self {
-            Self::None => return Ok(false),
-            #[cfg(feature = "lz4")]
-            Self::Lz4 => lz4::compress(raw),
-            #[cfg(feature = "zstd")]
-            Self::Zstd => zstd::compress(raw)?,
-            #[allow(unreachable_patterns, reason = "reached when a feature is missing")]
-            missing => return Err(missing.not_compiled_in()),
-        };
+        let Some(packed) = self.compress(raw)? else { return Ok(false) };
         let Ok(length) = u32::try_from(raw.len()) else { return Ok(false) };
         if packed.len() + LENGTH_LEN >= raw.len() || raw.len() / MAX_RATIO >= packed.len() {
             return Ok(false);
@@ -157,17 +149,37 @@ impl Compression {
         if length / MAX_RATIO >= stream.len().max(1) {
             return Err(wrong("the entry announces more than 1,024 bytes for each of its own"));
         }
-        let raw = match self {
-            Self::None => return Err(wrong("nothing is compressed so")),
-            #[cfg(feature = "lz4")]
-            Self::Lz4 => lz4::decompress(stream, length),
-            #[cfg(feature = "zstd")]
-            Self::Zstd => zstd::decompress(stream, length),
-            #[allow(unreachable_patterns, reason = "reached when a feature is missing")]
-            missing => return Err(missing.not_compiled_in()),
-        };
+        let raw = self.decompress(stream, length)?;
         raw.filter(|raw| raw.len() == length)
             .ok_or_else(|| wrong("the entry is damaged, or longer or shorter than it announces"))
+    }
+
+    /// The algorithm's stream; `None` for no algorithm.
+    fn compress(self, raw: &[u8]) -> Result<Option<Vec<u8>>> {
+        let _ = raw;
+        match self {
+            Self::None => Ok(None),
+            #[cfg(feature = "lz4")]
+            Self::Lz4 => Ok(Some(lz4::compress(raw))),
+            #[cfg(feature = "zstd")]
+            Self::Zstd => zstd::compress(raw).map(Some),
+            #[allow(unreachable_patterns, reason = "reached when a feature is missing")]
+            missing => Err(missing.not_compiled_in()),
+        }
+    }
+
+    /// What the stream holds; `None` when it is none, or longer than `length`.
+    fn decompress(self, stream: &[u8], length: usize) -> Result<Option<Vec<u8>>> {
+        let _ = (stream, length);
+        match self {
+            Self::None => Ok(None),
+            #[cfg(feature = "lz4")]
+            Self::Lz4 => Ok(lz4::decompress(stream, length)),
+            #[cfg(feature = "zstd")]
+            Self::Zstd => Ok(zstd::decompress(stream, length)),
+            #[allow(unreachable_patterns, reason = "reached when a feature is missing")]
+            missing => Err(missing.not_compiled_in()),
+        }
     }
 }
 
