@@ -34,7 +34,7 @@
 //! | put a type of your own in keys | [`derive@KeyPart`], [`trait@KeyPart`] |
 //!
 //! The guides: [attributes](docs::attributes), [keys](docs::keys), [tags](docs::tags), [guarantees](docs::guarantees),
-//! [events](docs::events), [Redis](docs::redis), [testing](docs::testing).
+//! [values in the shared tier](docs::values), [events](docs::events), [Redis](docs::redis), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -49,6 +49,8 @@
 //! | `macros` | yes | the attributes, and the derive of [`trait@KeyPart`] |
 //! | `bincode` | yes | [`Codec::Bincode`], the default codec |
 //! | `postcard`, `msgpack`, `json` | | further [codecs](Codec), used where they are asked for |
+//! | `lz4`, `zstd` | | [compression](Compression), used where it is asked for; `zstd` builds the reference library, which is C |
+//! | `encryption` | | the cipher behind [`CacheBuilder::encryption`] |
 //! | `redis` | | the shared tier: `CacheBuilder::redis`, `REDIS_URL` |
 //! | `redis-cluster` | | `redis-cluster://` |
 //! | `redis-sentinel` | | `redis-sentinel://` |
@@ -78,12 +80,13 @@
 #![cfg_attr(not(feature = "macros"), allow(rustdoc::broken_intra_doc_links))]
 
 pub use cache_core::{
-    Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Clock, Codec, Entry, Error, ErrorKind,
-    Event, Events, FnCache, GetOrSet, Health, IntoTtl, Invalidate, Invalidation, InvalidationRules,
-    Invalidations, KeyPart, KeyTemplate, KeyWriter, ManualClock, MemoryValue, NotStored, Origin,
-    Result, Set, SetMany, SharedValue, Stats, Status, Store, Tagged, blocking, clear, current,
-    init, invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key,
-    publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
+    Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Clock, Codec, Compression,
+    EncryptionKeys, Entry, Error, ErrorKind, Event, Events, FnCache, GetOrSet, Health, IntoTtl,
+    Invalidate, Invalidation, InvalidationRules, Invalidations, KeyPart, KeyTemplate, KeyWriter,
+    ManualClock, MemoryValue, NotStored, Origin, Result, Set, SetMany, SharedValue, Stats, Status,
+    Store, Tagged, blocking, clear, current, init, invalidate, invalidate_all_of, invalidate_keys,
+    invalidate_pattern, invalidate_tags, key, publish, registry, rules, scoped, scoped_sync, spawn,
+    spawn_blocking,
 };
 
 #[cfg(feature = "macros")]
@@ -157,6 +160,8 @@ pub mod docs {
     pub mod tags {}
     #[doc = include_str!("docs/testing.md")]
     pub mod testing {}
+    #[doc = include_str!("docs/values.md")]
+    pub mod values {}
 }
 
 #[cfg(doctest)]

@@ -48,7 +48,7 @@ pub(crate) use self::{
 use crate::{
     clock::{Clock, Moment},
     codec::Codec,
-    envelope::Limits,
+    envelope::{Limits, Packing},
     events::{Event, EventSink},
     fence::{Fence, Fences},
     flight::Flights,
@@ -71,6 +71,7 @@ pub(crate) struct Settings {
     pub(crate) flight_wait: Duration,
     pub(crate) limits: Limits,
     pub(crate) codec: Codec,
+    pub(crate) packing: Packing,
     pub(crate) clock: Clock,
     /// Where background work runs; `None` for the thread `larder`.
     pub(crate) runtime: Option<Handle>,
