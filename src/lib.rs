@@ -80,10 +80,10 @@
 pub use cache_core::{
     Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Clock, Codec, Entry, Error, ErrorKind,
     Event, Events, FnCache, GetOrSet, Health, IntoTtl, Invalidate, Invalidation, InvalidationRules,
-    Invalidations, KeyPart, KeyTemplate, KeyWriter, ManualClock, MemoryValue, NotStored, Origin,
-    Result, Set, SetMany, SharedValue, Stats, Status, Store, Tagged, blocking, clear, current,
-    init, invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key,
-    publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
+    Invalidations, KeyPart, KeyTemplate, KeyWriter, Lock, LockGuard, ManualClock, MemoryValue,
+    NotStored, Origin, Result, Set, SetMany, SharedValue, Stats, Status, Store, Tagged, blocking,
+    clear, current, init, invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern,
+    invalidate_tags, key, publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
 };
 
 #[cfg(feature = "macros")]
@@ -111,8 +111,8 @@ pub use cache_macros::{
 pub mod store {
     pub use cache_store::{
         Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, Error, ErrorKind, Fill, Finish,
-        Head, Health, Invalidation, Lease, Life, Listener, News, Nonce, Query, Reading, Record,
-        Recorded, Result, Stamp, Status, Store, TagPage,
+        Head, Health, Invalidation, Lease, Life, Listener, Locked, News, Nonce, Query, Reading,
+        Record, Recorded, Result, Stamp, Status, Store, TagPage,
     };
 }
 

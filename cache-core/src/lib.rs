@@ -28,6 +28,7 @@ mod explicit;
 mod fence;
 mod flight;
 pub mod key;
+mod lock;
 mod memory;
 pub mod registry;
 pub mod rules;
@@ -52,6 +53,7 @@ pub use crate::{
     events::{Event, Events, Origin},
     explicit::{GetOrSet, IntoTtl, Invalidate, NotStored, Set, SetMany},
     key::{KeyPart, KeyTemplate, KeyWriter},
+    lock::{Lock, LockGuard},
     registry::registry,
     rules::{InvalidationRules, Invalidations},
     scope::{

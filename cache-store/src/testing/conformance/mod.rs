@@ -275,6 +275,7 @@ pub fn run_case(case: impl Future<Output = ()>) {
 mod tests {
     use std::sync::Arc;
 
+    use super::one_by_one;
     use crate::testing::{ChaosStore, MemoryStore};
 
     crate::conformance_tests!(async || Arc::new(MemoryStore::new()), async || {
@@ -301,8 +302,24 @@ mod tests {
             a_tag_refuses_those_of_many_stamps_that_bear_it
             many_writes_are_each_stored_or_refused_alone
             more_keys_than_go_in_one_piece_are_still_one_list
-            renewing_keeps_a_lock
         }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_leaves_locks_out_says_so() {
+        use crate::{ErrorKind, Lease, Nonce, Store};
+
+        let store = one_by_one::OneByOne(MemoryStore::new());
+        let mine = Lease { token: Nonce::random().unwrap(), life: std::time::Duration::MAX };
+        let answers = [
+            store.acquire_lock("lock", mine).await.err(),
+            store.renew_lock("lock", mine).await.err(),
+            store.release_lock("lock", mine.token).await.err(),
+        ];
+        for error in answers {
+            assert_eq!(error.unwrap().kind(), ErrorKind::Unsupported);
+        }
+        store.lock_ended("lock", mine.life).await;
     }
 
     #[test]
