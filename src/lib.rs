@@ -28,13 +28,14 @@
 //! | reach an entry | the companions: `<name>_entry(..)` gives an [`Entry`], `<name>_cache()` an [`FnCache`], `<name>_uncached(..)` runs the body; those of sync functions are in [`blocking`] |
 //! | cache without an attribute | [`Cache::get_or_set`], [`Cache::set`], [`Cache::get`], and for many keys at once [`Cache::set_many`], [`Cache::get_many`] |
 //! | configure | [`init`], [`Cache::builder`], [`CacheConfig`], the [environment](CacheConfig::from_env) |
+//! | let one process at a time do something | [`Cache::lock`], which gives a [`LockGuard`] with a fencing token |
 //! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
 //! | test | [`scoped`], [`ManualClock`], [`registry()`], the feature `test-util` |
 //! | write a shared tier | [`store`] |
 //! | put a type of your own in keys | [`derive@KeyPart`], [`trait@KeyPart`] |
 //!
 //! The guides: [attributes](docs::attributes), [keys](docs::keys), [tags](docs::tags), [guarantees](docs::guarantees),
-//! [events](docs::events), [Redis](docs::redis), [testing](docs::testing).
+//! [events](docs::events), [locks](docs::locks), [Redis](docs::redis), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -151,6 +152,8 @@ pub mod docs {
     pub mod guarantees {}
     #[doc = include_str!("docs/keys.md")]
     pub mod keys {}
+    #[doc = include_str!("docs/locks.md")]
+    pub mod locks {}
     #[doc = include_str!("docs/redis.md")]
     pub mod redis {}
     #[doc = include_str!("docs/tags.md")]

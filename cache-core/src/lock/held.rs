@@ -175,3 +175,56 @@ async fn unless_over<F: Future>(held: &Held, future: F) -> Option<F::Output> {
         out = future => Some(out),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cache_store::Nonce;
+
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(30);
+
+    fn held() -> (Held, Clock, crate::clock::ManualClock) {
+        let (clock, hand) = Clock::manual();
+        let lease = Lease { token: Nonce::random().unwrap(), life: TTL };
+        let held = Held::shared("lock".into(), lease, 1, clock.clone(), clock.now());
+        (held, clock, hand)
+    }
+
+    #[test]
+    fn a_lock_is_believed_for_less_than_its_ttl_from_before_the_request() {
+        let (held, clock, hand) = held();
+        hand.advance(TTL - TTL / 50);
+        assert!(held.is_held());
+        // What was confirmed about a request of long ago prolongs nothing.
+        assert!(held.prolong(Moment::before(clock.now(), TTL / 2)));
+        hand.advance(TTL / 100 + TTL / 50);
+        assert!(held.is_held(), "half of its time is left");
+        hand.advance(TTL / 2);
+        assert!(!held.is_held());
+    }
+
+    #[test]
+    fn what_was_denied_once_stays_denied_whatever_is_confirmed_later() {
+        let (held, clock, hand) = held();
+        hand.advance(TTL);
+        assert!(!held.is_held());
+        assert!(!held.prolong(clock.now()));
+        assert!(!held.is_held());
+    }
+
+    #[test]
+    fn a_confirmation_that_comes_after_the_end_is_too_late_although_nobody_asked_before() {
+        let (held, clock, hand) = held();
+        hand.advance(TTL);
+        assert!(!held.prolong(clock.now()));
+        assert!(!held.is_held());
+    }
+
+    #[test]
+    fn what_was_let_go_of_is_not_lost() {
+        let (held, clock, _hand) = held();
+        held.release();
+        assert!(!held.is_held() && !held.prolong(clock.now()) && !held.lose());
+    }
+}

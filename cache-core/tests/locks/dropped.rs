@@ -78,7 +78,7 @@ async fn an_acquisition_that_is_dropped_while_its_answer_is_on_the_way_leaves_no
             let cache = cache.clone();
             async move { cache.lock("lock").acquire().await }
         });
-        gate.arrived(1).await;
+        in_time(gate.arrived(1)).await;
         acquiring.abort();
         assert!(acquiring.await.unwrap_err().is_cancelled());
         // Only now does the server, or the process, learn of it.
@@ -124,6 +124,6 @@ async fn waiting_to_hear_of_a_loss_may_be_dropped() {
         assert!(guard.is_held());
     }
     store.flush();
-    guard.lost().await;
-    guard.lost().await;
+    in_time(guard.lost()).await;
+    in_time(guard.lost()).await;
 }

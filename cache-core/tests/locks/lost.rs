@@ -9,7 +9,7 @@ async fn a_holder_whose_renewal_is_refused_is_told_so() {
     let guard = acquire(&one).await;
     store.flush();
     let since = Instant::now();
-    guard.lost().await;
+    in_time(guard.lost()).await;
     assert!(since.elapsed() <= TTL / 3 + SECOND, "{:?}", since.elapsed());
     assert!(!guard.is_held());
     // The count was lost as well, and yet the token is greater.
@@ -25,7 +25,7 @@ async fn a_holder_that_is_cut_off_knows_before_anybody_else_can_have_the_lock() 
     sleep(10 * TTL).await;
     line.down(ErrorKind::Unavailable);
     let since = Instant::now();
-    guard.lost().await;
+    in_time(guard.lost()).await;
     assert!(since.elapsed() > TTL / 2, "{:?}: it gives up too early", since.elapsed());
     assert!(!guard.is_held());
     assert!(is_taken(&store).await, "another one could have had it");
@@ -42,7 +42,7 @@ async fn requests_that_hang_keep_nobody_from_knowing() {
     let (cache, line) = process(&store).await;
     let guard = acquire(&cache).await;
     let gate = line.hang();
-    guard.lost().await;
+    in_time(guard.lost()).await;
     assert!(is_taken(&store).await);
     gate.open();
 }
@@ -53,13 +53,13 @@ async fn the_time_of_an_acquisition_counts_from_before_it_was_sent() {
     let (cache, line) = process(&store).await;
     let gate = line.hold_reply(Operation::AcquireLock);
     let acquired = tokio::spawn(async move { acquire(&cache).await });
-    gate.arrived(1).await;
+    in_time(gate.arrived(1)).await;
     advance(20 * SECOND).await;
     line.inject(Fault::fail(ErrorKind::Unavailable).on(Operation::RenewLock));
     gate.open();
     let guard = acquired.await.unwrap();
     assert!(guard.is_held());
-    guard.lost().await;
+    in_time(guard.lost()).await;
     assert!(is_taken(&store).await, "another one could have had it");
 }
 
@@ -69,7 +69,7 @@ async fn a_lock_that_is_granted_after_its_time_is_not_given() {
     let (cache, line) = process(&store).await;
     let gate = line.hold_reply(Operation::AcquireLock);
     let acquired = tokio::spawn(async move { cache.lock("lock").ttl(TTL).acquire().await });
-    gate.arrived(1).await;
+    in_time(gate.arrived(1)).await;
     advance(TTL - SECOND / 10).await;
     gate.open();
     assert_eq!(acquired.await.unwrap().unwrap_err().kind(), ErrorKind::Timeout);
@@ -81,14 +81,14 @@ async fn the_time_of_a_renewal_counts_from_before_it_was_sent() {
     let (cache, line) = process(&store).await;
     let guard = acquire(&cache).await;
     let gate = line.hold_reply(Operation::RenewLock);
-    gate.arrived(1).await;
+    in_time(gate.arrived(1)).await;
     // It took effect ten seconds after the beginning; its answer comes at twenty-five.
     sleep(15 * SECOND).await;
     line.inject(Fault::fail(ErrorKind::Unavailable).on(Operation::RenewLock));
     gate.open();
     sleep(SECOND).await;
     assert!(guard.is_held());
-    guard.lost().await;
+    in_time(guard.lost()).await;
     assert!(is_taken(&store).await, "another one could have had it");
 }
 
@@ -98,14 +98,14 @@ async fn what_was_denied_once_stays_denied() {
     let (cache, line) = process(&store).await;
     let guard = acquire(&cache).await;
     let gate = line.hold_reply(Operation::RenewLock);
-    gate.arrived(1).await;
-    guard.lost().await;
+    in_time(gate.arrived(1)).await;
+    in_time(guard.lost()).await;
     assert!(!guard.is_held());
     // A confirmation that comes now is about a lock that the server prolonged long ago.
     gate.open();
     sleep(SECOND).await;
     assert!(!guard.is_held());
-    guard.lost().await;
+    in_time(guard.lost()).await;
 }
 
 #[tokio::test(start_paused = true)]
