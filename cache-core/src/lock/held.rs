@@ -95,31 +95,27 @@ impl Held {
 
     /// How long it is sure to be held without another word from the server; `None` when it is over.
     fn left(&self) -> Option<Duration> {
-        let mut state = self.lock();
+        let state = self.lock();
         match *state {
             State::Here => Some(Duration::MAX),
             State::Lost | State::Released => None,
+            // The clock is read under the lock, here and in `prolong`: so nobody is denied before a prolongation and
+            // confirmed after it.
             State::Until(until) => {
-                let left = self.clock.now().until(until);
-                if left.is_zero() {
-                    *state = State::Lost;
-                    drop(state);
-                    self.changed.notify_waiters();
-                    return None;
-                }
-                Some(left)
+                Some(self.clock.now().until(until)).filter(|left| !left.is_zero())
             }
         }
     }
 
     /// The server confirmed what was asked for at `sent`; `false` when that came too late.
     fn prolong(&self, sent: Moment) -> bool {
-        if !self.is_held() {
-            return false;
-        }
         let mut state = self.lock();
-        let State::Until(until) = &mut *state else { return false };
-        *until = (*until).max(sent.plus(believed(self.lease.life)));
+        match &mut *state {
+            State::Until(until) if self.clock.now() < *until => {
+                *until = (*until).max(sent.plus(believed(self.lease.life)));
+            }
+            _ => return false,
+        }
         drop(state);
         self.changed.notify_waiters();
         true

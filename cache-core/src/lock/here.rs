@@ -1,12 +1,11 @@
 //! Locks in a cache that has no shared tier. They end when they are let go of, and with the process.
 
 use std::{
-    collections::HashMap,
+    collections::HashSet,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use cache_store::Nonce;
 use tokio::{sync::Notify, time::timeout};
 
 #[derive(Default)]
@@ -17,34 +16,28 @@ pub(crate) struct Here {
 
 #[derive(Default)]
 struct State {
-    held: HashMap<String, Nonce>,
+    held: HashSet<String>,
     /// The newest fencing token of all names.
     fencing: u64,
 }
 
 impl Here {
     /// The fencing token, or `None` when somebody else has the lock.
-    pub(super) fn acquire(&self, name: &str, token: Nonce) -> Option<u64> {
+    pub(super) fn acquire(&self, name: &str) -> Option<u64> {
         let mut state = self.lock();
-        if state.held.contains_key(name) {
+        if !state.held.insert(name.to_owned()) {
             return None;
         }
-        state.held.insert(name.to_owned(), token);
         // Not below the clock, so that tokens grow from one process to the next one.
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         state.fencing = (state.fencing + 1).max(u64::try_from(clock).unwrap_or_default());
         Some(state.fencing)
     }
 
-    /// Whether it was still this acquisition's.
-    pub(super) fn release(&self, name: &str, token: Nonce) -> bool {
-        let mut state = self.lock();
-        let mine = state.held.get(name) == Some(&token);
-        if mine {
-            state.held.remove(name);
-            self.ended.notify_waiters();
-        }
-        mine
+    /// Called by the guard alone, once: nothing else ends a lock that is here.
+    pub(super) fn release(&self, name: &str) {
+        self.lock().held.remove(name);
+        self.ended.notify_waiters();
     }
 
     /// Returns when somebody let go of a lock, this one or another; at once when nobody has this one.
@@ -52,7 +45,7 @@ impl Here {
         let mut heard = std::pin::pin!(self.ended.notified());
         // Listens before it looks, so that an end in between is heard.
         heard.as_mut().enable();
-        if self.lock().held.contains_key(name) {
+        if self.lock().held.contains(name) {
             // Past this time the caller tries for itself.
             let _ = timeout(at_most, heard).await;
         }

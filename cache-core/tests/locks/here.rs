@@ -11,7 +11,7 @@ async fn a_cache_without_a_shared_tier_has_locks_of_its_own() {
     assert!(cache.lock("other").try_acquire().await.unwrap().is_some());
     let (token, lost) = (guard.fencing_token(), tokio::spawn(guard.lost()));
     drop(guard);
-    lost.await.unwrap();
+    timeout(20 * SECOND, lost).await.expect("it never ends").unwrap();
     let next = cache.lock("lock").acquire().await.unwrap();
     assert!(next.fencing_token() > token);
     next.release().await.unwrap();
@@ -24,7 +24,7 @@ async fn within_the_process_too_one_at_a_time_has_the_lock_and_keeps_it() {
     for _ in 0..10 {
         let cache = cache.clone();
         tasks.spawn(async move {
-            let guard = cache.lock("lock").ttl("1s").wait("forever").acquire().await.unwrap();
+            let guard = cache.lock("lock").ttl("1s").wait("1h").acquire().await.unwrap();
             let from = Instant::now();
             sleep(10 * SECOND).await;
             assert!(guard.is_held());

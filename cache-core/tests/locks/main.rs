@@ -146,7 +146,7 @@ async fn of_many_in_several_processes_one_at_a_time_has_the_lock() {
         for _ in 0..10 {
             let cache = cache.clone();
             tasks.spawn(async move {
-                let guard = cache.lock("lock").wait("forever").acquire().await.unwrap();
+                let guard = cache.lock("lock").wait("1h").acquire().await.unwrap();
                 let from = Instant::now();
                 sleep(SECOND).await;
                 let token = guard.fencing_token();
