@@ -34,6 +34,7 @@ mod explicit;
 mod fence;
 mod flight;
 pub mod key;
+mod lock;
 mod memory;
 pub mod registry;
 pub mod rules;
@@ -60,6 +61,7 @@ pub use crate::{
     events::{Event, Events, Origin},
     explicit::{GetOrSet, IntoTtl, Invalidate, NotStored, Set, SetMany},
     key::{KeyPart, KeyTemplate, KeyWriter},
+    lock::{Lock, LockGuard},
     registry::registry,
     rules::{InvalidationRules, Invalidations},
     scope::{

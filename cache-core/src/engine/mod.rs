@@ -53,6 +53,7 @@ use crate::{
     fence::{Fence, Fences},
     flight::Flights,
     key::{Key, KeyRef},
+    lock::Here,
     memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
     private::{BY_HAND, Site},
     rules::InvalidationRules,
@@ -89,6 +90,8 @@ pub(crate) struct Engine {
     pub(crate) session: Session,
     pub(crate) counters: Arc<Counters>,
     pub(crate) events: Arc<EventSink>,
+    /// The locks of a cache without a shared tier.
+    pub(crate) locks: Here,
     replay: Replay,
     enabled: AtomicBool,
     /// Whether the shared tier failed when it was asked last.
@@ -119,6 +122,7 @@ impl Engine {
             session: Session::new(),
             counters,
             events,
+            locks: Here::default(),
             replay: Replay::default(),
             enabled: AtomicBool::new(enabled),
             down: AtomicBool::new(false),
