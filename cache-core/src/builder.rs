@@ -40,6 +40,7 @@ pub struct CacheBuilder {
     store: Option<Arc<dyn Store>>,
     runtime: Option<Handle>,
     rules: InvalidationRules,
+    background_limit: usize,
 }
 
 impl Default for CacheBuilder {
@@ -52,6 +53,7 @@ impl Default for CacheBuilder {
             store: None,
             runtime: None,
             rules: InvalidationRules::new(),
+            background_limit: 256,
         }
     }
 }
@@ -250,6 +252,20 @@ impl CacheBuilder {
         self
     }
 
+    /// The most bodies that run in the background at a time: renewals of `stale(while_revalidate = ..)`, `refresh_ahead`
+    /// and `early_refresh`, and bodies that go on after their `soft_timeout`. Default 256. Over it nothing is renewed, which
+    /// [`Stats::refreshes_limited`](crate::Stats::refreshes_limited) counts; a body that is late is waited for.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::builder().background_limit(32).build().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn background_limit(mut self, bodies: usize) -> Self {
+        self.background_limit = bodies;
+        self
+    }
+
     /// What the application's own events invalidate when they are [published](Cache::publish). Adds to rules that were
     /// given before.
     ///
@@ -367,6 +383,7 @@ impl CacheBuilder {
             clock: self.clock.clone(),
             runtime: self.runtime.clone(),
             rules: self.rules.clone(),
+            background_limit: self.background_limit,
         }
     }
 

@@ -71,6 +71,8 @@ pub enum ErrorKind {
     Fenced,
     /// The process default was set already.
     AlreadyInitialized,
+    /// The body of an annotated function took longer than its `timeout`, or a shutdown than it was given.
+    TimedOut,
 }
 
 /// Whether trying again can help.
@@ -101,9 +103,12 @@ impl ErrorKind {
     #[must_use]
     pub const fn status(self) -> Status {
         match self {
-            Self::Unavailable | Self::Timeout | Self::Refused | Self::Entropy | Self::Fenced => {
-                Status::Temporary
-            }
+            Self::Unavailable
+            | Self::Timeout
+            | Self::Refused
+            | Self::Entropy
+            | Self::Fenced
+            | Self::TimedOut => Status::Temporary,
             Self::Config
             | Self::Template
             | Self::Unauthorized

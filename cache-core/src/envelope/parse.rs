@@ -2,7 +2,9 @@ use std::fmt;
 
 use cache_store::Nonce;
 
-use super::{BY_HAND, CHECKSUM_LEN, FORMAT, Header, Limits, MAGIC, NEGATIVE, checksum};
+use super::{
+    BY_HAND, CHECKSUM_LEN, FORMAT, Header, Limits, MAGIC, MARKED, Marks, NEGATIVE, checksum,
+};
 use crate::Codec;
 
 /// A stored entry that passed every check. Whether its nonces are still current is decided elsewhere.
@@ -62,8 +64,12 @@ pub(crate) fn parse<'a>(
     limits: Limits,
 ) -> Result<Envelope<'a>, Corrupt> {
     let mut reader = Reader(bytes);
-    let header = read_header(&mut reader)?;
+    let mut header = read_header(&mut reader)?;
     let tags = read_tags(&mut reader, limits)?;
+    if let Some(marks) = &mut header.marks {
+        let [grace, load] = [reader.array()?, reader.array()?].map(u32::from_le_bytes);
+        *marks = Marks { grace, load };
+    }
     let payload = read_payload(&mut reader, limits)?;
     if header.negative && !payload.is_empty() {
         return Err(Corrupt::Flags(NEGATIVE));
@@ -91,7 +97,7 @@ fn read_header(reader: &mut Reader<'_>) -> Result<Header, Corrupt> {
     if format != FORMAT {
         return Err(Corrupt::Format(format));
     }
-    if flags & !(NEGATIVE | BY_HAND) != 0 {
+    if flags & !(NEGATIVE | BY_HAND | MARKED) != 0 {
         return Err(Corrupt::Flags(flags));
     }
     Ok(Header {
@@ -103,6 +109,8 @@ fn read_header(reader: &mut Reader<'_>) -> Result<Header, Corrupt> {
         by_hand: flags & BY_HAND != 0,
         type_fingerprint: u64::from_le_bytes(reader.array()?),
         rules_fingerprint: u64::from_le_bytes(reader.array()?),
+        // They stand behind the tags.
+        marks: (flags & MARKED != 0).then(Marks::default),
     })
 }
 

@@ -19,6 +19,7 @@ fn header() -> Header {
         by_hand: true,
         type_fingerprint: type_fingerprint("app::User", 1),
         rules_fingerprint: 11,
+        marks: None,
     }
 }
 
@@ -50,6 +51,19 @@ fn an_envelope_begins_with_the_head_that_stores_read() {
     let Header { key_nonce, pattern_nonce, fill_id, .. } = header();
     assert_eq!(Head::parse(&small()), Some(Head { key_nonce, pattern_nonce, fill_id }));
     assert_eq!(HEAD_LEN + MAGIC.len(), Head::LEN);
+}
+
+#[test]
+fn what_an_entry_tells_of_its_age_costs_eight_bytes_and_the_others_nothing() {
+    let marks = Some(Marks::new(Duration::from_secs(3600), Duration::from_millis(70)));
+    let tags = [("user", nonce(3)), ("ü", nonce(4))];
+    let marked = written(&Header { marks, ..header() }, &tags, b"payload");
+    assert_eq!(marked.len(), small().len() + 8);
+    let envelope = parse(KEY, &marked, Limits::default()).unwrap();
+    assert_eq!((envelope.header.marks, envelope.payload), (marks, b"payload".as_slice()));
+    assert_eq!(parse(KEY, &small(), Limits::default()).unwrap().header.marks, None);
+    let longest = Marks::new(Duration::MAX, Duration::MAX);
+    assert_eq!((longest.grace, longest.load), (u32::MAX, u32::MAX));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use super::Serving;
 use crate::{
     key::{Here, KeyPart, Marker, marker},
     value::{MemoryValue, SharedValue, ValueType},
@@ -75,6 +76,7 @@ pub struct Site {
     pub(crate) layer: Layer,
     pub(crate) version: u32,
     pub(crate) lease: Option<LeasePlan>,
+    pub(crate) serving: Serving,
     /// Names the function's list of tags; entries made under another list are not this function's.
     pub(crate) rules: u64,
 }
@@ -123,6 +125,7 @@ impl<V> Spec<V> {
                 layer: Layer::Both,
                 version: 0,
                 lease: None,
+                serving: Serving::NONE,
                 rules: FNV_OFFSET,
             },
             value,

@@ -36,7 +36,10 @@ impl Expand<'_> {
         let shape = self.writer.returned.shape.marker();
         let (write, plan) = (local("write"), self.plan());
         let body = inline_body(callee, None);
-        let run = if callee.is_async() {
+        let run = if let Some((millis, span)) = self.writer.timeout {
+            let run = quote_spanned!(span=> run_within::<#p::#shape, _, _>);
+            quote!(::std::boxed::Box::pin(#write.#run(#millis, #body)).await)
+        } else if callee.is_async() {
             quote!(::std::boxed::Box::pin(#write.run::<#p::#shape, _, _>(#body)).await)
         } else {
             quote!(#write.run_sync::<#p::#shape, _>(#body))
