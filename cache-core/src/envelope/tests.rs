@@ -85,7 +85,7 @@ fn the_stored_form_does_not_change() {
     let header = Header { type_fingerprint: 5, rules_fingerprint: 6, ..header() };
     let bytes = written(&header, &[("t", nonce(9))], b"xy");
     let mut expected = [[1; 16], [2; 16]].concat();
-    expected.extend_from_slice(b"fill-id.LRDR\x01\x04\x02");
+    expected.extend_from_slice(b"fill-id.LRDR\x02\x04\x02");
     expected.extend_from_slice(&[5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0]);
     expected.extend_from_slice(b"\x01\x00\x01\x00t");
     expected.extend_from_slice(&[9; 16]);
@@ -163,7 +163,7 @@ fn forged(change: impl FnOnce(&mut Vec<u8>)) -> Corrupt {
 #[test]
 fn a_right_checksum_does_not_excuse_the_rest() {
     let payload_length_at = small().len() - CHECKSUM_LEN - b"payload".len() - PAYLOAD_LENGTH_LEN;
-    assert_eq!(forged(|bytes| bytes[44] = 2), Corrupt::Format(2));
+    assert_eq!(forged(|bytes| bytes[44] = 1), Corrupt::Format(1));
     assert_eq!(forged(|bytes| bytes[45] = 200), Corrupt::Codec(200));
     assert_eq!(forged(|bytes| bytes[46] = 0b100), Corrupt::Flags(0b100));
     assert_eq!(forged(|bytes| bytes[46] = NEGATIVE), Corrupt::Flags(NEGATIVE));

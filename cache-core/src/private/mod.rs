@@ -24,7 +24,7 @@ pub use self::{
         ResultOptionShape, ResultShape, Shape, Value,
     },
     spec::{Layer, Site, Spec, Tags, Ttl, here_part, memory, shared},
-    timeout::{TimesOut, timeout},
+    timeout::{TimesOut, timeout, times_out},
     writer::{After, Holds, IntoTarget, Target, Write, write_through, writer},
 };
 pub(crate) use self::{call::Subject, serving::Serving, spec::BY_HAND};

@@ -32,19 +32,24 @@ impl<E: From<Error>> TimesOut for E {
     }
 }
 
-/// What the body returns, or an error when it takes longer than `millis`.
+/// The witness that a result can say that a body took too long.
+#[must_use]
+pub fn times_out<S, R>() -> fn(Duration) -> R
+where
+    S: Shape<R>,
+    S::Error: TimesOut,
+{
+    |limit| S::error(S::Error::timed_out(limit))
+}
+
+/// What the body returns, or what `late` makes when it takes longer than `millis`.
 ///
 /// # Cancel safety
 ///
 /// That of the body.
-pub async fn timeout<S, R, F>(millis: u64, body: F) -> R
-where
-    S: Shape<R>,
-    S::Error: TimesOut,
-    F: Future<Output = R>,
-{
+pub async fn timeout<R>(millis: u64, late: fn(Duration) -> R, body: impl Future<Output = R>) -> R {
     let limit = Duration::from_millis(millis);
-    within(limit, body).await.unwrap_or_else(|| S::error(S::Error::timed_out(limit)))
+    within(limit, body).await.unwrap_or_else(|| late(limit))
 }
 
 /// What the future gives, if it is done in time; a future that is done at the last moment is.

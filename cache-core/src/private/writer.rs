@@ -5,10 +5,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 use cache_store::Invalidation;
 use cache_template::Glob;
 
-use super::{
-    Given, Outcome, Shape, Subject,
-    timeout::{TimesOut, within},
-};
+use super::{Given, Outcome, Shape, Subject, timeout::within};
 use crate::{
     blocking,
     engine::{Engine, Invalidating, Order, Writing, Written, invalidate_all},
@@ -195,10 +192,9 @@ impl<'a, V> Write<'a, V> {
     /// # Cancel safety
     ///
     /// As for [`run`](Self::run).
-    pub async fn run_within<S, R, F>(mut self, millis: u64, body: F) -> R
+    pub async fn run_within<S, R, F>(mut self, millis: u64, late: fn(Duration) -> R, body: F) -> R
     where
         S: Shape<R, Value = V>,
-        S::Error: TimesOut,
         F: Future<Output = R>,
     {
         let limit = Duration::from_millis(millis);
@@ -206,7 +202,7 @@ impl<'a, V> Write<'a, V> {
         let timed = async {
             let done = within(limit, body).await;
             gave_up = done.is_none();
-            done.unwrap_or_else(|| S::error(S::Error::timed_out(limit)))
+            done.unwrap_or_else(|| late(limit))
         };
         let subject = self.entry.take().and_then(Entry::into_subject);
         let mut writing = begin(subject.as_ref()).await;

@@ -277,7 +277,9 @@ impl Expand<'_> {
         let Some((millis, span)) = self.reader.policy.serving.timeout else { return run };
         let (p, ret) = (self.paths.private_at(span), &self.reader.callee.returns);
         let shape = Ident::new(&self.reader.returned.shape.marker().to_string(), span);
-        quote_spanned!(span=> #p::timeout::<#p::#shape, #ret, _>(#millis, #run))
+        let late = quote_spanned!(span=> #p::times_out::<#p::#shape, #ret>());
+        let p = &self.paths.private;
+        quote!(#p::timeout(#millis, #late, #run))
     }
 
     /// A call of the companion that has the body, with `list` in the place of a batch's list.
