@@ -111,8 +111,8 @@ pub use cache_macros::{
 pub mod store {
     pub use cache_store::{
         Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, Error, ErrorKind, Fill, Finish,
-        Health, Invalidation, Lease, Life, Listener, News, Nonce, Query, Reading, Record, Result,
-        Status, Store,
+        Head, Health, Invalidation, Lease, Life, Listener, News, Nonce, Query, Reading, Record,
+        Recorded, Result, Stamp, Status, Store, TagPage,
     };
 }
 

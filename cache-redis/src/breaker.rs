@@ -13,6 +13,9 @@ pub(crate) const SLOTS: usize = 16_384;
 const DEAD_AFTER: u32 = 3;
 /// How often one request may try a dead segment.
 const TRIAL: Duration = Duration::from_millis(500);
+/// After this long without an answer it may be the line that is dead, and not the node. A node that only pauses, or that a
+/// replica takes the place of, is mostly back before.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// One breaker for each segment of a cluster's slots.
 pub(crate) struct Breaker {
@@ -23,6 +26,8 @@ pub(crate) struct Breaker {
 #[derive(Default)]
 struct Segment {
     failures: AtomicU32,
+    /// When the first of these failures was, in milliseconds since the start.
+    silent_from: AtomicU64,
     /// When the next trial is due, in milliseconds since the start.
     trial_at: AtomicU64,
 }
@@ -57,12 +62,21 @@ impl Breaker {
         }
     }
 
-    /// The segment did not.
-    pub(crate) fn failed(&self, key: &str) {
-        let segment = self.segment(key);
-        if segment.failures.fetch_add(1, Ordering::Relaxed) + 1 == DEAD_AFTER {
-            segment.trial_at.store(self.now() + millis(TRIAL), Ordering::Relaxed);
+    /// The segment did not; whether it has been [silent](Self::is_silent) for long.
+    pub(crate) fn failed(&self, key: &str) -> bool {
+        let (segment, now) = (self.segment(key), self.now());
+        match segment.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1) {
+            1 => segment.silent_from.store(now, Ordering::Relaxed),
+            DEAD_AFTER => segment.trial_at.store(now + millis(TRIAL), Ordering::Relaxed),
+            _ => {}
         }
+        segment.is_silent(now)
+    }
+
+    /// Whether a segment has not answered for so long that its line may be the reason.
+    pub(crate) fn is_silent(&self) -> bool {
+        let now = self.now();
+        self.segments.iter().any(|segment| segment.is_silent(now))
     }
 
     /// The number of the key's segment: what fails in it fails together.
@@ -76,6 +90,14 @@ impl Breaker {
 
     fn now(&self) -> u64 {
         millis(self.start.elapsed())
+    }
+}
+
+impl Segment {
+    fn is_silent(&self, now: u64) -> bool {
+        // Fewer failures may have come long after each other, from the only requests there were.
+        self.failures.load(Ordering::Relaxed) >= DEAD_AFTER
+            && now.saturating_sub(self.silent_from.load(Ordering::Relaxed)) >= millis(SILENCE)
     }
 }
 
@@ -124,6 +146,23 @@ mod tests {
         assert!(!breaker.admits("foo"));
         breaker.answered("foo");
         assert!(breaker.admits("foo") && breaker.admits("foo"));
+    }
+
+    #[test]
+    fn a_segment_is_silent_when_it_was_dead_for_a_time_and_not_before() {
+        let mut breaker = Breaker::new();
+        for _ in 0..10 * DEAD_AFTER {
+            assert!(!breaker.failed("foo"), "many at once are one event");
+        }
+        breaker.start -= SILENCE;
+        assert!(breaker.is_silent());
+        assert!(!breaker.failed("bar"), "the others are not concerned");
+        assert!(breaker.failed("foo"));
+        breaker.answered("foo");
+        assert!(!breaker.is_silent());
+        for _ in 0..DEAD_AFTER {
+            assert!(!breaker.failed("foo"), "an old silence does not count");
+        }
     }
 
     #[test]

@@ -19,6 +19,10 @@ const REFUSALS: [&str; 12] = [
     "ASK",
 ];
 
+/// What to do about a key that another server has. A cluster's client follows such answers until it has followed too many.
+const ELSEWHERE: &str = " (another server has the key's slot. A Redis Cluster needs redis-cluster:// or ?cluster=true; where \
+                         that is written, the slot is being moved: nothing is to be changed, a later request finds it)";
+
 /// The error for a request that failed as a whole.
 pub(crate) fn from_redis(error: &RedisError) -> Error {
     if let Some(code) = error.code() {
@@ -53,7 +57,7 @@ fn from_code(code: &str, detail: &str) -> Error {
         _ => ErrorKind::Protocol,
     };
     let advice = match code {
-        "MOVED" | "ASK" => " (for a Redis Cluster, write redis-cluster:// or add ?cluster=true)",
+        "MOVED" | "ASK" => ELSEWHERE,
         _ => "",
     };
     Error::new(kind, format!("{code} {}{advice}", without_user(detail)))
@@ -92,6 +96,17 @@ mod tests {
         }
         let full = from_code("ERR", "max number of clients reached");
         assert_eq!(full.kind(), ErrorKind::Refused);
+    }
+
+    #[test]
+    fn a_slot_that_is_elsewhere_says_what_to_write_and_when_there_is_nothing_to_write() {
+        let error = from_code("MOVED", "1234 127.0.0.1:7001");
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        for part in
+            ["MOVED 1234 127.0.0.1:7001", "redis-cluster://", "?cluster=true", "is being moved"]
+        {
+            assert!(error.to_string().contains(part), "{part}: {error}");
+        }
     }
 
     #[test]

@@ -73,6 +73,7 @@ mod target;
 #[cfg(feature = "tls")]
 mod tls;
 mod wait;
+mod withdraw;
 mod write;
 
 pub use config::RedisConfig;

@@ -19,9 +19,9 @@ use cache_store::{Error, ErrorKind, Result};
 use redis::{PushInfo, PushKind, RedisError, Value};
 use tokio::{
     runtime::Handle,
-    sync::watch,
+    sync::{Notify, watch},
     task::AbortHandle,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout_at},
 };
 
 use crate::{
@@ -39,6 +39,9 @@ const DEAD_AFTER: u32 = 3;
 const CLUSTER_DEAD_AFTER: u32 = 12;
 /// A connection that lived this long was no failed attempt: the next one starts without a long wait.
 const CALM: Duration = Duration::from_secs(2);
+/// A cluster's connection is not replaced more often than this for the sake of a part that is silent: mostly it is the node
+/// that is away.
+const RENEWAL: Duration = Duration::from_secs(5);
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
@@ -51,6 +54,8 @@ pub(crate) struct Link {
     failures: AtomicU32,
     /// A cluster can be dead in part.
     breaker: Option<Breaker>,
+    /// A part of the cluster is silent: another connection may reach it.
+    renew: Arc<Notify>,
     supervisor: OnceLock<AbortHandle>,
     on_push: Box<dyn Fn(PushInfo) + Send + Sync>,
 }
@@ -90,6 +95,7 @@ impl Link {
             state: watch::Sender::new(State::Idle),
             failures: AtomicU32::new(0),
             breaker: is_cluster.then(Breaker::new),
+            renew: Arc::default(),
             supervisor: OnceLock::new(),
             on_push: Box::new(on_push),
         })
@@ -237,9 +243,13 @@ impl Link {
         Error::new(ErrorKind::Timeout, message)
     }
 
+    fn is_partly_silent(&self) -> bool {
+        self.breaker.as_ref().is_some_and(Breaker::is_silent)
+    }
+
     fn count_failure(&self, number: u64, batch: &Batch, error: &Error) {
-        if let Some(breaker) = &self.breaker {
-            breaker.failed(batch.slot());
+        if self.breaker.as_ref().is_some_and(|breaker| breaker.failed(batch.slot())) {
+            self.renew.notify_one();
         }
         self.count_toward_death(number, 1, error);
     }
@@ -310,14 +320,16 @@ async fn supervise(link: Weak<Link>) {
             Ok(conn) => {
                 let since = Instant::now();
                 strong.failures.store(0, Ordering::Relaxed);
-                strong.state.send_replace(State::Up(Session { number, conn }));
+                let before = strong.state.send_replace(State::Up(Session { number, conn }));
+                if matches!(before, State::Up(_)) {
+                    (strong.on_push)(PushInfo { kind: PushKind::Disconnection, data: Vec::new() });
+                }
                 if dead.load(Ordering::Acquire) {
                     strong.lost(number, "closed by the server");
                 }
                 tracing::info!(target: "larder::redis", server = %strong.dialer.target, "connected");
-                let mut states = strong.state.subscribe();
                 drop(strong);
-                if states.wait_for(|state| !matches!(state, State::Up(_))).await.is_err() {
+                if !serve(&link, since).await {
                     return;
                 }
                 if since.elapsed() >= CALM {
@@ -327,11 +339,48 @@ async fn supervise(link: Weak<Link>) {
             Err(cause) => {
                 tracing::debug!(target: "larder::redis", %cause, "not connected");
                 pause = strong.dialer.purpose.pause_after(&cause);
-                strong.state.send_replace(State::Down(cause));
+                // The one that was to be replaced may still serve a part of the cluster.
+                let is_down = strong.state.send_if_modified(|state| {
+                    let is_down = !matches!(state, State::Up(_));
+                    if is_down {
+                        *state = State::Down(cause);
+                    }
+                    is_down
+                });
                 drop(strong);
+                if !is_down && !serve(&link, Instant::now()).await {
+                    return;
+                }
             }
         }
         sleep(pause.unwrap_or_else(|| backoff.step())).await;
+    }
+}
+
+/// Waits until the connection is lost, or a part of the cluster is silent and another connection worth a try. `false` when
+/// the link is gone.
+///
+/// redis-rs's cluster client never leaves a line to a node that is half open, and as long as other nodes answer, the
+/// connection as a whole looks alive. The present one serves until there is another: those nodes lose nothing by it.
+async fn serve(link: &Weak<Link>, since: Instant) -> bool {
+    let Some(strong) = link.upgrade() else { return false };
+    let mut states = strong.state.subscribe();
+    let renew = Arc::clone(&strong.renew);
+    drop(strong);
+    let renewal = async {
+        sleep_until(since + RENEWAL).await;
+        loop {
+            renew.notified().await;
+            // What asked for it may have been answered since, or have been the connection before this one.
+            match link.upgrade() {
+                Some(link) if !link.is_partly_silent() => {}
+                Some(_) | None => return,
+            }
+        }
+    };
+    tokio::select! {
+        lost = states.wait_for(|state| !matches!(state, State::Up(_))) => lost.is_ok(),
+        () = renewal => true,
     }
 }
 

@@ -206,9 +206,11 @@ impl RedisStore {
 
     async fn begin_piece(&self, begins: &[Begin<'_>]) -> Result<Vec<Result<Begun>>> {
         let (mut parts, mut drawn) = (Vec::new(), Vec::new());
+        let mut announcing = self.withdrawals.announcing();
         for begin in begins {
             let (token, nonce) = (Nonce::random()?, Nonce::random()?);
             drawn.push((token, nonce));
+            announcing.add(self.names.writers(begin.key), token, begin.at_most);
             let commands = vec![self.begin_command(begin, token, nonce)];
             parts.push(Part { slot: self.names.dependency(begin.key), commands });
         }
@@ -220,13 +222,14 @@ impl RedisStore {
         };
         let (replies, captured) = self.send_capturing(parts, &common).await?;
         let pattern_nonce = newest(&captured.patterns)?.nonce;
-        let of = |((replies, begin), (token, nonce)): ((Result<Replies>, &Begin<'_>), _)| {
+        let mut of = |((replies, begin), (token, nonce)): ((Result<Replies>, &Begin<'_>), _)| {
             let alone = replies?.next_int()? == 1;
             let tag_nonces = common.tags.pick(begin.tags, &captured.tag_nonces)?;
             let tag_log = captured.tag_log.filter(|_| begin.tag_log);
+            announcing.stands(token);
             Ok(Begun { token, nonce, alone, tag_nonces, pattern_nonce, tag_log })
         };
-        Ok(replies.into_iter().zip(begins).zip(drawn).map(of).collect())
+        Ok(replies.into_iter().zip(begins).zip(drawn).map(&mut of).collect())
     }
 
     async fn finish_piece(&self, finishes: &[Finish<'_>]) -> Result<Vec<Result<bool>>> {

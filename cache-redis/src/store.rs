@@ -20,6 +20,7 @@ use crate::{
     sweep::Sweeper,
     target::Target,
     wait::LeaseWatch,
+    withdraw::Withdrawals,
 };
 
 /// A shared tier in Redis or Valkey: one server, Sentinel or a cluster.
@@ -49,6 +50,7 @@ pub struct RedisStore {
     pub(crate) watch: LeaseWatch,
     session: Session,
     pub(crate) sweeper: Option<Sweeper>,
+    pub(crate) withdrawals: Withdrawals,
     pub(crate) log_records: usize,
     pub(crate) tag_index: usize,
 }
@@ -117,8 +119,18 @@ impl RedisStore {
             dialer(&config, target, purpose)
         });
         let sweeper = config.sweep.then(|| Sweeper::new(Arc::clone(&link), names.clone()));
+        let withdrawals = Withdrawals::new(Arc::clone(&link));
         let RedisConfig { log_records, tag_index, .. } = config;
-        Ok(Arc::new(Self { names, link, watch, session, sweeper, log_records, tag_index }))
+        Ok(Arc::new(Self {
+            names,
+            link,
+            watch,
+            session,
+            sweeper,
+            withdrawals,
+            log_records,
+            tag_index,
+        }))
     }
 }
 
@@ -142,6 +154,7 @@ impl Drop for RedisStore {
         self.link.close();
         self.watch.close();
         self.session.close();
+        self.withdrawals.close();
         if let Some(sweeper) = &self.sweeper {
             sweeper.close();
         }

@@ -8,8 +8,11 @@ mod common;
 use std::time::{Duration, Instant};
 
 use cache_redis::RedisStore;
-use cache_store::{Claim, ErrorKind, Invalidation, Store};
-use common::{server::Cluster, *};
+use cache_store::{Begin, Claim, ErrorKind, Invalidation, Store};
+use common::{
+    server::{Cluster, wait_until},
+    *,
+};
 
 async fn start() -> (Cluster, std::sync::Arc<RedisStore>) {
     let cluster = Cluster::start();
@@ -216,4 +219,27 @@ async fn a_wait_for_a_lease_asks_after_growing_pauses() {
     assert!(!waiting.is_finished());
     store.release("a", nonce, mine.token).await.unwrap();
     tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_was_announced_to_one_node_while_another_failed_is_taken_back() {
+    let (cluster, store) = start().await;
+    let (far, port) = elsewhere(&cluster);
+    let (home, node) = (cluster.owner("d:{cache}"), cluster.nodes.iter().find(|n| n.port == port));
+    let (node, writers) = (node.unwrap(), format!("w:{{cache:k:{far}}}"));
+    let begin = Begin {
+        key: &far,
+        tags: &[],
+        tag_log: false,
+        // Longer than the test has patience for.
+        at_most: Duration::from_secs(600),
+        dependency_life: DEPENDENCY,
+    };
+    assert_eq!(home.ask(&["SET", "d:{cache}", "no log"]), "OK");
+    store.begin(begin).await.unwrap_err();
+    assert!(store.begin_many(&[begin]).await.iter().all(Result::is_err));
+    assert_eq!(home.ask(&["DEL", "d:{cache}"]), "1");
+    assert_eq!(node.calls("zadd"), 2);
+    wait_until("they are taken back", || node.ask(&["EXISTS", &writers]) == "0");
+    assert!(store.begin(begin).await.unwrap().alone, "nobody is in the way");
 }

@@ -6,8 +6,9 @@ mod common;
 
 use std::time::Duration;
 
+use cache_redis::RedisStore;
 use cache_store::{Begin, Begun, ClaimOutcome, Finish, Invalidation, Store};
-use common::*;
+use common::{server::wait_until, *};
 
 fn begin(key: &str) -> Begin<'_> {
     Begin {
@@ -104,4 +105,71 @@ async fn a_write_whose_data_was_lost_meanwhile_stores_nothing() {
     server.ask(&["FLUSHALL"]);
     assert!(!store.finish(finish("a", &begun, Some(b"old"))).await.unwrap());
     assert_eq!(get(&store, "a").await, None);
+}
+
+/// Longer than the test has patience for.
+fn long(key: &str) -> Begin<'_> {
+    Begin { at_most: Duration::from_secs(600), ..begin(key) }
+}
+
+/// One write from beginning to end, after which the server knows the scripts.
+async fn write_once(store: &RedisStore) {
+    let begun = store.begin(begin("first")).await.unwrap();
+    assert!(store.finish(finish("first", &begun, Some(b"value"))).await.unwrap());
+}
+
+/// Besides the first one so many writes were announced, and the announcements of these keys are taken back.
+fn are_taken_back(server: &Server, announced: u64, keys: &[&str]) {
+    wait_until("the announcements came", || server.calls("zadd") == 1 + announced);
+    wait_until("they are taken back", || {
+        let stands = |key: &&str| server.ask(&["EXISTS", &format!("w:{{cache:k:{key}}}")]) != "0";
+        !keys.iter().any(stands)
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_announcement_that_was_not_answered_in_time_is_taken_back() {
+    let server = Server::start(&[]);
+    let deadline = Duration::from_millis(100);
+    let store = RedisStore::connect(config(&server.url()).deadline(deadline)).await.unwrap();
+    write_once(&store).await;
+    server.freeze();
+    store.begin(long("a")).await.unwrap_err();
+    assert!(store.begin_many(&[long("b"), long("c")]).await.iter().all(Result::is_err));
+    server.thaw();
+    are_taken_back(&server, 3, &["a", "b", "c"]);
+    nonce_of(&connect(&server).await.claim(claim("a")).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_announcement_whose_caller_went_away_is_taken_back() {
+    let (server, store) = start().await;
+    write_once(&store).await;
+    server.freeze();
+    for _ in 0..2 {
+        let begun = tokio::time::timeout(Duration::from_millis(50), store.begin(long("a"))).await;
+        assert!(begun.is_err(), "nobody answers");
+    }
+    server.thaw();
+    are_taken_back(&server, 2, &["a"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_announcement_without_the_namespace_s_part_is_taken_back_and_the_others_stand() {
+    let (server, store) = start().await;
+    write_once(&store).await;
+    let stays = store.begin(long("stays")).await.unwrap();
+    server.ask(&["SET", "d:{cache}", "no log"]);
+    store.begin(long("a")).await.unwrap_err();
+    assert!(store.begin_many(&[long("b"), long("c")]).await.iter().all(Result::is_err));
+    server.ask(&["DEL", "d:{cache}"]);
+    are_taken_back(&server, 4, &["a", "b", "c"]);
+    assert_eq!(server.ask(&["EXISTS", "w:{cache:k:stays}"]), "1");
+    assert!(store.finish(finish("stays", &stays, Some(b"value"))).await.unwrap());
+    let begun = store.begin_many(&[long("a"), long("b")]).await;
+    for (key, begun) in ["a", "b"].iter().zip(&begun) {
+        let begun = begun.as_ref().unwrap();
+        assert!(begun.alone, "nobody is in the way");
+        assert!(store.finish(finish(key, begun, Some(b"value"))).await.unwrap());
+    }
 }

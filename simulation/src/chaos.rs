@@ -49,7 +49,7 @@ async fn strike(world: &Arc<World>, processes: &Arc<Processes>, fault: Fault) {
         Fault::ServerAway | Fault::DataGone | Fault::WentBack => {
             restart(world, &all, fault).await;
         }
-        Fault::Flushed => world.server.tier.flush(),
+        Fault::Flushed => world.server.flush(),
         Fault::Evicted => evict(world),
     }
 }
@@ -87,7 +87,7 @@ async fn restart(world: &Arc<World>, all: &[Arc<Process>], fault: Fault) {
         cut(process, true, Some(behind));
     }
     match fault {
-        Fault::DataGone => world.server.tier.flush(),
+        Fault::DataGone => world.server.flush(),
         Fault::WentBack => {
             if let Some(when) = world.server.load() {
                 world.trace.note(

@@ -14,11 +14,17 @@ use std::{
 use simulation::{Outcome, run};
 
 const HELP: &str = "\
-simulate --seed N             runs one seed and prints its last events
+simulate --seed N             runs one seed twice, compares, and prints its last events
 simulate --seeds N [--from M] runs N seeds, M and the ones after it; ends at the first violation
          --events N           how many events are printed (60; for one seed all)
          --twice              runs each seed twice, and compares
-         --all                goes on after a violation, and names the shortest one";
+         --all                goes on after a violation, and shows the shortest one
+simulate --mutants            breaks one guard of the engine after another, and looks for a seed that notices
+         --only TEXT          those whose name contains this
+         --seeds N            gives up after so many seeds (20,000)";
+
+/// How many events of a seed that fails are printed.
+const EVENTS: usize = 60;
 
 fn main() -> ExitCode {
     match Options::read(env::args().skip(1)) {
@@ -69,7 +75,10 @@ impl Options {
     }
 
     fn one(&self, seed: u64) -> ExitCode {
-        let outcome = run(seed, self.events.unwrap_or(usize::MAX));
+        let mut outcome = run(seed, usize::MAX);
+        compare(&mut outcome);
+        let keep = self.events.unwrap_or(usize::MAX);
+        outcome.trace.drain(..outcome.trace.len().saturating_sub(keep));
         if outcome.violation.is_none() {
             outcome.trace.iter().for_each(|event| println!("  {event}"));
         }
@@ -80,19 +89,23 @@ impl Options {
     fn many(&self) -> ExitCode {
         let (start, next) = (Instant::now(), AtomicU64::new(self.from));
         let found: Mutex<Vec<Outcome>> = Mutex::default();
-        let (events, end) = (AtomicU64::new(0), self.from.saturating_add(self.seeds));
+        let (events, done) = (AtomicU64::new(0), AtomicU64::new(0));
+        let end = self.from.saturating_add(self.seeds);
         let work = || {
             loop {
                 let seed = next.fetch_add(1, Relaxed);
                 if seed >= end {
                     return;
                 }
-                let keep = if self.twice { usize::MAX } else { self.events.unwrap_or(60) };
+                let keep = if self.twice { usize::MAX } else { self.events.unwrap_or(EVENTS) };
                 let mut outcome = run(seed, keep);
                 if self.twice {
                     compare(&mut outcome);
+                    let keep = self.events.unwrap_or(EVENTS);
+                    outcome.trace.drain(..outcome.trace.len().saturating_sub(keep));
                 }
                 events.fetch_add(outcome.events, Relaxed);
+                done.fetch_add(1, Relaxed);
                 if outcome.violation.is_some() {
                     next.fetch_max(if self.all { 0 } else { end }, Relaxed);
                     if let Ok(mut found) = found.lock() {
@@ -104,8 +117,9 @@ impl Options {
         let threads = thread::available_parallelism().map_or(1, usize::from);
         thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
         let mut found = found.into_inner().unwrap_or_default();
-        found.sort_by_key(|outcome| outcome.events);
-        let (done, events) = (next.into_inner().min(end) - self.from, events.into_inner());
+        // The first one is the same whatever the number of threads: all before it were begun, and have ended.
+        found.sort_by_key(|outcome| if self.all { outcome.events } else { outcome.seed });
+        let (done, events) = (done.into_inner(), events.into_inner());
         let took = start.elapsed().as_secs_f64();
         if let Some(outcome) = found.first() {
             println!("{outcome}\n");

@@ -10,7 +10,7 @@
 //! | everywhere | `.everywhere()` answered `Ok` | every read, at once |
 //!
 //! Functions with `layer = "memory"` know the local floor only. A shared tier that went back to an earlier state takes all
-//! floors back that were set since, until those who made them have repeated them.
+//! floors back that were set since, until those who made them have repeated them; and local ones which it confirmed since.
 
 use std::{
     collections::BTreeMap,
@@ -124,6 +124,18 @@ impl Floors {
         self.groups.iter_mut().for_each(|floor| floor.forget_after(number));
     }
 
+    /// Forgets what these floors do not hold as well: a process vouches for that by refusing what is not confirmed, until
+    /// it is; and if that was since undone, it has to hear so before it can repeat it.
+    fn forget_above(&mut self, shared: &Self) {
+        let top = |floor: &Floor| floor.0.last().map_or(0, |mark| mark.version);
+        let whole = top(&shared.whole);
+        self.whole.0.retain(|mark| mark.version <= whole);
+        for (floor, shared) in self.groups.iter_mut().zip(&shared.groups) {
+            let most = whole.max(top(shared));
+            floor.0.retain(|mark| mark.version <= most);
+        }
+    }
+
     /// What forbids this version.
     fn above(&self, version: u64, counts: impl Fn(&Stamp) -> bool) -> Option<Mark> {
         let floors = [&self.whole, &self.groups[group(version)]];
@@ -202,9 +214,14 @@ impl Oracle {
     pub(crate) fn went_back(&self, to: Stamp) {
         let state = &mut *lock(&self.state);
         state.rewinds += 1;
-        let local = state.local.values_mut().flatten();
-        for floors in state.shared.iter_mut().chain(&mut state.everywhere).chain(local) {
+        for floors in state.shared.iter_mut().chain(&mut state.everywhere) {
             floors.forget_after(to.number);
+        }
+        for local in state.local.values_mut() {
+            for (floors, shared) in local.iter_mut().zip(&state.shared) {
+                floors.forget_after(to.number);
+                floors.forget_above(shared);
+            }
         }
     }
 

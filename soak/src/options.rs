@@ -25,7 +25,7 @@ Checks Larder's promises on real processes and real Redis servers while things b
     --minutes N                        how long, in all (10 unless told)
     --deployment single|cluster|all    on which servers (all unless told)
     --seed N                           the schedule of what is broken (a new one unless told)
-    --short                            about 90 seconds in all, for every change
+    --short                            about 75 seconds in all, for every change
 ";
 
 impl Options {

@@ -13,6 +13,7 @@ const ITEMS: u16 = 24;
 const GUARDED: u16 = 6;
 const LISTS: u16 = 4;
 const RAW: u16 = 8;
+const QUIET: u16 = 4;
 
 pub(crate) const SHELVES: u16 = 4;
 pub(crate) const GROUPS: u16 = 3;
@@ -32,13 +33,16 @@ pub(crate) enum Kind {
     List(u16),
     /// Stored by hand. Only one worker writes it, one write after the other: `set` says nothing of which value is newer.
     Raw(u16),
+    /// Read by one worker only, and from memory where possible. What others read is mended by them: their loads make the
+    /// dependency anew, which everybody hears.
+    Quiet(u16),
 }
 
 impl Subject {
-    pub(crate) const COUNT: usize = (ITEMS + GUARDED + LISTS + RAW) as usize;
+    pub(crate) const COUNT: usize = (ITEMS + GUARDED + LISTS + RAW + QUIET) as usize;
 
     pub(crate) fn all() -> impl Iterator<Item = Self> + Clone {
-        (0..ITEMS + GUARDED + LISTS + RAW).map(Self)
+        (0..ITEMS + GUARDED + LISTS + RAW + QUIET).map(Self)
     }
 
     pub(crate) fn index(self) -> usize {
@@ -50,7 +54,8 @@ impl Subject {
             n if n < ITEMS => Kind::Item(n),
             n if n < ITEMS + GUARDED => Kind::Guarded(n - ITEMS),
             n if n < ITEMS + GUARDED + LISTS => Kind::List(n - ITEMS - GUARDED),
-            n => Kind::Raw(n - ITEMS - GUARDED - LISTS),
+            n if n < ITEMS + GUARDED + LISTS + RAW => Kind::Raw(n - ITEMS - GUARDED - LISTS),
+            n => Kind::Quiet(n - ITEMS - GUARDED - LISTS - RAW),
         }
     }
 
@@ -78,6 +83,15 @@ impl Subject {
         (0..LISTS).map(|n| Self(ITEMS + GUARDED + n))
     }
 
+    pub(crate) fn quiet(number: u16) -> Self {
+        Self(ITEMS + GUARDED + LISTS + RAW + number % QUIET)
+    }
+
+    /// Whether this worker reads it.
+    pub(crate) fn is_read_by(self, worker: u8) -> bool {
+        !matches!(self.kind(), Kind::Quiet(n) if n % QUIET != u16::from(worker) % QUIET)
+    }
+
     /// Those that this worker writes by hand.
     pub(crate) fn raw_of(worker: u8) -> impl Iterator<Item = Self> {
         let mine = move |n: &u16| n % 4 == u16::from(worker % 4);
@@ -87,7 +101,9 @@ impl Subject {
     /// Of an item: the tag that is known before the load.
     pub(crate) fn shelf(self) -> u16 {
         match self.kind() {
-            Kind::Item(n) | Kind::Guarded(n) | Kind::List(n) | Kind::Raw(n) => n % SHELVES,
+            Kind::Item(n) | Kind::Guarded(n) | Kind::List(n) | Kind::Raw(n) | Kind::Quiet(n) => {
+                n % SHELVES
+            }
         }
     }
 
@@ -99,7 +115,9 @@ impl Subject {
     /// Of items and guarded ones: the tag that is known from the row.
     pub(crate) fn group(self) -> u16 {
         match self.kind() {
-            Kind::Item(n) | Kind::Guarded(n) | Kind::List(n) | Kind::Raw(n) => n % GROUPS,
+            Kind::Item(n) | Kind::Guarded(n) | Kind::List(n) | Kind::Raw(n) | Kind::Quiet(n) => {
+                n % GROUPS
+            }
         }
     }
 
@@ -109,6 +127,7 @@ impl Subject {
             Kind::Guarded(n) => format!("guarded:{n}"),
             Kind::List(n) => format!("list:{n}"),
             Kind::Raw(n) => format!("raw:{n}"),
+            Kind::Quiet(n) => format!("quiet:{n}"),
         }
     }
 
@@ -118,6 +137,7 @@ impl Subject {
             Kind::Item(_) => &[Reader::Relaxed, Reader::Strict, Reader::Sync],
             Kind::Guarded(_) | Kind::List(_) => &[Reader::Relaxed, Reader::Strict],
             Kind::Raw(_) => &[Reader::Relaxed, Reader::Get],
+            Kind::Quiet(_) => &[Reader::Relaxed],
         }
     }
 
@@ -182,6 +202,9 @@ mod tests {
     fn subjects_have_keys_of_their_own_and_every_raw_one_has_one_owner() {
         let keys: std::collections::HashSet<_> = Subject::all().map(Subject::key).collect();
         assert_eq!(keys.len(), Subject::COUNT);
+        for quiet in (0..QUIET).map(Subject::quiet) {
+            assert_eq!((0..4).filter(|&worker| quiet.is_read_by(worker)).count(), 1);
+        }
         let owned: usize = (0..4).map(|worker| Subject::raw_of(worker).count()).sum();
         assert_eq!(owned, usize::from(RAW));
     }

@@ -3,6 +3,7 @@
 mod failure;
 mod host;
 mod install;
+mod mutants;
 mod search;
 mod server;
 mod soak;
@@ -21,7 +22,8 @@ Tasks of the Larder repository.
     cargo xtask test [-- ARGS]       run all tests; ARGS go to the test runner
     cargo xtask with-redis COMMAND   run COMMAND with REDIS_URL naming a private server
     cargo xtask model [OPTIONS]      search the model of the protocol; --large takes minutes
-    cargo xtask simulate [OPTIONS]   run seeds of the simulation; --seed N runs one again
+    cargo xtask simulate [OPTIONS]   run seeds of the simulation; --seed N runs one again;
+                                     --mutants breaks the engine's guards one by one
     cargo xtask soak [OPTIONS]       check the promises while processes and servers break
     cargo xtask ci                   run everything that has to pass (.ci/run)
     cargo xtask help                 print this text

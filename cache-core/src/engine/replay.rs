@@ -1,4 +1,7 @@
 //! Invalidations that the shared tier has not confirmed are repeated until it does.
+//!
+//! A write whose end was not confirmed is one of them: its announcement may still stand there, and as long as it does nobody
+//! stores the key. What repeats it ends the write, which invalidates the key as well.
 
 use std::{
     collections::VecDeque,
@@ -9,10 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cache_store::Invalidation;
+use cache_store::{Begun, Error, Invalidation, Result, Status, Store};
 use cache_template::Glob;
 
-use super::Engine;
+use super::{Engine, write};
 use crate::{
     events::{Announcement, Event, Origin},
     stats::Counter,
@@ -34,6 +37,8 @@ pub(super) struct Replay {
 #[derive(Debug)]
 struct Waiting {
     what: Arc<Invalidation>,
+    /// The announcement of a write of the key, which is to be ended.
+    write: Option<Arc<Begun>>,
     since: Instant,
     announcement: Arc<Announcement>,
 }
@@ -49,7 +54,13 @@ struct Queue {
 
 impl Waiting {
     fn new(what: Invalidation, announcement: Arc<Announcement>) -> Self {
-        Self { what: Arc::new(what), since: Instant::now(), announcement }
+        Self { what: Arc::new(what), write: None, since: Instant::now(), announcement }
+    }
+
+    /// Whether repeating this one does all that the other one asks for.
+    fn includes(&self, other: &Self) -> bool {
+        let token = |waiting: &Self| waiting.write.as_ref().map(|begun| begun.token);
+        self.what == other.what && (other.write.is_none() || token(self) == token(other))
     }
 }
 
@@ -59,23 +70,28 @@ impl Queue {
     }
 
     fn push(&mut self, new: Waiting) -> bool {
-        let known = self.waiting.iter().any(|waiting| waiting.what == new.what);
+        let known = self.waiting.iter().any(|waiting| waiting.includes(&new));
         if !known {
             self.waiting.push_back(new);
         }
         !known
     }
 
-    fn send_next(&mut self) -> Option<Arc<Invalidation>> {
+    fn send_next(&mut self) -> Option<(Arc<Invalidation>, Option<Arc<Begun>>)> {
         self.sent = self.waiting.pop_front();
         self.running = self.sent.is_some();
-        self.sent.as_ref().map(|sent| Arc::clone(&sent.what))
+        self.sent.as_ref().map(|sent| (Arc::clone(&sent.what), sent.write.clone()))
     }
 
-    /// Puts the one that failed behind the others: what the shared tier refuses for good must not hold them up.
-    fn put_back(&mut self) {
-        if let Some(failed) = self.sent.take() {
-            self.push(failed);
+    /// Puts the one that failed behind the others: what the shared tier refuses for good must not hold them up. Beside an
+    /// equal one that came meanwhile, so that each one that was counted is confirmed or dropped; there are never three.
+    fn put_back(&mut self, error: &Error) {
+        if let Some(mut failed) = self.sent.take() {
+            if error.status() == Status::Permanent {
+                // The announcement ends with its time; the invalidation may go through in its plain form.
+                failed.write = None;
+            }
+            self.waiting.push_back(failed);
         }
     }
 }
@@ -94,10 +110,25 @@ impl Replay {
 impl Engine {
     /// Queues an invalidation that the shared tier did not confirm, before or after it is told.
     pub(super) fn replay(self: &Arc<Self>, what: Invalidation, announcement: Arc<Announcement>) {
+        self.replay_waiting(Waiting::new(what, announcement));
+    }
+
+    /// Queues the invalidation of a key whose write was announced and may not have ended.
+    pub(super) fn replay_write(
+        self: &Arc<Self>,
+        what: Invalidation,
+        begun: Begun,
+        announcement: Arc<Announcement>,
+    ) {
+        let write = Some(Arc::new(begun));
+        self.replay_waiting(Waiting { write, ..Waiting::new(what, announcement) });
+    }
+
+    fn replay_waiting(self: &Arc<Self>, new: Waiting) {
         let all = Announcement::new(Origin::Replay);
         let too_many = self.replay.with(|queue| {
             if queue.waiting.len() < MOST {
-                if queue.push(Waiting::new(what, announcement)) {
+                if queue.push(new) {
                     self.counters.count(Counter::ReplayQueued);
                 }
                 return false;
@@ -105,6 +136,7 @@ impl Engine {
             // Clearing everything is coarser than what was asked for, and never wrong.
             let instead = Waiting::new(Invalidation::All, Arc::clone(&all));
             self.tell_dropped(queue.waiting.drain(..).collect(), &instead.what);
+            self.counters.count(Counter::ReplayQueued);
             queue.push(instead)
         });
         if too_many {
@@ -145,7 +177,7 @@ impl Engine {
     }
 
     /// The oldest one, or `None` and the end of the task that repeats them.
-    fn next(&self) -> Option<Arc<Invalidation>> {
+    fn next(&self) -> Option<(Arc<Invalidation>, Option<Arc<Begun>>)> {
         self.replay.with(Queue::send_next)
     }
 
@@ -200,9 +232,9 @@ async fn repeat(engine: Weak<Engine>) {
     let mut pause = FIRST_PAUSE;
     loop {
         let Some(engine) = engine.upgrade() else { return };
-        let Some(what) = engine.next() else { return };
+        let Some((what, write)) = engine.next() else { return };
         let Some(store) = engine.shared.clone() else { return };
-        let answer = store.invalidate(&what).await;
+        let answer = tell(&store, &what, write.as_deref()).await;
         match answer {
             Ok(()) => {
                 engine.answered();
@@ -212,7 +244,7 @@ async fn repeat(engine: Weak<Engine>) {
             }
             Err(error) => {
                 engine.count_error(&error);
-                engine.replay.with(Queue::put_back);
+                engine.replay.with(|queue| queue.put_back(&error));
             }
         }
         drop(engine);
@@ -221,8 +253,19 @@ async fn repeat(engine: Weak<Engine>) {
     }
 }
 
+async fn tell(store: &Arc<dyn Store>, what: &Invalidation, write: Option<&Begun>) -> Result<()> {
+    match (what, write) {
+        (Invalidation::Keys(keys), Some(begun)) if keys.len() == 1 => {
+            store.finish(write::without_value(&keys[0], begun)).await.map(|_| ())
+        }
+        _ => store.invalidate(what).await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use cache_store::{ErrorKind, Nonce};
+
     use super::*;
 
     fn key(key: &str) -> Invalidation {
@@ -233,25 +276,70 @@ mod tests {
         Waiting::new(key(name), Announcement::made(Origin::Here))
     }
 
+    fn write(name: &str) -> Waiting {
+        let nonce = || Nonce::random().unwrap();
+        let begun = Begun {
+            token: nonce(),
+            nonce: nonce(),
+            alone: true,
+            tag_nonces: Vec::new(),
+            pattern_nonce: nonce(),
+            tag_log: None,
+        };
+        Waiting { write: Some(Arc::new(begun)), ..waiting(name) }
+    }
+
+    fn away() -> Error {
+        Error::new(ErrorKind::Unavailable, "away")
+    }
+
+    #[test]
+    fn every_write_is_ended_and_each_of_them_invalidates_its_key() {
+        let mut queue = Queue::default();
+        assert!(queue.push(waiting("a")) && queue.push(write("a")), "it does not end the write");
+        assert!(queue.push(write("a")), "another write");
+        assert!(!queue.push(waiting("a")));
+        queue.send_next();
+        queue.put_back(&away());
+        let (_, write) = queue.send_next().unwrap();
+        queue.put_back(&away());
+        assert!(
+            write.is_some() && queue.waiting.iter().filter(|one| one.write.is_some()).count() == 2
+        );
+    }
+
+    #[test]
+    fn a_write_whose_end_is_refused_for_good_is_invalidated_without_it() {
+        let mut queue = Queue::default();
+        assert!(queue.push(write("a")));
+        queue.send_next();
+        queue.put_back(&Error::new(ErrorKind::Unauthorized, "no scripts"));
+        assert!(matches!(queue.send_next(), Some((_, None))));
+    }
+
     #[test]
     fn what_the_shared_tier_refuses_does_not_hold_up_the_others() {
         let mut queue = Queue::default();
         assert!(queue.push(waiting("refused")) && queue.push(waiting("fine")));
-        assert_eq!(*queue.send_next().unwrap(), key("refused"));
-        queue.put_back();
-        assert_eq!(*queue.send_next().unwrap(), key("fine"));
+        assert_eq!(*queue.send_next().unwrap().0, key("refused"));
+        queue.put_back(&away());
+        assert_eq!(*queue.send_next().unwrap().0, key("fine"));
         assert_eq!(queue.len(), 2, "none is forgotten");
     }
 
     #[test]
-    fn an_invalidation_waits_once_however_often_it_fails() {
+    fn an_invalidation_waits_once_and_beside_the_one_that_is_sent_however_often_they_fail() {
         let mut queue = Queue::default();
         assert!(queue.push(waiting("a")));
         queue.send_next();
         assert!(queue.push(waiting("a")), "the one that is sent may be too early");
         assert!(!queue.push(waiting("a")));
-        queue.put_back();
-        assert_eq!(queue.len(), 1);
+        for _ in 0..10 {
+            queue.put_back(&away());
+            assert!(!queue.push(waiting("a")));
+            queue.send_next();
+        }
+        assert_eq!(queue.len(), 2);
     }
 
     #[test]

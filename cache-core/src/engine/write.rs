@@ -280,10 +280,14 @@ impl Writing {
         self.local.store(&self.call, written, fresh, proof, encoded)
     }
 
-    /// Queues the invalidation, which has still to be told.
+    /// Queues the invalidation, which has still to be told, and with it the end of the write.
     fn repeat_invalidation(&self) -> Arc<Announcement> {
+        let (engine, what) = (&self.call.engine, self.call.invalidation());
         let announcement = Announcement::new(self.origin);
-        self.call.engine.replay(self.call.invalidation(), Arc::clone(&announcement));
+        match self.begun.clone() {
+            Some(begun) => engine.replay_write(what, begun, Arc::clone(&announcement)),
+            None => engine.replay(what, Arc::clone(&announcement)),
+        }
         announcement
     }
 }
@@ -298,29 +302,37 @@ impl Drop for Writing {
         self.call.tell_ended(&Ended::Fenced, self.origin);
         let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else { return };
         let (call, told) = (self.call.clone(), Announcement::made(self.origin));
-        let (Some(begun), Ok(runtime)) = (self.begun.take(), self.call.engine.runtime()) else {
+        let Some(begun) = self.begun.take() else {
             return call.engine.replay(call.invalidation(), told);
+        };
+        let Ok(runtime) = self.call.engine.runtime() else {
+            return call.engine.replay_write(call.invalidation(), begun, told);
         };
         let telling = self.telling.take();
         runtime.spawn(async move {
-            let finish = Finish {
-                key: call.key.text(),
-                begun: &begun,
-                value: None,
-                tags: &[],
-                life: Life::Forever,
-                dependency_life: dependency_life(None),
-            };
-            match store.finish(finish).await {
+            let ended = store.finish(without_value(call.key.text(), &begun)).await;
+            match ended {
                 // Again, after the shared tier: a value that was read there in between may be old.
                 Ok(_) => {
                     call.engine.session.recent.remember(call.invalidation(), call.engine.now());
                     call.engine.forget(call.key.as_ref());
                 }
-                Err(_) => call.engine.replay(call.invalidation(), told),
+                Err(_) => call.engine.replay_write(call.invalidation(), begun, told),
             }
             drop(telling);
         });
+    }
+}
+
+/// The end of a write that stores nothing: its key is invalidated. Safe to repeat.
+pub(super) fn without_value<'a>(key: &'a str, begun: &'a Begun) -> Finish<'a> {
+    Finish {
+        key,
+        begun,
+        value: None,
+        tags: &[],
+        life: Life::Forever,
+        dependency_life: dependency_life(None),
     }
 }
 

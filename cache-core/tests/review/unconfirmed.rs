@@ -63,3 +63,45 @@ async fn an_invalidation_that_is_confirmed_while_a_read_is_under_way_holds_for_i
     assert_eq!(read.await.unwrap(), None);
     assert_eq!(get(&cache).await, None);
 }
+
+/// What is counted is what waits.
+async fn nothing_is_lost_count_of(cache: &Cache) {
+    let (stats, health) = (cache.stats(), cache.health().await);
+    let open = stats.replay_queued - stats.replay_done - stats.replay_dropped;
+    assert_eq!(open, health.waiting_invalidations as u64, "{stats:?}");
+}
+
+#[tokio::test]
+async fn of_invalidations_that_wait_none_is_lost_count_of() {
+    let store = MemoryStore::new();
+    let (cache, chaos) = with_faults(&store).await;
+    let fails = || Fault::fail(ErrorKind::Timeout).on(Operation::Invalidate).times(1);
+    let gate = chaos.hold_reply(Operation::Invalidate);
+    chaos.inject(fails());
+    chaos.inject(Fault::lose_reply(ErrorKind::Timeout).on(Operation::Invalidate).times(1));
+    cache.invalidate("k:1").await.unwrap_err();
+    gate.arrived(1).await;
+    // Its like comes while it is sent, and then it fails.
+    chaos.inject(fails());
+    cache.invalidate("k:1").await.unwrap_err();
+    nothing_is_lost_count_of(&cache).await;
+    gate.open();
+    confirmed(&cache).await;
+    until(|| cache.stats().replay_done == 2).await;
+    nothing_is_lost_count_of(&cache).await;
+
+    chaos.down(ErrorKind::Timeout);
+    // More than are kept.
+    for n in 0..1100 {
+        cache.invalidate(&format!("other:{n}")).await.unwrap_err();
+    }
+    assert!(cache.stats().replay_dropped > 0);
+    nothing_is_lost_count_of(&cache).await;
+    chaos.up();
+    until(|| {
+        let stats = cache.stats();
+        stats.replay_queued == stats.replay_done + stats.replay_dropped
+    })
+    .await;
+    confirmed(&cache).await;
+}

@@ -129,6 +129,40 @@ async fn a_write_whose_announcement_or_end_is_lost_invalidates_its_entry() {
 }
 
 #[tokio::test]
+async fn a_write_whose_end_is_lost_keeps_nobody_from_storing_later() {
+    for how in ["writer", "dropped", "set", "set_many"] {
+        for fault in [Fault::fail(ErrorKind::Timeout), Fault::lose_reply(ErrorKind::Timeout)] {
+            let store = MemoryStore::new();
+            let (cache, chaos) = with_faults(&store).await;
+            chaos.inject(fault.clone().on(Operation::FinishMany).times(1));
+            chaos.inject(fault.on(Operation::Finish).times(2));
+            match how {
+                "set" => drop(cache.set("k:1", &1u64).await.unwrap_err()),
+                "set_many" => drop(cache.set_many([("k:1", &1u64)]).await.unwrap_err()),
+                "dropped" => {
+                    let slow = Arc::new(Slow::default());
+                    let write = write_through(entry(&PLAIN, given(&cache), &[&1u64]));
+                    let write = tokio::spawn(write.run::<PlainShape, _, _>(slow.clone().load(1)));
+                    slow.began.notified().await;
+                    write.abort();
+                    until(|| cache.stats().replay_done == 1).await;
+                }
+                _ => {
+                    let write = write_through(entry(&PLAIN, given(&cache), &[&1u64]));
+                    assert_eq!(write.run::<PlainShape, _, _>(async { 1 }).await, 1);
+                }
+            }
+            confirmed(&cache).await;
+            let there = on(&store).await;
+            assert_eq!(call(&PLAIN, there.clone(), async { 2 }).await, 2);
+            assert_eq!(get(&on(&store).await).await, Some(2), "{how}: a reader stored it");
+            there.set("k:1", &3u64).await.unwrap();
+            assert_eq!(get(&on(&store).await).await, Some(3), "{how}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_value_that_cannot_be_encoded_is_said_at_once() {
     let store = Arc::new(MemoryStore::new());
     let small = builder().max_value_bytes(8).shared(store.clone()).build().await.unwrap();

@@ -90,7 +90,11 @@ impl Link {
     /// must come soon.
     fn settle(&self, number: u64, account: Account) {
         let Some(breaker) = &self.breaker else { return };
-        account.failed.values().for_each(|slot| breaker.failed(slot));
+        for slot in account.failed.values() {
+            if breaker.failed(slot) {
+                self.renew.notify_one();
+            }
+        }
         account.answered.values().for_each(|slot| breaker.answered(slot));
         if !account.answered.is_empty() {
             self.failures.store(0, Ordering::Relaxed);

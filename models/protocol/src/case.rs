@@ -45,6 +45,8 @@ pub struct Case {
     pub cluster: bool,
     /// Whether sending and taking effect are two steps. Much larger, and finds nothing more: see the readme.
     pub fine: bool,
+    /// Whether states that differ only in names are one. Without it runs of any length have states without end.
+    pub numbers_anew: bool,
     /// Whether a change is promised although its writer died after its mark had ended: the known limit.
     pub beyond: bool,
     /// What is broken.
@@ -142,6 +144,7 @@ impl Case {
         faulty: Fault::ALL,
         cluster: false,
         fine: false,
+        numbers_anew: true,
         beyond: false,
         mutant: None,
     };

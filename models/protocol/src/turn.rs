@@ -169,6 +169,22 @@ impl<'c> Turn<'c> {
         self.stop_keeping_writes(node, |stage| write_has_stamp(&case, stage, news));
     }
 
+    /// This process learns of pattern records that rule out the entry. Like all that is heard, they rule out what is in
+    /// memory by the session's word, and the keeping of what is under way; a load goes on, and may be joined and stored.
+    pub(crate) fn learn_of_patterns(&mut self, node: usize) {
+        let insert_counts = self.is(Mutant::CheckedFromTheInsert);
+        let there = &mut self.world.nodes[node];
+        there.memory = there.memory.filter(|entry| !entry.lasting);
+        if insert_counts {
+            return;
+        }
+        // The stamps that records are compared with are from before the shared tier was asked.
+        for flight in there.flights.iter_mut().filter(|flight| has_asked(flight)) {
+            flight.keeps = false;
+        }
+        self.stop_keeping_writes(node, |_| true);
+    }
+
     /// Whether hearing this now would forbid anything that is not forbidden yet.
     pub(crate) fn would_forbid(&self, node: usize, news: News) -> bool {
         if news == News::Patterns {
@@ -183,15 +199,13 @@ impl<'c> Turn<'c> {
                 .any(|writer| writer.keeps && write_has_stamp(self.case, writer.stage, news))
     }
 
-    /// Whether invalidating now would.
-    pub(crate) fn would_fence(&self, node: usize, kind: Kind) -> bool {
+    /// Whether learning of pattern records now would.
+    pub(crate) fn would_learn(&self, node: usize) -> bool {
         let there = &self.world.nodes[node];
-        let memory_only = self.is(Mutant::CheckedFromTheInsert) && kind == Kind::Pattern;
-        let flies = |flight: &Flight| !matches!(flight.stage, Stage::Idle | Stage::Waiting);
-        there.memory.is_some()
-            || !memory_only
-                && (there.flights.iter().any(flies)
-                    || self.writes_of(node).any(|writer| writer.keeps))
+        let under_way = there.flights.iter().any(|flight| has_asked(flight) && flight.keeps)
+            || self.writes_of(node).any(|writer| writer.keeps);
+        there.memory.is_some_and(|entry| entry.lasting)
+            || under_way && !self.is(Mutant::CheckedFromTheInsert)
     }
 
     fn writes_of(&self, node: usize) -> impl Iterator<Item = &Writer> {
@@ -219,6 +233,10 @@ impl<'c> Turn<'c> {
 fn holder(node: usize, at: usize) -> Option<(u8, u8)> {
     // Both are below 3.
     Some((node as u8, at as u8))
+}
+
+fn has_asked(flight: &Flight) -> bool {
+    !matches!(flight.stage, Stage::Idle | Stage::Waiting)
 }
 
 /// Whether the flight has a stamp that this news is newer than.

@@ -83,6 +83,47 @@ fn coarse_steps_hide_nothing() {
     }
 }
 
+/// A nonce that was lost with its data and one that is made afterwards must not get one number: whoever still names the old
+/// one would be believed. So what readers can see is the same without numbers that are given anew.
+#[test]
+fn numbering_anew_hides_nothing() {
+    let lost = Case { reads: 3, changes: 2, faults: 2, ..KEY };
+    let own = Case { orders: &[Home::Node(0)], ..lost };
+    let all = &[Fault::Flush, Fault::Restart];
+    let cases = [
+        Case { name: "all data", faulty: all, ..lost },
+        Case { name: "all data, invalidated where it is read", faulty: all, ..own },
+        Case { name: "a key's nonce", faulty: &[Fault::EvictKey], flights: 2, ..lost },
+        Case {
+            name: "a tag's nonce",
+            kinds: &[Kind::KnownTag],
+            tags: [true, false],
+            faulty: &[Fault::EvictTag],
+            ..lost
+        },
+        Case {
+            name: "the tag log",
+            kinds: &[Kind::LearnedTag],
+            tags: [false, true],
+            faulty: &[Fault::EvictTagLog, Fault::Flush],
+            ..lost
+        },
+        Case {
+            name: "the pattern log",
+            kinds: &[Kind::Pattern],
+            faulty: &[Fault::EvictPatterns, Fault::Flush],
+            ..lost
+        },
+    ];
+    for case in cases {
+        let anew = exhausted(&case);
+        let as_made = exhausted(&Case { numbers_anew: false, ..case });
+        assert!(as_made.states > anew.states, "{}", case.name);
+        assert_eq!(anew.sights, as_made.sights, "{}", case.name);
+        assert_eq!(anew.taken, as_made.taken, "{}", case.name);
+    }
+}
+
 /// The promises are not kept by serving nothing.
 #[test]
 fn a_hit_may_lag_for_the_bound_and_no_longer() {

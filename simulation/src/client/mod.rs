@@ -7,8 +7,8 @@ mod writes;
 use std::{
     future::Future,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -18,13 +18,18 @@ use tokio::time::Instant;
 use self::dropped::Dropped;
 pub(crate) use self::reads::{Answer, Failed, call};
 use crate::{
-    plan::{How, Step},
+    lock,
+    plan::Step,
     process::Process,
     source::{Family, Item},
+    world::World,
 };
 
 /// No operation takes longer, faults or not: twice the patience for others, every request at its deadline, a slow body.
 const LONGEST: Duration = Duration::from_secs(40);
+
+/// The shared tier's mark of a write stays at least so long, if nothing is lost.
+const MARK: Duration = Duration::from_secs(29);
 
 tokio::task_local! {
     static DOING: Arc<Doing>;
@@ -33,21 +38,36 @@ tokio::task_local! {
 /// What one operation of a client did on the way.
 #[derive(Debug, Default)]
 pub(crate) struct Doing {
-    /// The shared tier answered it.
-    asked: AtomicBool,
-    /// It ran its own body.
-    ran: AtomicBool,
     /// The version that it gave the source.
     wrote: AtomicU64,
+    /// The shared tier's mark of its write.
+    mark: Mutex<Option<Mark>>,
+}
+
+/// A write of which the shared tier was told.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    since: Instant,
+    /// How often the tier had lost its data.
+    losses: u64,
 }
 
 impl Doing {
-    pub(crate) fn asked() {
-        let _ = DOING.try_with(|doing| doing.asked.store(true, Relaxed));
+    /// The operation that this task is doing.
+    pub(crate) fn current() -> Option<Arc<Self>> {
+        DOING.try_with(Arc::clone).ok()
     }
 
-    fn ran() {
-        let _ = DOING.try_with(|doing| doing.ran.store(true, Relaxed));
+    /// The shared tier has marked its write.
+    pub(crate) fn announced(&self, world: &World) {
+        *lock(&self.mark) = Some(Mark { since: Instant::now(), losses: world.server.losses() });
+    }
+
+    /// Whether the shared tier still has the mark of its write.
+    fn is_announced(&self, world: &World) -> bool {
+        let kept =
+            |mark: &Mark| mark.losses == world.server.losses() && mark.since.elapsed() < MARK;
+        lock(&self.mark).as_ref().is_some_and(kept)
     }
 
     fn write(version: u64) {
@@ -127,9 +147,4 @@ impl Client {
         }
         answer
     }
-}
-
-/// Whether the function promises to ask for each of its hits.
-fn is_shared(how: How) -> bool {
-    matches!(how, How::Shared | How::LeasedShared)
 }

@@ -1,6 +1,6 @@
 //! Reads, and the bodies that load.
 
-use std::{future::Future, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use cache_core::{
     __private::{
@@ -11,10 +11,10 @@ use cache_core::{
 };
 use tokio::time::sleep;
 
-use super::{Client, Doing, is_shared};
+use super::Client;
 use crate::{
     functions::function,
-    oracle::{Promise, Read},
+    oracle::Read,
     plan::How,
     process::Process,
     source::{Family, Item},
@@ -26,9 +26,6 @@ pub(crate) struct Failed;
 
 /// What a call returns; `None` for an absence.
 pub(crate) type Answer = Result<Option<u64>, Failed>;
-
-/// Longer than the slowest load that a call could have joined.
-const LOAD: Duration = Duration::from_secs(12);
 
 impl Client {
     pub(super) async fn read(&self, item: Item, how: How) {
@@ -52,24 +49,13 @@ impl Client {
         let by = how.name();
         let Some(answer) = answer else { return };
         self.process.note(format_args!("read {item} by `{by}`: {}", shown(item, answer)));
-        let promise = self.promise(how, &doing, began.at);
-        let read = Read { process: *id, item, by, promise, began };
+        let read = Read { process: *id, item, by, promise: how.promise(), began };
         match answer {
             Ok(Some(value)) => world.oracle.check(&read, value),
             Ok(None) => world.oracle.check_absent(&read),
             Err(Failed) if world.plan.rates.failing > 0 => {}
             Err(Failed) => world.trace.object(format!("p{id} was given an error that no body had")),
         }
-    }
-
-    /// A call that waited for another one, which may have found nobody to ask, is bounded only.
-    fn promise(&self, how: How, doing: &Doing, began: tokio::time::Instant) -> Promise {
-        let joined = !doing.asked.load(Relaxed) && !doing.ran.load(Relaxed);
-        let lately = began.checked_sub(LOAD).unwrap_or(began);
-        if is_shared(how) && joined && self.process.line.failed_since(lately) {
-            return Promise::Bounded;
-        }
-        how.promise()
     }
 
     async fn get_or_set(&self, item: Item) -> Answer {
@@ -124,7 +110,6 @@ pub(crate) async fn call(
 async fn body(process: &Arc<Process>, item: Item) -> Answer {
     let world = &process.world;
     let (random, rates) = (&world.random, world.rates());
-    Doing::ran();
     process.runs().await;
     let long = if random.chance(rates.slow) { 4_000 } else { 60 };
     sleep(random.millis(0..=long)).await;

@@ -248,6 +248,12 @@ impl Write {
         self.process.note(format_args!("body writes {}: version {version}", self.item));
         if self.renews {
             world.oracle.owes(*id, &[key(self.item)], &world.source.versions());
+            // From the announcement to the end of the write nobody stores anything, so that whatever is stored later was
+            // loaded later: even if this process dies now.
+            if Doing::current().is_some_and(|doing| doing.is_announced(world)) {
+                let stamp = world.oracle.stamp();
+                world.oracle.took_effect(&[key(self.item)], &world.source.versions(), stamp);
+            }
         }
         sleep(random.millis(0..=long)).await;
         self.process.runs().await;

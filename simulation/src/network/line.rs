@@ -4,7 +4,7 @@ use std::{
     fmt,
     future::Future,
     sync::{
-        Arc, Mutex, Weak,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -14,11 +14,7 @@ use cache_store::{
     BoxFuture, Listener, Result, Store,
     testing::{MemoryStore, Operation},
 };
-use tokio::{
-    sync::oneshot,
-    task::AbortHandle,
-    time::{Instant, sleep},
-};
+use tokio::{sync::oneshot, task::AbortHandle, time::sleep};
 
 use super::{
     carry::{DEADLINE, Parcel, Trip, timed_out, unavailable},
@@ -26,7 +22,7 @@ use super::{
     news::{Channel, deliver},
     wire::{Link, Wire},
 };
-use crate::{client::Doing, lock, world::World};
+use crate::world::World;
 
 /// A heartbeat may take longer than a request: it waits for the news before it.
 const BEAT_DEADLINE: Duration = Duration::from_millis(600);
@@ -47,8 +43,6 @@ pub(crate) struct Ends {
     pub(crate) gate: Arc<Gate>,
     /// Requests sent so far, heartbeats apart.
     sent: AtomicU64,
-    /// When a request failed last.
-    failed: Mutex<Option<Instant>>,
 }
 
 impl Line {
@@ -63,7 +57,6 @@ impl Line {
             news,
             gate,
             sent: AtomicU64::new(0),
-            failed: Mutex::default(),
         };
         Arc::new(Self { ends: Arc::new(ends), tier: world.server.tier.connect(), delivery })
     }
@@ -91,11 +84,6 @@ impl Line {
         self.ends.sent.load(Relaxed)
     }
 
-    /// Whether a request failed since then.
-    pub(crate) fn failed_since(&self, then: Instant) -> bool {
-        lock(&self.ends.failed).is_some_and(|failed| failed >= then)
-    }
-
     /// Sends a request, for as long as somebody waits for its answer.
     pub(super) fn ask<'a, T, F>(
         &'a self,
@@ -111,9 +99,6 @@ impl Line {
         Box::pin(async move {
             let answer = self.answer(operation, label, effect).await;
             self.ends.gate.pass().await;
-            if answer.is_err() {
-                *lock(&self.ends.failed) = Some(Instant::now());
-            }
             answer
         })
     }
@@ -139,16 +124,12 @@ impl Line {
         let parcel = Parcel { ends: Arc::clone(ends), label, number, trip, effect };
         let (answer, answered) = oneshot::channel();
         tokio::spawn(parcel.carry(answer));
-        let answer = tokio::select! {
+        tokio::select! {
             biased;
             answer = answered => answer.unwrap_or_else(|_| Err(timed_out())),
             () = ends.data.given_up(number) => Err(unavailable()),
             () = sleep(DEADLINE) => Err(timed_out()),
-        };
-        if answer.is_ok() && matches!(operation, Operation::Read | Operation::Claim) {
-            Doing::asked();
         }
-        answer
     }
 }
 

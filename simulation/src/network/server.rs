@@ -15,12 +15,14 @@ struct State {
     up: bool,
     /// How often it was started.
     starts: u64,
+    /// How often it lost data.
+    losses: u64,
     snapshot: Option<(Snapshot, Stamp)>,
 }
 
 impl Server {
     pub(crate) fn new((patterns, tags): (usize, usize)) -> Self {
-        let state = State { up: true, starts: 1, snapshot: None };
+        let state = State { up: true, starts: 1, losses: 0, snapshot: None };
         Self { tier: MemoryStore::with_logs(patterns, tags), state: Mutex::new(state) }
     }
 
@@ -30,6 +32,16 @@ impl Server {
 
     pub(crate) fn starts(&self) -> u64 {
         lock(&self.state).starts
+    }
+
+    pub(crate) fn losses(&self) -> u64 {
+        lock(&self.state).losses
+    }
+
+    /// Loses everything.
+    pub(crate) fn flush(&self) {
+        lock(&self.state).losses += 1;
+        self.tier.flush();
     }
 
     pub(crate) fn stop(&self) {
@@ -51,7 +63,11 @@ impl Server {
 
     /// Goes back to what was written down last; says when that was.
     pub(crate) fn load(&self) -> Option<Stamp> {
-        let snapshot = lock(&self.state).snapshot.clone();
+        let snapshot = {
+            let state = &mut *lock(&self.state);
+            state.losses += 1;
+            state.snapshot.clone()
+        };
         snapshot.map(|(snapshot, when)| {
             self.tier.restore(&snapshot);
             when

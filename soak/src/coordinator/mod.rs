@@ -158,7 +158,11 @@ impl Soak {
         let mut judge = self.judge.lock();
         self.describe(&mut judge);
         report::table(self.deployment, self.options.seed, &judge, &servers.counts);
-        let good = judge.verdicts.violations() == 0;
+        let wrong = report::wrong(&judge);
+        let good = wrong.is_empty();
+        for what in wrong {
+            println!("FAILED: {what}");
+        }
         if good {
             fs::remove_dir_all(&self.dir)?;
         } else {

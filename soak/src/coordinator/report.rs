@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Display};
 use super::{judge::Judge, verdicts::Rule};
 use crate::{
     clock::{Moment, Shown},
-    limits::{BOUND, LONGEST_CALL},
+    limits::{BOUND, LONGEST_CALL, MARGIN},
     options::Deployment,
 };
 
@@ -66,6 +66,20 @@ pub(crate) fn table(
     println!("{} violations", verdicts.violations());
 }
 
+/// Why a run has not passed. One that had nothing to judge has shown nothing.
+pub(crate) fn wrong(judge: &Judge) -> Vec<&'static str> {
+    let (verdicts, (measured, _, longest)) = (&judge.verdicts, judge.lag.measured());
+    let all = [
+        (verdicts.violations() > 0, "a promise was broken"),
+        (verdicts.reads() == 0, "nothing was read"),
+        (verdicts.writes() == 0, "nothing was written"),
+        (verdicts.faults.is_empty(), "nothing was broken on purpose"),
+        (measured == 0, "no lag was measured"),
+        (longest > BOUND + MARGIN, "the maximum lag is over the bound"),
+    ];
+    all.into_iter().filter_map(|(is_so, what)| is_so.then_some(what)).collect()
+}
+
 fn section<K: Display, V: Display>(title: &str, rows: impl IntoIterator<Item = (K, V)>) {
     println!("{title}");
     for (name, value) in rows {
@@ -75,4 +89,52 @@ fn section<K: Display, V: Display>(title: &str, rows: impl IntoIterator<Item = (
 
 fn row(name: impl Display, value: impl Display) {
     println!("  {name:<46}{value:>12}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        coordinator::{faults::Kind, verdicts::Verdicts},
+        wire::{How, Process},
+        world::{Reader, Subject},
+    };
+
+    /// A run that read, wrote, broke something, and measured this lag.
+    fn full(lag: Duration) -> Judge {
+        let mut judge = Judge::new(Verdicts::default());
+        judge.verdicts.reads.insert(Reader::Strict, 1);
+        judge.verdicts.writes.insert(How::Key, 1);
+        judge.verdicts.faults.insert(Kind::FlushAll, 1);
+        let process = |worker| Process { worker, life: 0 };
+        let (at, subject) = (Moment::default().plus(Duration::from_secs(10)), Subject::item(1));
+        judge.lag.read(subject, process(1), at.minus(Duration::from_millis(1)), 1);
+        judge.lag.read(subject, process(1), at.plus(lag), 1);
+        judge.lag.invalidated(subject, process(0), at, 2);
+        judge.lag.settle(at.plus(Duration::from_secs(60)));
+        judge
+    }
+
+    #[test]
+    fn a_run_that_had_nothing_to_judge_has_not_passed() {
+        assert!(wrong(&full(BOUND)).is_empty());
+        let mut judge = full(BOUND);
+        judge.verdicts.reads.clear();
+        assert_eq!(wrong(&judge), ["nothing was read"]);
+        let mut judge = full(BOUND);
+        judge.verdicts.faults.clear();
+        assert_eq!(wrong(&judge), ["nothing was broken on purpose"]);
+        assert_eq!(wrong(&Judge::new(Verdicts::default())).len(), 4);
+    }
+
+    #[test]
+    fn a_run_with_a_violation_or_a_lag_over_the_bound_has_not_passed() {
+        let mut judge = full(BOUND);
+        judge.verdicts.broken(Rule::Own, Moment::now(), String::new);
+        assert_eq!(wrong(&judge), ["a promise was broken"]);
+        let late = full(BOUND + 2 * MARGIN);
+        assert_eq!(wrong(&late), ["the maximum lag is over the bound"]);
+    }
 }

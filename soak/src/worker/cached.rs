@@ -64,6 +64,11 @@ pub(crate) async fn list_strictly(source: &Source, n: u16) -> Result<Row, Lost> 
     source.row(Subject::list(n)).await
 }
 
+#[cache_aside(key = "quiet:{n}", ttl = TTL, skip(source))]
+pub(crate) async fn quiet(source: &Source, n: u16) -> Result<Row, Lost> {
+    source.row(Subject::quiet(n)).await
+}
+
 /// What one call of a writer commits, and what it has committed when its caller goes away.
 pub(crate) struct Write<'a> {
     pub(crate) source: &'a Source,

@@ -10,7 +10,9 @@ use tokio::{task::JoinSet, time::timeout};
 
 use super::{
     Shop,
-    cached::{guarded, guarded_strictly, item, item_strictly, item_sync, list, list_strictly},
+    cached::{
+        guarded, guarded_strictly, item, item_strictly, item_sync, list, list_strictly, quiet,
+    },
     source::Lost,
 };
 use crate::{
@@ -62,8 +64,13 @@ pub(super) async fn read_all(shop: &Arc<Shop>) {
 async fn read_on(shop: &Shop, mut rng: Rng, reader: Reader) {
     while !shop.is_closed() {
         let subject = choose(&mut rng);
+        if !subject.is_read_by(shop.process.worker) {
+            tokio::task::yield_now().await;
+            continue;
+        }
         let reader = match (reader, subject.kind()) {
             (Reader::Strict, Kind::Raw(_)) => Reader::Get,
+            (_, Kind::Quiet(_)) => Reader::Relaxed,
             _ => reader,
         };
         if rng.u8(..) < 12 {
@@ -121,6 +128,7 @@ async fn read(shop: &Shop, subject: Subject, reader: Reader) {
         (Kind::Guarded(n), _) => guarded(source, n).await,
         (Kind::List(n), Reader::Strict) => list_strictly(source, n).await,
         (Kind::List(n), _) => list(source, n).await,
+        (Kind::Quiet(n), _) => quiet(source, n).await,
     };
     tell(shop, subject, reader, began, row);
 }

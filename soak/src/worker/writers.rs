@@ -220,7 +220,7 @@ impl Writer<'_> {
                 let ended = self.within_patience(rewrite_guarded(&write, n)).await;
                 self.written(How::WriteThrough, began, &write, ended);
             }
-            Kind::Item(n) | Kind::List(n) | Kind::Raw(n) => {
+            Kind::Item(n) | Kind::List(n) | Kind::Raw(n) | Kind::Quiet(n) => {
                 let item = Subject::item(n);
                 let mut write = Write::new(source, vec![item]);
                 // A body that fails invalidates the entry and leaves the lists.

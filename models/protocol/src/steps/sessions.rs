@@ -8,7 +8,7 @@ use crate::{
     mutant::Mutant,
     state::{
         node::{Beat, Fetch, Link, Session},
-        words::{Kind, NONE, News},
+        words::{NONE, News},
     },
     turn::Turn,
 };
@@ -67,7 +67,7 @@ pub(super) fn catch_up(turn: &mut Turn<'_>, node: usize) {
     let session = turn.world.nodes[node].session;
     if session.due && !turn.world.server.patterns.is_empty() {
         let spares = turn.world.server.patterns.spares(session.known);
-        if spares || !turn.would_fence(node, Kind::Pattern) {
+        if spares || !turn.would_learn(node) {
             fetch_patterns(turn, node);
             apply_patterns(turn, node);
         }
@@ -87,8 +87,7 @@ fn hear(turn: &mut Turn<'_>, node: usize, news: News) {
     }
 }
 
-/// News of the pattern log say nothing of what is new in it: it is fetched, and its new records are applied here, as if
-/// this process had invalidated them.
+/// News of the pattern log say nothing of what is new in it: it is fetched, and its new records are heard by name.
 fn fetch_patterns(turn: &mut Turn<'_>, node: usize) {
     let newest = turn.world.server.open_patterns();
     let log = turn.world.server.patterns;
@@ -109,7 +108,7 @@ fn apply_patterns(turn: &mut Turn<'_>, node: usize) {
         session.due = false;
     }
     if fetch.rules_out {
-        turn.fence(node, Kind::Pattern);
+        turn.learn_of_patterns(node);
     }
 }
 

@@ -1,0 +1,273 @@
+//! The guards, each as it reads in the sources, and what stands in its place.
+
+use Found::{BySeed, Elsewhere};
+
+/// One broken guard.
+pub(crate) struct Mutant {
+    pub(crate) name: &'static str,
+    /// The file, from the root of the repository.
+    pub(crate) file: &'static str,
+    /// Texts that stand in the file once each, and what takes their place.
+    pub(crate) edits: &'static [(&'static str, &'static str)],
+    pub(crate) found: Found,
+}
+
+/// Who notices.
+pub(crate) enum Found {
+    BySeed,
+    /// No seed did when the list was made. The test that notices: one of the model, where the rule is the same.
+    Elsewhere(&'static str),
+}
+
+pub(crate) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "a process's own invalidation does not keep a load out of memory",
+        file: "cache-core/src/engine/mod.rs",
+        edits: &[(
+            "self.fences.admit(key.hash(), key.text(), &entry.fence, || {
+                kept = self.insert_unless_heard(key, &entry);
+            });",
+            "kept = self.insert_unless_heard(key, &entry);",
+        )],
+        found: BySeed,
+    },
+    Mutant {
+        name: "what was heard does not keep a load out of memory",
+        file: "cache-core/src/engine/mod.rs",
+        edits: &[(
+            "let kept = self.session.admit(key.hash(), key.text(), heard, insert);",
+            "let _ = heard;
+        insert();
+        let kept = true;",
+        )],
+        found: BySeed,
+    },
+    Mutant {
+        name: "no fence keeps a load out of memory",
+        file: "cache-core/src/fence/mod.rs",
+        edits: &[(
+            "self.keys.unless_invalidated(hash, fence.key_born, || {
+            let live = self.is_live(text, fence);
+            if live {
+                insert();
+            }
+            live
+        })",
+            "let _ = (hash, text, fence);
+        insert();
+        true",
+        )],
+        found: BySeed,
+    },
+    Mutant {
+        name: "FILL does not compare the key's nonce",
+        file: "cache-store/src/testing/memory/tier.rs",
+        edits: &[("if self.dependencies.get(fill.key, now) != Some(&fill.nonce) {", "if false {")],
+        found: Elsewhere("larder-protocol: fill_compares_the_keys_nonce"),
+    },
+    Mutant {
+        name: "memory keeps what FILL refused",
+        file: "cache-core/src/engine/fill.rs",
+        edits: &[(
+            "if stored { Self::Stored { bytes: bytes.len(), heard } } else { Self::Fenced }",
+            "let _ = stored;
+        Self::Stored { bytes: bytes.len(), heard }",
+        )],
+        found: BySeed,
+    },
+    Mutant {
+        name: "a memory hit does not look at what was heard",
+        file: "cache-core/src/engine/session.rs",
+        edits: &[("if !self.heard.is_live_by(|| key.text(), heard) {", "if false {")],
+        found: BySeed,
+    },
+    Mutant {
+        name: "news of a key leaves its entry in memory",
+        file: "cache-core/src/engine/session.rs",
+        edits: &[(
+            "self.memory.remove_if(key, &entry).then_some(())",
+            "drop(entry);
+                None::<()>",
+        )],
+        found: BySeed,
+    },
+    Mutant {
+        name: "a gap in the news is ignored",
+        file: "cache-core/src/engine/session.rs",
+        edits: &[(
+            "News::Gap => self.hear_gap(),",
+            "News::Gap if self.session.newest_pattern().is_none() => self.hear_gap(),
+            News::Gap => {}",
+        )],
+        found: BySeed,
+    },
+    Mutant {
+        name: "a heartbeat counts from its answer",
+        file: "cache-core/src/engine/session.rs",
+        edits: &[(
+            "self.session.live_until.set(sent.plus(",
+            "self.session.live_until.set(now.plus(",
+        )],
+        found: Elsewhere("larder-protocol: a_heartbeat_counts_from_its_sending"),
+    },
+    Mutant {
+        name: "a heartbeat counts though the pattern log could not be read",
+        file: "cache-core/src/engine/session.rs",
+        edits: &[(
+            "if !self.follow_patterns(store).await {",
+            "if !self.follow_patterns(store).await && false {",
+        )],
+        found: Elsewhere("larder-protocol: a_heartbeat_waits_for_the_patterns"),
+    },
+    Mutant {
+        name: "the pattern log is read once",
+        file: "cache-core/src/engine/session.rs",
+        edits: &[(
+            "if !self.session.patterns.changed.swap(false, Ordering::AcqRel) {",
+            "if self.session.newest_pattern().is_some() {",
+        )],
+        found: BySeed,
+    },
+    Mutant {
+        name: "news of tags counts from the fill, not from the claim",
+        file: "cache-core/src/engine/fill.rs",
+        edits: &[(
+            "let heard = self.captured()?.heard.clone()?;",
+            "self.captured()?.heard.as_ref()?;
+        let heard = session.fence(&self.call.tags);",
+        )],
+        found: Elsewhere("larder-protocol: the_tags_stamp_is_taken_before_the_claim"),
+    },
+    Mutant {
+        name: "the bound of an entry counts from its fill",
+        file: "cache-core/src/engine/fill.rs",
+        edits: &[(
+            "let proof = Some(self.call.proof(self.asked, heard));",
+            "let proof = Some(self.call.proof(self.call.engine.now(), heard));",
+        )],
+        found: Elsewhere("larder-protocol: the_bound_counts_from_the_claim"),
+    },
+    Mutant {
+        name: "what was not confirmed is not repeated",
+        file: "cache-core/src/engine/replay.rs",
+        edits: &[(
+            "let all = Announcement::new(Origin::Replay);",
+            "let all = Announcement::new(Origin::Replay);
+        if self.waiting() == 0 {
+            return;
+        }",
+        )],
+        found: BySeed,
+    },
+    Mutant {
+        name: "what is not confirmed is served",
+        file: "cache-core/src/engine/validity.rs",
+        edits: &[(
+            "if candidate.unconfirmed.cover(self.key.text(), tags) {",
+            "if candidate.unconfirmed.cover(self.key.text(), tags) && false {",
+        )],
+        found: BySeed,
+    },
+    Mutant {
+        name: "a rewound tier is not told again",
+        file: "cache-core/src/engine/recent.rs",
+        edits: &[("self.rewound.store(true, Ordering::Release);", "")],
+        found: BySeed,
+    },
+    Mutant {
+        name: "this process is marked before the shared tier, not after",
+        file: "cache-core/src/engine/invalidate.rs",
+        edits: &[
+            (
+                "telling = Some(order.engine.telling(order.what.clone()));",
+                "telling = Some(order.engine.telling(order.what.clone()));
+                order.engine.mark(&order.what);",
+            ),
+            (
+                "                engine.invalidate_here(&what, origin);
+                if telling.is_some() {",
+                "                if telling.is_some() {",
+            ),
+        ],
+        found: BySeed,
+    },
+    Mutant {
+        name: "a caller joins a flight from before an invalidation",
+        file: "cache-core/src/engine/call.rs",
+        edits: &[(
+            "let joinable = |fence: &Arc<Fence>| self.is_joinable(fence);
+        self.engine.flights.join(",
+            "let joinable = |_: &Arc<Fence>| true;
+        self.engine.flights.join(",
+        )],
+        found: BySeed,
+    },
+    Mutant {
+        name: "a caller is given what was asked for too long before it came",
+        file: "cache-core/src/engine/call.rs",
+        edits: &[(
+            "untouched_here && loaded.for_arrivals_until.is_none_or(|until| self.arrived <= until)",
+            "untouched_here",
+        )],
+        found: BySeed,
+    },
+    Mutant {
+        name: "BEGIN leaves no mark",
+        file: "cache-store/src/testing/memory/tier.rs",
+        edits: &[(
+            "self.writers.entry(begin.key.to_owned()).or_default().push(Mark { token, until });",
+            "let _ = (until, token);",
+        )],
+        found: BySeed,
+    },
+    Mutant {
+        name: "a claim does not look for writers",
+        file: "cache-store/src/testing/memory/tier.rs",
+        edits: &[("if self.is_written(claim.key, now) {", "if false {")],
+        found: BySeed,
+    },
+    Mutant {
+        name: "a write beside another stores",
+        file: "cache-store/src/testing/memory/tier.rs",
+        edits: &[("alone: !self.is_written(begin.key, now),", "alone: true,")],
+        found: BySeed,
+    },
+    Mutant {
+        name: "FINISH does not compare the write's nonce",
+        file: "cache-store/src/testing/memory/tier.rs",
+        edits: &[(
+            "mine && finish.begun.alone && current",
+            "{
+            let _ = current;
+            mine && finish.begun.alone
+        }",
+        )],
+        found: BySeed,
+    },
+    Mutant {
+        name: "STAMP does not look at the tag log",
+        file: "cache-store/src/testing/memory/tier.rs",
+        edits: &[("if !untouched {", "if !untouched && false {")],
+        found: BySeed,
+    },
+    Mutant {
+        name: "nonces are counted, and begin again when all data are lost",
+        file: "cache-store/src/testing/memory/tier.rs",
+        edits: &[
+            ("    news: Vec<Change>,\n}", "    news: Vec<Change>,\n    made: u64,\n}"),
+            (
+                "            news: Vec::new(),\n",
+                "            news: Vec::new(),\n            made: 0,\n",
+            ),
+            (
+                "let nonce = Nonce::random()?;
+        self.put_dependency(key, nonce, Deadline::after(life, now));",
+                "self.made += 1;
+        let counted = [[0; 8], self.made.to_be_bytes()].concat();
+        let Some(nonce) = Nonce::from_bytes(&counted) else { return Nonce::random() };
+        self.put_dependency(key, nonce, Deadline::after(life, now));",
+            ),
+        ],
+        found: Elsewhere("larder-protocol: a_key_has_a_nonce_and_not_a_counter"),
+    },
+];
