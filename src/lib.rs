@@ -33,7 +33,7 @@
 //! | write a shared tier | [`store`] |
 //! | put a type of your own in keys | [`derive@KeyPart`], [`trait@KeyPart`] |
 //!
-//! The guides: [attributes](docs::attributes), [keys](docs::keys), [tags](docs::tags), [guarantees](docs::guarantees),
+//! The guides: [attributes](docs::attributes), [serving](docs::serving), [keys](docs::keys), [tags](docs::tags), [guarantees](docs::guarantees),
 //! [events](docs::events), [Redis](docs::redis), [testing](docs::testing).
 //!
 //! # Which cache
@@ -153,6 +153,8 @@ pub mod docs {
     pub mod keys {}
     #[doc = include_str!("docs/redis.md")]
     pub mod redis {}
+    #[doc = include_str!("docs/serving.md")]
+    pub mod serving {}
     #[doc = include_str!("docs/tags.md")]
     pub mod tags {}
     #[doc = include_str!("docs/testing.md")]

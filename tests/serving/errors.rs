@@ -71,6 +71,27 @@ async fn those_who_waited_for_the_body_that_failed_are_covered_too() {
     .await;
 }
 
+/// Reads the same entries, and returns every error.
+#[cache_aside(key = "error:{id}", ttl = "1m", tags = ["t"], skip(source))]
+async fn strict(source: &Source, id: u64) -> Result<u64, Failed> {
+    let _ = id;
+    source.load().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_without_such_a_policy_is_covered_for_by_nobody() {
+    in_both(|_| async {
+        let source = Source::with(1);
+        covered(&source, 7).await.unwrap();
+        source.fail(true);
+        source.take(SECOND);
+        sleep(SECOND * 61).await;
+        let (one, other) = tokio::join!(covered(&source, 7), strict(&source, 7));
+        assert_eq!((one, other), (Ok(1), Err(Failed::Source)));
+    })
+    .await;
+}
+
 async fn invalidate(cache: &Cache, what: usize, key: &str) {
     match what {
         0 => cache.invalidate(key).await.unwrap(),

@@ -281,7 +281,8 @@ impl Call {
             Life::For(left) => Some(Moment::before(asked, marks.grace() - left)),
             Life::Forever => None,
         };
-        Some(Freshness { until, life: self.life, load: marks.load() })
+        let life = self.life.filter(|_| !self.site.life_varies);
+        Some(Freshness { until, life, load: marks.load() })
     }
 
     /// How old a value is for this function.

@@ -71,6 +71,8 @@ pub struct Site {
     pub(crate) tags: &'static [&'static [&'static str]],
     pub(crate) learns: bool,
     pub(crate) ttl: Option<Ttl>,
+    /// Whether the value says how long it lives, so that nobody else knows.
+    pub(crate) life_varies: bool,
     pub(crate) negative_ttl: Option<Duration>,
     pub(crate) jitter: f32,
     pub(crate) layer: Layer,
@@ -120,6 +122,7 @@ impl<V> Spec<V> {
                 tags: &[],
                 learns: false,
                 ttl: None,
+                life_varies: false,
                 negative_ttl: None,
                 jitter: 0.0,
                 layer: Layer::Both,
@@ -190,6 +193,7 @@ impl<V> Spec<V> {
     #[must_use]
     pub const fn ttl_fn(mut self, ttl: fn(&V) -> Duration) -> Self {
         self.ttl_fn = Some(ttl);
+        self.site.life_varies = true;
         self
     }
 
