@@ -30,7 +30,7 @@ async fn a_thousand_callers_of_a_stale_value_have_it_at_once_and_begin_one_renew
         let source = Source::with(1);
         assert_eq!(stale(&source, 7).await, Ok(1));
         source.change(2);
-        source.take(SECOND);
+        source.take(SECOND * 5);
         sleep(SECOND * 61).await;
         let calls = (0..1_000).map(|_| {
             let source = source.clone();
@@ -40,8 +40,12 @@ async fn a_thousand_callers_of_a_stale_value_have_it_at_once_and_begin_one_renew
             assert_eq!(call.await.unwrap(), Ok(1));
         }
         assert_eq!(source.ended(), 1, "nobody waited");
-        // While it runs, and past the pause after which another one might begin.
-        sleep(SECOND * 2 - MOMENT).await;
+        // Past the pause after which another one might begin, while it runs.
+        for _ in 0..4 {
+            sleep(SECOND + MOMENT).await;
+            assert_eq!(stale(&source, 7).await, Ok(1));
+        }
+        sleep(SECOND).await;
         assert_eq!((source.runs(), cache.stats().refreshes), (2, 1));
         assert_eq!(stale(&source, 7).await, Ok(2));
         assert_eq!((source.runs(), cache.stats().misses), (2, 1));

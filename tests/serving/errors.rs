@@ -120,6 +120,26 @@ async fn what_was_invalidated_covers_for_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_invalidated_while_the_body_runs_covers_for_nothing() {
+    for what in 0..4 {
+        in_both(|cache| async move {
+            let source = Source::with(1);
+            covered(&source, 7).await.unwrap();
+            source.fail(true);
+            source.take(SECOND);
+            sleep(SECOND * 61).await;
+            let invalidated = async {
+                sleep(SECOND / 2).await;
+                invalidate(&cache, what, "error:7").await;
+            };
+            let (answer, ()) = tokio::join!(covered(&source, 7), invalidated);
+            assert_eq!(answer, Err(Failed::Source), "{what}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_invalidated_covers_only_where_the_function_says_so() {
     for what in 0..4 {
         in_both(|cache| async move {
