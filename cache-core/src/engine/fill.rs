@@ -73,7 +73,7 @@ pub(crate) struct Run {
     asked: Moment,
     renewal: Option<AbortHandle>,
     /// What the shared tier had that is not fresh.
-    fallback: Option<Fallback>,
+    pub(super) fallback: Option<Fallback>,
 }
 
 impl Run {
@@ -107,21 +107,6 @@ impl Run {
     pub(super) fn or_else(mut self, fallback: Option<Fallback>) -> Self {
         self.fallback = fallback;
         self
-    }
-
-    /// What stands in for a body that failed.
-    pub(crate) fn instead_of_error(&self) -> Option<Stored> {
-        self.call.stand_in(self.call.site.serving.on_error, self.fallback.as_ref())
-    }
-
-    /// What stands in for a body that is late.
-    pub(crate) fn instead_of_late(&self) -> Option<Stored> {
-        self.call.stand_in(self.call.site.serving.for_lateness(), self.fallback.as_ref())
-    }
-
-    /// Notes that something stood in.
-    pub(crate) fn tell_stale(&self) {
-        self.call.tell_stale();
     }
 
     /// How long the body has been running.

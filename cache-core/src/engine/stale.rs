@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Call, Loaded};
+use super::{Call, Loaded, Run};
 use crate::{
     clock::Moment, events::Event, fence::Fence, memory::MemoryEntry, stats::Counter, value::Stored,
 };
@@ -71,5 +71,22 @@ impl Call {
     /// As what those who wait for a flight are given what stands in: it depends on nothing that the flight does not.
     pub(super) fn landed_stale(fence: &Arc<Fence>, value: Stored) -> Loaded {
         Loaded { value, fence: Arc::clone(fence), for_arrivals_until: None }
+    }
+}
+
+impl Run {
+    /// What stands in for a body that failed.
+    pub(crate) fn instead_of_error(&self) -> Option<Stored> {
+        self.call().stand_in(self.call().site.serving.on_error, self.fallback.as_ref())
+    }
+
+    /// What stands in for a body that is late.
+    pub(crate) fn instead_of_late(&self) -> Option<Stored> {
+        self.call().stand_in(self.call().site.serving.for_lateness(), self.fallback.as_ref())
+    }
+
+    /// Notes that something stood in.
+    pub(crate) fn tell_stale(&self) {
+        self.call().tell_stale();
     }
 }
