@@ -34,8 +34,9 @@
 //! | write a shared tier | [`store`] |
 //! | put a type of your own in keys | [`derive@KeyPart`], [`trait@KeyPart`] |
 //!
-//! The guides: [attributes](docs::attributes), [keys](docs::keys), [tags](docs::tags), [guarantees](docs::guarantees),
-//! [values in the shared tier](docs::values), [events](docs::events), [locks](docs::locks), [Redis](docs::redis), [testing](docs::testing).
+//! The guides: [attributes](docs::attributes), [serving](docs::serving), [keys](docs::keys), [tags](docs::tags),
+//! [guarantees](docs::guarantees), [values in the shared tier](docs::values), [events](docs::events), [locks](docs::locks),
+//! [Redis](docs::redis), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -159,6 +160,8 @@ pub mod docs {
     pub mod locks {}
     #[doc = include_str!("docs/redis.md")]
     pub mod redis {}
+    #[doc = include_str!("docs/serving.md")]
+    pub mod serving {}
     #[doc = include_str!("docs/tags.md")]
     pub mod tags {}
     #[doc = include_str!("docs/testing.md")]

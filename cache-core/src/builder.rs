@@ -44,6 +44,7 @@ pub struct CacheBuilder {
     runtime: Option<Handle>,
     rules: InvalidationRules,
     encryption: Option<EncryptionKeys>,
+    background_limit: usize,
 }
 
 impl Default for CacheBuilder {
@@ -57,6 +58,7 @@ impl Default for CacheBuilder {
             runtime: None,
             rules: InvalidationRules::new(),
             encryption: None,
+            background_limit: 256,
         }
     }
 }
@@ -301,6 +303,20 @@ impl CacheBuilder {
         self
     }
 
+    /// The most bodies that run in the background at a time: renewals of `stale(while_revalidate = ..)`, `refresh_ahead`
+    /// and `early_refresh`, and bodies that go on after their `soft_timeout`. Default 256. Over it nothing is renewed, which
+    /// [`Stats::refreshes_limited`](crate::Stats::refreshes_limited) counts; a body that is late is waited for.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::builder().background_limit(32).build().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn background_limit(mut self, bodies: usize) -> Self {
+        self.background_limit = bodies;
+        self
+    }
+
     /// What the application's own events invalidate when they are [published](Cache::publish). Adds to rules that were
     /// given before.
     ///
@@ -430,6 +446,7 @@ impl CacheBuilder {
             clock: self.clock.clone(),
             runtime: self.runtime.clone(),
             rules: self.rules.clone(),
+            background_limit: self.background_limit,
         }
     }
 

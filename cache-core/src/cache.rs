@@ -363,6 +363,29 @@ impl Cache {
         self.0.stats()
     }
 
+    /// Ends what goes on in the background, before a process ends or a test's runtime does: begins no renewals any more,
+    /// waits for the bodies that run in the background and for the invalidations that the shared tier has still to be told
+    /// (10 seconds at most), and listens to other processes no longer.
+    ///
+    /// The cache is still right afterwards, though more calls have to ask the shared tier. A second call finds nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TimedOut`](cache_store::ErrorKind::TimedOut) when that took too long. What was left goes on as long as its runtime does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the waiting; nothing new begins in the background all the same.
+    ///
+    /// ```
+    /// # async fn f(cache: larder::Cache) -> larder::Result<()> {
+    /// cache.shutdown().await
+    /// # }
+    /// ```
+    pub async fn shutdown(&self) -> Result<()> {
+        self.0.shutdown(Duration::from_secs(10)).await
+    }
+
     /// Whether the tiers work now. One round trip where there is a shared tier.
     ///
     /// # Cancel safety

@@ -180,6 +180,13 @@ impl AtomicMoment {
         self.0.store(moment.0, Ordering::Release);
     }
 
+    /// Moves on to `to` if it is not beyond `now`; of several who try at once one does.
+    pub(crate) fn advance(&self, now: Moment, to: Moment) -> bool {
+        let seen = self.0.load(Ordering::Acquire);
+        seen <= now.0
+            && self.0.compare_exchange(seen, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
     /// Back into the past.
     pub(crate) fn reset(&self) {
         self.0.store(0, Ordering::Release);

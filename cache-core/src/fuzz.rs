@@ -7,7 +7,7 @@ use cache_store::{Nonce, Result};
 
 use crate::{
     CacheConfig, Codec, Compression, EncryptionKeys,
-    envelope::{self, EnvelopeWriter, Header, Limits, Packing},
+    envelope::{self, EnvelopeWriter, Header, Limits, Marks, Packing},
 };
 
 /// What an entry is made of, as far as a target says it.
@@ -58,6 +58,8 @@ pub fn seal(parts: &Parts<'_>) -> Result<Vec<u8>> {
         by_hand: false,
         type_fingerprint: 1,
         rules_fingerprint: 2,
+        // Entries of both kinds.
+        marks: (parts.tags.len() > 1).then_some(Marks { grace: 1_000, load: 10 }),
     };
     let mut writer = EnvelopeWriter::begin(0, parts.limits(), &header);
     for tag in parts.tags {

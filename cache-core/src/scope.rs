@@ -3,7 +3,7 @@
 use std::{future::Future, sync::OnceLock};
 
 use cache_store::{Error, ErrorKind, Result};
-use tokio::task::JoinHandle;
+use tokio::{runtime::Handle, task::JoinHandle};
 
 use crate::{builder::CacheBuilder, cache::Cache, config::CacheConfig, explicit::Invalidate};
 
@@ -169,6 +169,22 @@ where
     match SCOPE.try_with(Clone::clone) {
         Ok(cache) => tokio::task::spawn_blocking(move || SCOPE.sync_scope(cache, f)),
         Err(_) => tokio::task::spawn_blocking(f),
+    }
+}
+
+/// Spawns what goes on without the caller, with the caller's scope.
+pub(crate) fn spawn_on(runtime: &Handle, future: impl Future<Output = ()> + Send + 'static) {
+    match SCOPE.try_with(Clone::clone) {
+        Ok(cache) => drop(runtime.spawn(SCOPE.scope(cache, future))),
+        Err(_) => drop(runtime.spawn(future)),
+    }
+}
+
+/// The same for what blocks a thread.
+pub(crate) fn spawn_blocking_on(runtime: &Handle, f: impl FnOnce() + Send + 'static) {
+    match SCOPE.try_with(Clone::clone) {
+        Ok(cache) => drop(runtime.spawn_blocking(move || SCOPE.sync_scope(cache, f))),
+        Err(_) => drop(runtime.spawn_blocking(f)),
     }
 }
 

@@ -75,6 +75,8 @@ pub enum ErrorKind {
     Locked,
     /// The shared tier has no such operation at all.
     Unsupported,
+    /// The body of an annotated function took longer than its `timeout`, or a shutdown than it was given.
+    TimedOut,
 }
 
 /// Whether trying again can help.
@@ -110,7 +112,8 @@ impl ErrorKind {
             | Self::Refused
             | Self::Entropy
             | Self::Fenced
-            | Self::Locked => Status::Temporary,
+            | Self::Locked
+            | Self::TimedOut => Status::Temporary,
             Self::Config
             | Self::Template
             | Self::Unauthorized

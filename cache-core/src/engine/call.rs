@@ -10,7 +10,7 @@ use crate::{
     fence::{Fence, Stamp},
     flight::{Join, Landing, Leader, Waiter},
     key::{Key, Types},
-    memory::{MemoryEntry, Proof},
+    memory::{Aging, Freshness, MemoryEntry, Proof},
     private::{Layer, Site},
     runtime,
     stats::Counter,
@@ -27,6 +27,8 @@ pub(crate) struct FlightKey {
     rules: u64,
     layer: Layer,
     leased: bool,
+    /// Whether those who wait may be given what is not fresh.
+    stale: bool,
 }
 
 /// How a flight ended for those who waited.
@@ -63,19 +65,24 @@ pub(crate) struct Call {
     pub(crate) arrived: Moment,
     /// Whether waiters can be given the leader's error.
     pub(crate) shares_errors: bool,
+    /// Whether it is made on behalf of nobody, because what is there is growing old.
+    pub(crate) renewing: bool,
 }
 
 /// What a call that missed turns into.
 pub(crate) enum Entered {
     /// Somebody else's value, or the shared tier's.
     Value(Stored),
+    /// The shared tier's, and it is to be renewed.
+    Behind(Stored),
     /// The leader's error.
     Error(Erased),
     /// Run the body, then settle.
     Run(Box<Run>),
 }
 
-type Flight = Leader<FlightKey, Arc<Fence>, Landed>;
+/// The right to land a flight.
+pub(crate) type Flight = Leader<FlightKey, Arc<Fence>, Landed>;
 type Passenger = Waiter<Arc<Fence>, Landed>;
 type Boarding = Join<FlightKey, Arc<Fence>, Landed>;
 
@@ -111,6 +118,9 @@ impl Call {
             };
             self.engine.counters.count(Counter::Coalesced);
             let until = patience.until(Instant::now(), self.longest_wait());
+            if let Some(late) = self.late(&mut waiter, until).await {
+                return late;
+            }
             let landing = waiter.wait(sleep_until(until)).await;
             match self.landed(landing, &waiter, &mut patience) {
                 ControlFlow::Break(entered) => return entered,
@@ -138,6 +148,39 @@ impl Call {
                 ControlFlow::Continue(next) => boarding = next,
             }
         }
+    }
+
+    /// Waits as long as the function has patience; then gives what stands in, if there is anything.
+    async fn late(&self, waiter: &mut Passenger, until: Instant) -> Option<Entered> {
+        let soft = self.site.serving.soft_timeout?;
+        let soft = after(Instant::now(), soft).min(until);
+        match waiter.wait(sleep_until(soft)).await {
+            Landing::TimedOut => self.stand_in_for_lateness().map(Entered::Value),
+            // It is waited for once more, which ends at once.
+            _ => None,
+        }
+    }
+
+    fn stand_in_for_lateness(&self) -> Option<Stored> {
+        let stale = self.stand_in(self.site.serving.for_lateness(), None)?;
+        self.tell_stale();
+        Some(stale)
+    }
+
+    /// Leads a renewal in the background; `None` while somebody loads already.
+    pub(crate) fn lead_anew(&self) -> Option<Flight> {
+        match self.join() {
+            Join::Lead(leader) => Some(leader),
+            Join::Wait(_) => None,
+        }
+    }
+
+    /// Leads on behalf of nobody: `None` when there is nothing left to do.
+    pub(crate) fn renew_sync(self, leader: Flight) -> Option<Box<Run>> {
+        if self.engine.shared_for(self.site).is_none() {
+            return Some(self.run_anew(leader, Remote::Unasked, None));
+        }
+        runtime::wait_for(async move { self.renew(leader).await })?
     }
 
     fn lead_sync(self, leader: Flight) -> Entered {
@@ -237,16 +280,25 @@ impl Call {
         &self,
         value: &Stored,
         fence: &Fence,
-        expires: Option<Moment>,
+        fresh: Freshness,
         proof: Option<Proof>,
         encoded: Option<usize>,
-    ) -> MemoryEntry {
-        // Nothing is kept beyond the time after which nobody vouches for it.
+    ) -> Arc<MemoryEntry> {
+        let serving = &self.site.serving;
+        // Nothing is kept beyond the time after which nobody vouches for it, but for bodies that fail.
         let end = proof.as_ref().filter(|proof| proof.heard.is_none()).map(|proof| proof.until);
-        let expires = expires.into_iter().chain(end).min();
-        MemoryEntry {
+        let end = end.filter(|_| serving.on_error.is_zero());
+        let or_end = |until: Moment| end.map_or(until, |end| end.min(until));
+        let ages = value.is_some() && serving.ages();
+        let aging = fresh.until.filter(|_| ages).map(|until| {
+            let expires = or_end(until.plus(serving.grace()));
+            Box::new(Aging::new(fresh, until, expires, serving))
+        });
+        let due = aging.as_ref().map(|aging| aging.due(serving)).or(fresh.until);
+        Arc::new(MemoryEntry {
             value: value.clone(),
-            expires,
+            due: due.map(or_end).or(end),
+            aging,
             weight: weight(&self.key, encoded),
             version: self.site.version,
             rules: self.site.rules,
@@ -254,7 +306,7 @@ impl Call {
             types: self.key.types().clone(),
             fence: fence.clone(),
             proof,
-        }
+        })
     }
 
     pub(super) fn fence(&self) -> Arc<Fence> {
@@ -275,6 +327,7 @@ impl Call {
             rules: self.site.rules,
             layer: self.site.layer,
             leased: self.site.lease.is_some(),
+            stale: !self.site.serving.grace().is_zero(),
         }
     }
 
@@ -282,18 +335,24 @@ impl Call {
     /// guarded against a holder that died.
     fn longest_wait(&self) -> Duration {
         let flight_wait = self.engine.settings.flight_wait;
+        // After its timeout the body that is waited for has ended one way or the other: it began a moment later.
+        let limit = self.site.serving.timeout.map(|timeout| timeout.saturating_add(A_MOMENT));
+        let flight_wait = limit.map_or(flight_wait, |limit| limit.min(flight_wait));
         self.site.lease.map_or(flight_wait, |lease| lease.wait.max(flight_wait))
     }
 }
 
+/// What a leader may need before its body begins, and to tell how it ended.
+const A_MOMENT: Duration = Duration::from_millis(100);
+
 /// `wait` after `now`; a year stands for what no clock can tell.
-pub(super) fn after(now: Instant, wait: Duration) -> Instant {
+pub(crate) fn after(now: Instant, wait: Duration) -> Instant {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
     now.checked_add(wait).unwrap_or_else(|| now + YEAR)
 }
 
 /// Also outside tokio, where the thread `larder` has the timer; without that thread there is no waiting.
-async fn sleep_until(until: Instant) {
+pub(crate) async fn sleep_until(until: Instant) {
     if Handle::try_current().is_ok() {
         return tokio::time::sleep_until(until).await;
     }

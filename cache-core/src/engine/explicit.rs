@@ -14,7 +14,7 @@ use super::{
 use crate::{
     envelope::{self, Envelope, EnvelopeWriter, Header},
     events::Origin,
-    memory::drops,
+    memory::{Age, drops},
     stats::Counter,
     value::Stored,
 };
@@ -34,11 +34,11 @@ impl Call {
         };
         let found = self.read(&store, &self.fence()).await;
         match found.inspect_err(|error| self.engine.count_error(error))? {
-            Found::Valid(loaded) => {
+            Found::Valid(loaded) | Found::Aged { loaded, age: Age::Fresh | Age::Due, .. } => {
                 self.engine.count_hit(Counter::HitsShared, &loaded.value);
                 Ok(Some(loaded.value))
             }
-            Found::Refused(_) => {
+            Found::Aged { .. } | Found::Refused(_) => {
                 self.engine.counters.count(Counter::Misses);
                 Ok(None)
             }
@@ -126,13 +126,13 @@ impl Call {
 
     pub(crate) fn remaining_in_memory(&self) -> Option<Duration> {
         let entry = self.in_memory()?;
-        Some(entry.expires.map_or(Duration::MAX, |end| self.engine.now().until(end)))
+        Some(entry.fresh_until().map_or(Duration::MAX, |end| self.engine.now().until(end)))
     }
 
     async fn lifetime(&self, store: &Arc<dyn Store>) -> Result<Option<Life>> {
         match self.read_with_life(store, &self.fence()).await? {
             (Found::Valid(_), life) => Ok(life),
-            (Found::Refused(_), _) => Ok(None),
+            (Found::Aged { .. } | Found::Refused(_), _) => Ok(None),
         }
     }
 

@@ -5,13 +5,13 @@ use std::{sync::Arc, time::Duration};
 use cache_store::{Error, ErrorKind, Fill, Lease, Life, Nonce, Result, Stamp};
 use tokio::task::AbortHandle;
 
-use super::{Call, Landed, Loaded, call::FlightKey};
+use super::{Call, Landed, Loaded, call::FlightKey, stale::Fallback};
 use crate::{
     clock::Moment,
-    envelope::{self, EnvelopeWriter, Header},
+    envelope::{self, EnvelopeWriter, Header, Marks},
     fence::Fence,
     flight::Leader,
-    memory::Proof,
+    memory::{Freshness, Proof},
     private::BY_HAND,
     runtime,
     stats::Counter,
@@ -52,6 +52,8 @@ pub(crate) enum Keep {
     Value { value: Stored, life: Option<Duration>, learned: Vec<String> },
     /// Hand it to those who wait, but store nothing.
     Pass { value: Stored, learned: Vec<String> },
+    /// It failed, and this stands in.
+    Stale(Stored),
     /// It failed, with an error that those who wait can be given.
     Error(Erased),
     /// There is nothing that anybody else could use.
@@ -70,6 +72,8 @@ pub(crate) struct Run {
     /// Other processes' invalidations from this moment on may not be noticed by the load.
     asked: Moment,
     renewal: Option<AbortHandle>,
+    /// What the shared tier had that is not fresh.
+    pub(super) fallback: Option<Fallback>,
 }
 
 impl Run {
@@ -84,10 +88,30 @@ impl Run {
             Remote::Captured(captured) => captured.asked,
             Remote::Unasked | Remote::Away | Remote::Writing => began,
         };
-        let mut run =
-            Self { call, leader, landed: None, fence, remote, began, asked, renewal: None };
+        let mut run = Self {
+            call,
+            leader,
+            landed: None,
+            fence,
+            remote,
+            began,
+            asked,
+            renewal: None,
+            fallback: None,
+        };
         run.renewal = run.keep_lease();
         run
+    }
+
+    /// With what may stand in for the body's value.
+    pub(super) fn or_else(mut self, fallback: Option<Fallback>) -> Self {
+        self.fallback = fallback;
+        self
+    }
+
+    /// How long the body has been running.
+    pub(super) fn load_time(&self) -> Duration {
+        self.began.until(self.call.engine.now())
     }
 
     /// Stores what the body returned and wakes those who wait.
@@ -103,6 +127,10 @@ impl Run {
             Keep::Pass { value, learned } => {
                 self.landed = Some(Landed::Value(self.loaded(value, &learned)));
             }
+            Keep::Stale(value) => {
+                let loaded = Call::landed_stale(&self.fence, value);
+                self.landed = Some(Landed::Value(loaded));
+            }
             Keep::Error(error) => self.landed = Some(Landed::Error(error)),
             Keep::Nothing => {
                 if let Some(leader) = self.leader.take() {
@@ -116,7 +144,7 @@ impl Run {
     /// Counts the run of a body, which ends now.
     pub(super) fn count_load(&self) {
         let engine = &self.call.engine;
-        engine.counters.loaded(self.began.until(engine.now()));
+        engine.counters.loaded(self.load_time());
     }
 
     /// [`settle`](Self::settle) for a sync function; waits on the calling thread only when there is a shared tier to wait for.
@@ -166,13 +194,13 @@ impl Run {
             engine.counters.count(Counter::FillsFenced);
             return false;
         }
-        let expires = life.map(|life| engine.now().plus(life));
+        let fresh = self.call.freshness_of(life, self.load_time());
         match &self.remote {
             Remote::Unasked if engine.shared_for(self.call.site).is_none() => {
-                self.remember(loaded, expires, None, None);
+                self.remember(loaded, fresh, None, None);
             }
             Remote::Unasked | Remote::Away => {
-                self.remember(loaded, expires, self.unconfirmed(), None);
+                self.remember(loaded, fresh, self.unconfirmed(), None);
             }
             Remote::Writing => {}
             Remote::Captured(_) => return true,
@@ -187,18 +215,18 @@ impl Run {
         loaded: &Loaded,
         life: Option<Duration>,
     ) {
-        let expires = life.map(|life| self.call.engine.now().plus(life));
+        let fresh = self.call.freshness_of(life, self.load_time());
         match filled {
             Ok(Filled::Stored { bytes, heard }) => {
                 self.call.engine.counters.count(Counter::Fills);
                 let proof = Some(self.call.proof(self.asked, heard));
-                self.remember(loaded, expires, proof, Some(bytes));
+                self.remember(loaded, fresh, proof, Some(bytes));
                 // Storing has ended the lease.
                 self.remote = Remote::Unasked;
             }
             Ok(Filled::Fenced) => self.call.engine.counters.count(Counter::FillsFenced),
             Ok(Filled::Unfit) | Err(_) => {
-                self.remember(loaded, expires, self.unconfirmed(), None);
+                self.remember(loaded, fresh, self.unconfirmed(), None);
             }
         }
     }
@@ -216,6 +244,7 @@ impl Run {
         learned: &[String],
     ) -> Result<Filled> {
         let Some(store) = &self.call.engine.shared else { return Ok(Filled::Unfit) };
+        let life = self.call.kept_for(value, life);
         let mut nonces = Vec::new();
         if !learned.is_empty() {
             let Some(stamp) = self.stamp(life, learned) else { return Ok(Filled::Fenced) };
@@ -267,7 +296,8 @@ impl Run {
     /// The bytes to store.
     pub(super) fn sealed(&self, value: &Stored, tags: &[(&str, Nonce)]) -> Option<Vec<u8>> {
         let captured = self.captured()?;
-        self.call.encode(captured.nonce, captured.pattern_nonce, tags, value).ok()
+        let load = self.load_time();
+        self.call.encode(captured.nonce, captured.pattern_nonce, tags, value, load).ok()
     }
 
     /// What stores these bytes.
@@ -301,16 +331,19 @@ impl Run {
     fn remember(
         &self,
         loaded: &Loaded,
-        expires: Option<Moment>,
+        fresh: Freshness,
         proof: Option<Proof>,
         encoded: Option<usize>,
     ) {
         let Call { engine, key, site, .. } = &self.call;
-        let entry = self.call.memory_entry(&loaded.value, &loaded.fence, expires, proof, encoded);
-        if !site.layer.memory() || entry.expires.is_some_and(|end| end <= engine.now()) {
+        let entry = self.call.memory_entry(&loaded.value, &loaded.fence, fresh, proof, encoded);
+        if !site.layer.memory() || entry.expires().is_some_and(|end| end <= engine.now()) {
             return;
         }
-        let kept = engine.keep_in_memory(key, entry);
+        let kept = engine.keep_in_memory(key, &entry);
+        if kept {
+            engine.keep_last(key, &entry, site);
+        }
         // What the shared tier stored, or refused to, is counted already.
         if encoded.is_none() {
             engine.counters.count(if kept { Counter::Fills } else { Counter::FillsFenced });
@@ -390,7 +423,10 @@ impl Call {
         pattern_nonce: Nonce,
         tags: &[(&str, Nonce)],
         value: &Stored,
+        load: Duration,
     ) -> Result<Vec<u8>> {
+        let serving = &self.site.serving;
+        let marked = value.is_some() && serving.marks();
         let header = Header {
             key_nonce,
             pattern_nonce,
@@ -400,6 +436,7 @@ impl Call {
             by_hand: self.site.rules == BY_HAND,
             type_fingerprint: envelope::type_fingerprint((self.value.name)(), self.site.version),
             rules_fingerprint: self.site.rules,
+            marks: marked.then(|| Marks::new(serving.grace(), load)),
         };
         self.write(&header, tags, value).inspect_err(|error| self.count_unfit(error))
     }
@@ -421,6 +458,17 @@ impl Call {
             _ => Counter::CodecErrors,
         });
         tracing::debug!(target: "larder", %error, key = self.key.text(), "a value was not stored");
+    }
+
+    /// How long the shared tier keeps a value that is fresh for `life`: also while it may stand in for another.
+    pub(super) fn kept_for(&self, value: &Stored, life: Option<Duration>) -> Option<Duration> {
+        let grace = value.as_ref().map_or(Duration::ZERO, |_| self.site.serving.grace());
+        life.map(|life| life.saturating_add(grace))
+    }
+
+    /// Until when a value is fresh that is stored now.
+    pub(super) fn freshness_of(&self, life: Option<Duration>, load: Duration) -> Freshness {
+        Freshness { until: life.map(|life| self.engine.now().plus(life)), life, load }
     }
 
     /// Dependencies live at least twice as long as what depends on them.

@@ -6,15 +6,21 @@ use cache_store::{Claim, ClaimOutcome, Lease, Life, Nonce, Query, Result, Store}
 use tokio::time::Instant;
 
 use super::{
-    Call, Entered, Landed, Loaded, Run,
-    call::{FlightKey, after},
+    Call, Entered, Flight, Landed, Loaded, Run,
+    call::after,
     fill::{Captured, Remote},
     replay::Unconfirmed,
+    stale::Fallback,
     validity::{Candidate, Verdict},
 };
-use crate::{clock::Moment, fence::Fence, flight::Leader, stats::Counter, value::Stored};
-
-type Flight = Leader<FlightKey, Arc<Fence>, Landed>;
+use crate::{
+    clock::Moment,
+    envelope::Marks,
+    fence::Fence,
+    memory::{Age, Aging, Freshness},
+    stats::Counter,
+    value::Stored,
+};
 
 /// A reading that was changed under our hands this often is loaded without being stored.
 pub(super) const ATTEMPTS: usize = 4;
@@ -43,12 +49,46 @@ impl Call {
                 self.engine.count_hit(Counter::HitsShared, &loaded.value);
                 self.land(leader, loaded)
             }
-            Answer::Load(remote) => {
-                self.engine.counters.count(Counter::Misses);
-                let fence = Arc::clone(leader.meta());
-                Entered::Run(Box::new(Run::new(self, Some(leader), fence, remote)))
+            Answer::Behind(loaded) => {
+                self.engine.count_hit(Counter::HitsShared, &loaded.value);
+                let value = loaded.value.clone();
+                leader.land(Landed::Value(loaded));
+                Entered::Behind(value)
             }
+            Answer::Load(remote, fallback) => {
+                self.engine.counters.count(Counter::Misses);
+                Entered::Run(self.run_anew(leader, remote, fallback))
+            }
+            // Only a renewal leaves the load to others.
+            Answer::Elsewhere => Entered::Run(self.run_anew(leader, Remote::Writing, None)),
         }
+    }
+
+    /// Leads on behalf of nobody: `None` when somebody else has renewed the entry, or is about to.
+    pub(crate) async fn renew(mut self, leader: Flight) -> Option<Box<Run>> {
+        self.renewing = true;
+        let Some(store) = self.engine.shared_for(self.site).cloned() else {
+            return Some(self.run_anew(leader, Remote::Unasked, None));
+        };
+        match self.ask(&store, leader.meta()).await {
+            Answer::Hit(loaded) | Answer::Behind(loaded) => {
+                leader.land(Landed::Value(loaded));
+                None
+            }
+            Answer::Load(remote, fallback) => Some(self.run_anew(leader, remote, fallback)),
+            Answer::Elsewhere => None,
+        }
+    }
+
+    /// The right to run the body, on behalf of a flight.
+    pub(super) fn run_anew(
+        self,
+        leader: Flight,
+        remote: Remote,
+        fallback: Option<Fallback>,
+    ) -> Box<Run> {
+        let fence = Arc::clone(leader.meta());
+        Box::new(Run::new(self, Some(leader), fence, remote).or_else(fallback))
     }
 
     /// Another leader may have landed between this call's look into memory and its join.
@@ -75,47 +115,87 @@ impl Call {
 
     async fn ask(&self, store: &Arc<dyn Store>, fence: &Arc<Fence>) -> Answer {
         let patience = self.site.lease.map(|lease| after(Instant::now(), lease.wait));
-        match self.ask_until(store, fence, patience).await {
+        let mut old = None;
+        match self.ask_until(store, fence, patience, &mut old).await {
             Ok(answer) => answer,
             Err(error) => {
                 self.engine.count_error(&error);
-                Answer::Load(Remote::Away)
+                Answer::Load(Remote::Away, old)
             }
         }
     }
 
+    /// `old` is left what was found and is not fresh.
     async fn ask_until(
         &self,
         store: &Arc<dyn Store>,
         fence: &Arc<Fence>,
         patience: Option<Instant>,
+        old: &mut Option<Fallback>,
     ) -> Result<Answer> {
-        let mut refused = match self.read(store, fence).await? {
-            Found::Valid(loaded) => return Ok(Answer::Hit(loaded)),
-            Found::Refused(head) => head,
+        let mut refused = match self.sort(self.read(store, fence).await?, old) {
+            Ok(answer) => return Ok(answer),
+            Err(head) => head,
         };
         let mut attempts = ATTEMPTS;
         while attempts > 0 {
             match self.claim(store, fence, &refused, patience).await? {
-                Claimed::Load(captured) => return Ok(Answer::Load(Remote::Captured(captured))),
-                Claimed::Writing => return Ok(Answer::Load(Remote::Writing)),
-                Claimed::Found(Found::Valid(loaded)) => return Ok(Answer::Hit(loaded)),
-                Claimed::Found(Found::Refused(head)) => {
-                    refused = head;
-                    attempts -= 1;
+                Claimed::Load(captured) => {
+                    return Ok(Answer::Load(Remote::Captured(captured), old.take()));
                 }
-                Claimed::LeaseEnded => match self.read(store, fence).await? {
-                    Found::Valid(loaded) => return Ok(Answer::Hit(loaded)),
-                    Found::Refused(head) => refused = head,
+                Claimed::Writing => return Ok(Answer::Load(Remote::Writing, old.take())),
+                Claimed::Elsewhere => return Ok(Answer::Elsewhere),
+                Claimed::Found(found) => match self.sort(found, old) {
+                    Ok(answer) => return Ok(answer),
+                    Err(head) => {
+                        refused = head;
+                        attempts -= 1;
+                    }
+                },
+                Claimed::LeaseEnded => match self.sort(self.read(store, fence).await?, old) {
+                    Ok(answer) => return Ok(answer),
+                    Err(head) => refused = head,
                 },
             }
         }
-        Ok(Answer::Load(Remote::Writing))
+        Ok(Answer::Load(Remote::Writing, old.take()))
+    }
+
+    /// What is made of what was found; otherwise the head of what is not to be offered again.
+    fn sort(
+        &self,
+        found: Found,
+        old: &mut Option<Fallback>,
+    ) -> std::result::Result<Answer, Vec<u8>> {
+        let (loaded, age, head) = match found {
+            Found::Valid(loaded) => return Ok(Answer::Hit(loaded)),
+            Found::Refused(head) => return Err(head),
+            Found::Aged { loaded, age, head } => (loaded, age, head),
+        };
+        let now = self.engine.now();
+        let at_once = match age {
+            Age::Fresh | Age::Due => true,
+            Age::Stale(since) => now < since.plus(self.site.serving.while_revalidate),
+        };
+        if at_once && !self.renewing {
+            return Ok(Answer::Behind(loaded));
+        }
+        let fresh = match age {
+            Age::Stale(since) => since,
+            Age::Fresh | Age::Due => now,
+        };
+        *old = Some(Fallback { loaded, fresh });
+        Err(head)
     }
 
     /// The first round trip: the value and what says whether it is valid.
     pub(super) async fn read(&self, store: &Arc<dyn Store>, fence: &Arc<Fence>) -> Result<Found> {
-        self.read_asking(store, fence, self.site.layer.memory()).await.map(|(found, _)| found)
+        self.read_asking(store, fence, self.asks_for_life()).await.map(|(found, _)| found)
+    }
+
+    /// Whether it matters how long the shared tier keeps the entry still.
+    pub(super) fn asks_for_life(&self) -> bool {
+        self.site.layer.memory() || self.site.serving.ages()
     }
 
     /// The same with the remaining life.
@@ -169,11 +249,51 @@ impl Call {
     ) -> Found {
         match verdict {
             Verdict::Refused(head) => Found::Refused(head),
-            Verdict::Valid { value, tags, encoded } => {
-                let fence = self.promote(fence, &value, &tags, encoded, life, asked);
+            Verdict::Valid { value, tags, encoded, marks } => {
+                let marked = marks.as_ref().map(|(marks, _)| *marks).unwrap_or_default();
+                let fresh = self.freshness(life, marked, asked.at);
+                let age = fresh.map_or(Age::Fresh, |fresh| self.age(fresh));
+                // Where it was not asked how long the entry lives, nobody can tell whether it is fresh.
+                let known = fresh.is_some() || marked.grace == 0;
+                let serves = known && (age == Age::Fresh || self.site.serving.ages());
+                let head = marks.map(|(_, head)| head);
+                if !serves || (matches!(age, Age::Stale(_)) && self.site.serving.grace().is_zero())
+                {
+                    return Found::Refused(head.unwrap_or_default());
+                }
+                let aged = Promoted { fresh, is_renewed: age != Age::Fresh };
+                let fence = self.promote(fence, &value, &tags, encoded, aged, asked);
                 let for_arrivals_until = Some(self.for_arrivals_until(asked.at));
-                Found::Valid(Loaded { value, fence, for_arrivals_until })
+                let loaded = Loaded { value, fence, for_arrivals_until };
+                match head {
+                    Some(head) if age != Age::Fresh => Found::Aged { loaded, age, head },
+                    _ => Found::Valid(loaded),
+                }
             }
+        }
+    }
+
+    /// Until when what lives so long in the shared tier is fresh; `None` where its life was not asked for.
+    fn freshness(&self, life: Option<Life>, marks: Marks, asked: Moment) -> Option<Freshness> {
+        let until = match life? {
+            // The difference first: it may be over already.
+            Life::For(left) if left >= marks.grace() => Some(asked.plus(left - marks.grace())),
+            Life::For(left) => Some(Moment::before(asked, marks.grace() - left)),
+            Life::Forever => None,
+        };
+        let life = self.life.filter(|_| !self.site.life_varies);
+        Some(Freshness { until, life, load: marks.load() })
+    }
+
+    /// How old a value is for this function.
+    fn age(&self, fresh: Freshness) -> Age {
+        let serving = &self.site.serving;
+        let Some(until) = fresh.until else { return Age::Fresh };
+        let (now, aging) = (self.engine.now(), Aging::new(fresh, until, until, serving));
+        match aging.age(now, serving) {
+            // A renewal was drawn once: what might be drawn again is the same entry still.
+            Age::Fresh if self.renewing && aging.due(serving) <= now => Age::Due,
+            age => age,
         }
     }
 
@@ -184,21 +304,24 @@ impl Call {
         value: &Stored,
         tags: &[String],
         encoded: usize,
-        life: Option<Life>,
+        Promoted { fresh, is_renewed }: Promoted,
         asked: &Asked,
     ) -> Arc<Fence> {
         let fence = Arc::new(Fence::clone(fence).with_tags(&self.engine.fences, tags));
-        let expires = match life {
-            Some(Life::For(left)) => Some(asked.at.plus(left)),
-            Some(Life::Forever) => None,
-            None => return fence,
-        };
-        if self.site.layer.memory() {
-            let heard = asked.heard.clone();
-            let heard = heard.map(|heard| self.engine.session.with_tags(heard, tags));
-            let proof = Some(self.proof(asked.at, heard));
-            let entry = self.memory_entry(value, &fence, expires, proof, Some(encoded));
-            self.engine.keep_in_memory(&self.key, entry);
+        let Some(fresh) = fresh.filter(|_| self.site.layer.memory()) else { return fence };
+        if self.renewing && is_renewed {
+            // Memory has it already.
+            return fence;
+        }
+        let heard = asked.heard.clone();
+        let heard = heard.map(|heard| self.engine.session.with_tags(heard, tags));
+        let proof = Some(self.proof(asked.at, heard));
+        let entry = self.memory_entry(value, &fence, fresh, proof, Some(encoded));
+        if let Some(aging) = entry.aging.as_ref().filter(|_| is_renewed) {
+            aging.claim(self.engine.now());
+        }
+        if self.engine.keep_in_memory(&self.key, &entry) {
+            self.engine.keep_last(&self.key, &entry, self.site);
         }
         fence
     }
@@ -237,6 +360,8 @@ impl Call {
                 lease,
             })),
             ClaimOutcome::Writing => Ok(Claimed::Writing),
+            // Somebody renews it: that is all a renewal is for.
+            ClaimOutcome::Held(_) if self.renewing => Ok(Claimed::Elsewhere),
             ClaimOutcome::Held(left) => {
                 let left = patience
                     .map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()))
@@ -290,13 +415,32 @@ pub(super) struct Asked {
     pub(super) unconfirmed: Unconfirmed,
 }
 
+/// What is known of the age of an entry that is kept in memory.
+struct Promoted {
+    /// `None` where its life was not asked for: then it is not kept.
+    fresh: Option<Freshness>,
+    /// Whether whoever has found it renews it.
+    is_renewed: bool,
+}
+
 pub(super) enum Answer {
     Hit(Loaded),
-    Load(Remote),
+    /// A hit that is to be renewed.
+    Behind(Loaded),
+    /// What was found instead stands in should the body fail.
+    Load(Remote, Option<Fallback>),
+    /// Somebody else loads it.
+    Elsewhere,
 }
 
 pub(super) enum Found {
     Valid(Loaded),
+    /// Valid, and not fresh or to be renewed. The head is of its bytes.
+    Aged {
+        loaded: Loaded,
+        age: Age,
+        head: Vec<u8>,
+    },
     /// Nothing valid; the head of what was refused.
     Refused(Vec<u8>),
 }
@@ -306,4 +450,5 @@ enum Claimed {
     Found(Found),
     LeaseEnded,
     Writing,
+    Elsewhere,
 }

@@ -3,6 +3,7 @@
 //! This room alone knows that order. It is written without type parameters: values are [`Erased`](crate::value::Erased),
 //! and the generic shell around it is in [`crate::private`].
 
+mod background;
 mod call;
 mod explicit;
 mod fill;
@@ -13,6 +14,7 @@ mod orders;
 mod recent;
 mod replay;
 mod session;
+mod stale;
 mod tagged;
 mod validity;
 mod write;
@@ -20,7 +22,7 @@ mod write;
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -30,12 +32,14 @@ use cache_store::{Error, ErrorKind, Result, Status, Store};
 use tokio::runtime::Handle;
 
 use self::{
+    background::Background,
     call::FlightKey,
     replay::Replay,
     session::{Session, Vouched},
 };
 pub(crate) use self::{
-    call::{Call, Entered, Landed, Loaded},
+    background::Permit,
+    call::{Call, Entered, Flight, Landed, Loaded, after, sleep_until},
     fill::{Keep, Run},
     invalidate::{Invalidating, Order},
     many::{
@@ -54,7 +58,7 @@ use crate::{
     flight::Flights,
     key::{Key, KeyRef},
     lock::Here,
-    memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
+    memory::{Age, Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
     private::{BY_HAND, Site},
     rules::InvalidationRules,
     runtime,
@@ -76,6 +80,8 @@ pub(crate) struct Settings {
     pub(crate) clock: Clock,
     /// Where background work runs; `None` for the thread `larder`.
     pub(crate) runtime: Option<Handle>,
+    /// The most bodies that run in the background.
+    pub(crate) background_limit: usize,
     /// What an application's own events invalidate.
     pub(crate) rules: InvalidationRules,
 }
@@ -84,6 +90,8 @@ pub(crate) struct Settings {
 pub(crate) struct Engine {
     pub(crate) settings: Settings,
     pub(crate) memory: MemoryTier,
+    /// What functions with `even_invalidated` have kept last, whatever was invalidated since.
+    last: OnceLock<MemoryTier>,
     pub(crate) fences: Fences,
     pub(crate) flights: Flights<FlightKey, Arc<Fence>, Landed>,
     pub(crate) shared: Option<Arc<dyn Store>>,
@@ -93,6 +101,7 @@ pub(crate) struct Engine {
     /// The locks of a cache without a shared tier.
     pub(crate) locks: Here,
     replay: Replay,
+    background: Background,
     enabled: AtomicBool,
     /// Whether the shared tier failed when it was asked last.
     down: AtomicBool,
@@ -116,6 +125,7 @@ impl Engine {
         Arc::new(Self {
             settings,
             memory,
+            last: OnceLock::new(),
             fences: Fences::new(),
             flights: Flights::new(),
             shared,
@@ -124,6 +134,7 @@ impl Engine {
             events,
             locks: Here::default(),
             replay: Replay::default(),
+            background: Background::default(),
             enabled: AtomicBool::new(enabled),
             down: AtomicBool::new(false),
         })
@@ -134,36 +145,78 @@ impl Engine {
         self.enabled.load(Ordering::Relaxed)
     }
 
-    /// What memory holds under the key for this function, if that is still valid.
+    /// What memory holds under the key for this function, if that is still valid and fresh.
+    #[inline]
     pub(crate) fn memory_hit(&self, key: KeyRef<'_>, site: &Site) -> Option<Arc<MemoryEntry>> {
-        let entry = self.memory.get(key)?;
-        let vouched = if self.fences.is_live_by(|| key.text(), &entry.fence) {
-            self.session.vouches_for(&entry, key, || self.now())
-        } else {
-            Vouched::Never
+        match self.memory_look(key, site)? {
+            (_, Age::Stale(_)) => None,
+            (entry, Age::Fresh | Age::Due) => Some(entry),
+        }
+    }
+
+    /// What memory holds under the key for this function, if that is still valid, and how old it is.
+    #[inline]
+    pub(crate) fn memory_look(
+        &self,
+        key: KeyRef<'_>,
+        site: &Site,
+    ) -> Option<(Arc<MemoryEntry>, Age)> {
+        let (entry, due) = self.memory.find(key)?;
+        let live = self.fences.is_live_by(|| key.text(), &entry.fence);
+        let vouched = match live {
+            true => self.session.vouches_for(&entry, key, || self.now()),
+            false => Vouched::Never,
         };
         if vouched == Vouched::Never {
-            self.memory.remove_if(key, &entry);
+            let for_errors = || entry.is_for_errors() && self.session.spares(&entry, key);
+            if !live || !for_errors() {
+                self.memory.remove_if(key, &entry);
+            }
             return None;
         }
-        let ours = entry.version == site.version
+        let wanted = entry.value.is_some() || site.negative_ttl.is_some();
+        if !wanted || vouched == Vouched::NotNow || !self.is_for(&entry, key, site) {
+            return None;
+        }
+        let age = match (&entry.aging, due) {
+            (Some(aging), true) => aging.age(self.now(), &site.serving),
+            _ => Age::Fresh,
+        };
+        Some((entry, age))
+    }
+
+    /// Whether the function would have stored such an entry itself.
+    fn is_for(&self, entry: &MemoryEntry, key: KeyRef<'_>, site: &Site) -> bool {
+        entry.version == site.version
             && same_rules(entry.rules, site.rules)
             && entry.types.as_deref().unwrap_or_default() == key.types()
-            && !(entry.alone && site.layer.shared());
-        let wanted = entry.value.is_some() || site.negative_ttl.is_some();
-        (ours && wanted && vouched == Vouched::Yes).then_some(entry)
+            && !(entry.alone && site.layer.shared())
     }
 
     /// Keeps a value in memory unless something it depends on was invalidated since its fences were made.
-    pub(crate) fn keep_in_memory(&self, key: &Key, entry: MemoryEntry) -> bool {
-        let entry = Arc::new(entry);
+    pub(crate) fn keep_in_memory(&self, key: &Key, entry: &Arc<MemoryEntry>) -> bool {
         drops::after(|| {
             let mut kept = false;
             self.fences.admit(key.hash(), key.text(), &entry.fence, || {
-                kept = self.insert_unless_heard(key, &entry);
+                kept = self.insert_unless_heard(key, entry);
             });
             kept
         })
+    }
+
+    /// Keeps an entry for bodies that fail, where the function wants that whatever is invalidated.
+    pub(super) fn keep_last(&self, key: &Key, entry: &Arc<MemoryEntry>, site: &Site) {
+        if site.serving.even_invalidated && entry.value.is_some() {
+            let last = self.last.get_or_init(|| {
+                MemoryTier::new(MemoryConfig {
+                    max_entries: self.settings.max_entries,
+                    max_bytes: self.settings.max_bytes,
+                    clock: self.settings.clock.clone(),
+                    on_evict: None,
+                })
+            });
+            drops::after(|| last.insert(key.clone(), Arc::clone(entry)));
+        }
     }
 
     /// Inserts unless something that was heard from the shared tier rules the entry out; then nothing stays under the key,

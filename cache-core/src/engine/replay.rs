@@ -193,6 +193,7 @@ impl Engine {
         }
         let waited = done.map_or(Duration::ZERO, |done| done.since.elapsed());
         self.events.tell(|| Event::Replayed { what: Arc::clone(what), waited });
+        self.background.quiet.notify_waiters();
     }
 }
 

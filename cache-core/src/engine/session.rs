@@ -64,6 +64,7 @@ pub(crate) struct Session {
     removed: Mutex<Vec<Stored>>,
     pub(super) recent: Recent,
     coherence: Mutex<Coherence>,
+    closed: AtomicBool,
 }
 
 /// What is known of the shared pattern log.
@@ -97,6 +98,7 @@ impl Session {
             removed: Mutex::default(),
             recent: Recent::default(),
             coherence: Mutex::default(),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -115,6 +117,18 @@ impl Session {
         }
         let now = now();
         Vouched::from(now < proof.until || now < self.live_until.get())
+    }
+
+    /// Whether nothing that was heard of has invalidated an entry. Much may have been missed.
+    pub(super) fn spares(&self, entry: &MemoryEntry, key: KeyRef<'_>) -> bool {
+        let heard = entry.proof.as_ref().and_then(|proof| proof.heard.as_ref());
+        heard.is_none_or(|heard| self.heard.is_merely_doubted(key.text(), heard))
+    }
+
+    /// Hears nothing any more.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.wake.notify_one();
     }
 
     /// Until when hearing is reliable.
@@ -164,7 +178,7 @@ impl Session {
     }
 
     fn lost(&self) {
-        self.heard.invalidate_all();
+        self.heard.doubt_all();
         self.live_until.reset();
         // What the log was is unknown: its next reading begins anew.
         *lock(&self.patterns.newest) = None;
@@ -185,7 +199,9 @@ impl Session {
         match learnt {
             Learnt::New(records) => records.iter().for_each(|record| self.learn_one(record)),
             // Records may have come and gone unseen.
-            Learnt::First | Learnt::AnotherLog => self.heard.invalidate_all(),
+            Learnt::First => self.heard.doubt_all(),
+            // The one way to clear everything is to delete the log.
+            Learnt::AnotherLog => self.heard.invalidate_all(),
         }
         *newest = log.last().map(|record| record.nonce);
         learnt
@@ -384,6 +400,9 @@ async fn attend(engine: Weak<Engine>, wake: Arc<Notify>) {
         {
             let Some(engine) = engine.upgrade() else { return };
             let Some(store) = engine.shared.clone() else { return };
+            if engine.session.closed.load(Ordering::Acquire) {
+                return;
+            }
             drop(std::mem::take(&mut *lock(&engine.session.removed)));
             engine.repeat_recent();
             engine.follow_patterns(&store).await;

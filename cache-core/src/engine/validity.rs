@@ -7,7 +7,7 @@ use cache_template::Glob;
 
 use super::{Call, Settings, replay::Unconfirmed, same_rules};
 use crate::{
-    envelope::{self, Envelope, Refusal},
+    envelope::{self, Envelope, Marks, Refusal},
     stats::Counter,
     value::Stored,
 };
@@ -30,6 +30,8 @@ pub(super) enum Verdict {
         value: Stored,
         tags: Vec<String>,
         encoded: usize,
+        /// What it tells of its age and its head, where it may turn out to be too old.
+        marks: Option<(Marks, Vec<u8>)>,
     },
     /// The head of the bytes, so that they are not offered again.
     Refused(Vec<u8>),
@@ -142,7 +144,10 @@ impl Call {
     pub(super) fn verdict(&self, envelope: &Envelope<'_>, bytes: &[u8]) -> Verdict {
         let Some(value) = self.decode(envelope) else { return Verdict::refused(bytes) };
         let tags = envelope.tags.map(|(name, _)| name.to_owned()).collect();
-        Verdict::Valid { value, tags, encoded: bytes.len() }
+        let marks = envelope.header.marks;
+        let may_be_old = marks.is_some() || self.site.serving.ages();
+        let marks = may_be_old.then(|| (marks.unwrap_or_default(), head(bytes)));
+        Verdict::Valid { value, tags, encoded: bytes.len(), marks }
     }
 
     /// The entry in these bytes, if it is one of this function's; why it is not is counted.

@@ -11,7 +11,7 @@ use crate::{
     clock::Moment,
     events::{Announcement, Event, Origin},
     fence::Fence,
-    memory::{Proof, drops},
+    memory::{Freshness, Proof, drops},
     stats::Counter,
     value::Stored,
 };
@@ -149,7 +149,8 @@ impl Writing {
             }
             None => Ok(Encoded::default()),
         };
-        let sealed = Sealed::of(encoded, value.as_ref().and_then(|written| written.life));
+        let life = value.as_ref().and_then(|it| self.call.kept_for(&it.value, it.life));
+        let sealed = Sealed::of(encoded, life);
         let Some(finish) = self.end(&sealed) else { return self.unannounced() };
         let heard = self.confirming(value.as_ref());
         let ended = store.finish(finish).await.inspect(|_| self.call.engine.answered());
@@ -204,7 +205,7 @@ impl Writing {
     /// The bytes of a value without learned tags.
     pub(super) fn seal<'a>(&'a self, written: &'a Written) -> Option<Sealed<'a>> {
         let encoded = self.encode_with(self.begun.as_ref()?, written, &[]);
-        Some(Sealed::of(encoded, written.life))
+        Some(Sealed::of(encoded, self.call.kept_for(&written.value, written.life)))
     }
 
     /// [`attempt`](Self::attempt) where the shared tier has answered already; `None` when it was never told.
@@ -247,7 +248,9 @@ impl Writing {
         let known = self.call.tags.iter().zip(&begun.tag_nonces);
         let all = known.chain(written.learned.iter().zip(nonces));
         let tags: Vec<(&str, Nonce)> = all.map(|(tag, nonce)| (tag.as_str(), *nonce)).collect();
-        let bytes = self.call.encode(begun.nonce, begun.pattern_nonce, &tags, &written.value)?;
+        let load = self.asked.until(self.call.engine.now());
+        let (nonce, pattern) = (begun.nonce, begun.pattern_nonce);
+        let bytes = self.call.encode(nonce, pattern, &tags, &written.value, load)?;
         Ok(Encoded { bytes, tags })
     }
 
@@ -257,7 +260,7 @@ impl Writing {
             self.call.engine.forget(self.call.key.as_ref());
             return Ended::Fenced;
         };
-        let expires = written.life.map(|life| engine.now().plus(life));
+        let fresh = self.call.freshness_of(written.life, self.asked.until(engine.now()));
         let (proof, encoded) = match shared {
             Shared::None => (None, None),
             // From before the body, as for a load: FINISH confirms the key, not the tags and patterns.
@@ -274,7 +277,7 @@ impl Writing {
                 return Ended::Failed(error, announcement);
             }
         };
-        self.local.store(&self.call, written, expires, proof, encoded)
+        self.local.store(&self.call, written, fresh, proof, encoded)
     }
 
     /// Queues the invalidation, which has still to be told, and with it the end of the write.
@@ -364,13 +367,13 @@ impl LocalWrite {
         &self,
         call: &Call,
         written: Written,
-        expires: Option<Moment>,
+        fresh: Freshness,
         proof: Option<Proof>,
         encoded: Option<usize>,
     ) -> Ended {
         let Call { engine, key, site, .. } = call;
         let fence = self.fence.clone().with_tags(&engine.fences, &written.learned);
-        let entry = Arc::new(call.memory_entry(&written.value, &fence, expires, proof, encoded));
+        let entry = call.memory_entry(&written.value, &fence, fresh, proof, encoded);
         let stored = drops::after(|| {
             engine.fences.replace(key.hash(), key.text(), &fence, || {
                 if site.layer.memory() {
@@ -383,6 +386,7 @@ impl LocalWrite {
             })
         });
         if stored {
+            engine.keep_last(key, &entry, site);
             engine.counters.count(Counter::Fills);
             Ended::Stored
         } else {

@@ -14,6 +14,7 @@
 //! | 47 | 8 | type fingerprint |
 //! | 55 | 8 | rules fingerprint |
 //! | 63 | 2 | number of tags, then for each: length (2), name, nonce (16) |
+//! | … | 0 or 8 | where the flag says so: milliseconds (4) for which the entry is kept after its freshness, milliseconds (4) that its load took |
 //! | … | 4 | length of the payload, then the payload |
 //! | end − 8 | 8 | checksum |
 //!
@@ -35,6 +36,8 @@ mod parse;
 mod tests;
 mod write;
 
+use std::time::Duration;
+
 use cache_store::{Head, Nonce};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -52,13 +55,14 @@ pub(crate) const HEAD_LEN: usize = 2 * Nonce::LEN + FILL_ID_LEN;
 pub(crate) const FILL_ID_LEN: usize = Head::FILL_ID_LEN;
 
 const MAGIC: [u8; 4] = Head::MAGIC;
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const NEGATIVE: u8 = 1;
 const BY_HAND: u8 = 1 << 1;
 /// Two bits of the flags.
 const COMPRESSION_SHIFT: u8 = 4;
 const COMPRESSION: u8 = 0b11 << COMPRESSION_SHIFT;
 const ENCRYPTED: u8 = 1 << 6;
+const MARKED: u8 = 1 << 7;
 const CHECKSUM_LEN: usize = 8;
 const PAYLOAD_LENGTH_LEN: usize = 4;
 /// Where the flags are.
@@ -87,6 +91,33 @@ pub(crate) struct Header {
     pub(crate) type_fingerprint: u64,
     /// Names the function's list of tags; 0 when set by hand.
     pub(crate) rules_fingerprint: u64,
+    /// What is known of its age, where the function that stored it has a policy about that.
+    pub(crate) marks: Option<Marks>,
+}
+
+/// What an entry tells of its age. No clocks are compared: the shared tier knows how long it keeps the entry still.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// So many milliseconds before the shared tier drops the entry its freshness ends.
+    pub(crate) grace: u32,
+    /// So many milliseconds its load took.
+    pub(crate) load: u32,
+}
+
+impl Marks {
+    pub(crate) fn new(grace: Duration, load: Duration) -> Self {
+        // No function has a grace that does not fit.
+        let millis = |it: Duration| u32::try_from(it.as_millis()).unwrap_or(u32::MAX);
+        Self { grace: millis(grace), load: millis(load) }
+    }
+
+    pub(crate) fn grace(self) -> Duration {
+        Duration::from_millis(self.grace.into())
+    }
+
+    pub(crate) fn load(self) -> Duration {
+        Duration::from_millis(self.load.into())
+    }
 }
 
 /// The largest envelope that is written or read.

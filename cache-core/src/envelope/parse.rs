@@ -4,7 +4,7 @@ use cache_store::Nonce;
 
 use super::{
     BY_HAND, CHECKSUM_LEN, COMPRESSION, COMPRESSION_SHIFT, ENCRYPTED, FORMAT, Header, Limits,
-    MAGIC, NEGATIVE, Packed, checksum,
+    MAGIC, MARKED, Marks, NEGATIVE, Packed, checksum,
 };
 use crate::{Codec, Compression};
 
@@ -69,8 +69,12 @@ pub(crate) fn parse<'a>(
     limits: Limits,
 ) -> Result<Envelope<'a>, Corrupt> {
     let mut reader = Reader(bytes);
-    let (header, packed) = read_header(&mut reader)?;
+    let (mut header, packed) = read_header(&mut reader)?;
     let tags = read_tags(&mut reader, limits)?;
+    if let Some(marks) = &mut header.marks {
+        let [grace, load] = [reader.array()?, reader.array()?].map(u32::from_le_bytes);
+        *marks = Marks { grace, load };
+    }
     let payload = read_payload(&mut reader, packed, limits)?;
     let empty = payload.len() == packed.overhead() && packed.compression == Compression::None;
     if header.negative && !empty {
@@ -100,7 +104,7 @@ fn read_header(reader: &mut Reader<'_>) -> Result<(Header, Packed), Corrupt> {
     if format != FORMAT {
         return Err(Corrupt::Format(format));
     }
-    if flags & !(NEGATIVE | BY_HAND | COMPRESSION | ENCRYPTED) != 0 {
+    if flags & !(NEGATIVE | BY_HAND | COMPRESSION | ENCRYPTED | MARKED) != 0 {
         return Err(Corrupt::Flags(flags));
     }
     let compression = Compression::from_id((flags & COMPRESSION) >> COMPRESSION_SHIFT);
@@ -117,6 +121,8 @@ fn read_header(reader: &mut Reader<'_>) -> Result<(Header, Packed), Corrupt> {
         by_hand: flags & BY_HAND != 0,
         type_fingerprint: u64::from_le_bytes(reader.array()?),
         rules_fingerprint: u64::from_le_bytes(reader.array()?),
+        // They stand behind the tags.
+        marks: (flags & MARKED != 0).then(Marks::default),
     };
     Ok((header, packed))
 }

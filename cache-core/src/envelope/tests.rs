@@ -19,6 +19,7 @@ fn header() -> Header {
         by_hand: true,
         type_fingerprint: type_fingerprint("app::User", 1),
         rules_fingerprint: 11,
+        marks: None,
     }
 }
 
@@ -53,6 +54,19 @@ fn an_envelope_begins_with_the_head_that_stores_read() {
 }
 
 #[test]
+fn what_an_entry_tells_of_its_age_costs_eight_bytes_and_the_others_nothing() {
+    let marks = Some(Marks::new(Duration::from_secs(3600), Duration::from_millis(70)));
+    let tags = [("user", nonce(3)), ("ü", nonce(4))];
+    let marked = written(&Header { marks, ..header() }, &tags, b"payload");
+    assert_eq!(marked.len(), small().len() + 8);
+    let envelope = parse(KEY, &marked, Limits::default()).unwrap();
+    assert_eq!((envelope.header.marks, envelope.payload), (marks, b"payload".as_slice()));
+    assert_eq!(parse(KEY, &small(), Limits::default()).unwrap().header.marks, None);
+    let longest = Marks::new(Duration::MAX, Duration::MAX);
+    assert_eq!((longest.grace, longest.load), (u32::MAX, u32::MAX));
+}
+
+#[test]
 fn an_envelope_gives_back_what_was_put_in() {
     let tags = [("user", nonce(3)), ("", nonce(4)), ("tenant:ü", nonce(5))];
     for (negative, payload) in [(false, b"payload".as_slice()), (false, b""), (true, b"")] {
@@ -71,7 +85,7 @@ fn the_stored_form_does_not_change() {
     let header = Header { type_fingerprint: 5, rules_fingerprint: 6, ..header() };
     let bytes = written(&header, &[("t", nonce(9))], b"xy");
     let mut expected = [[1; 16], [2; 16]].concat();
-    expected.extend_from_slice(b"fill-id.LRDR\x01\x04\x02");
+    expected.extend_from_slice(b"fill-id.LRDR\x02\x04\x02");
     expected.extend_from_slice(&[5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0]);
     expected.extend_from_slice(b"\x01\x00\x01\x00t");
     expected.extend_from_slice(&[9; 16]);
@@ -79,7 +93,7 @@ fn the_stored_form_does_not_change() {
     assert_eq!(bytes[..bytes.len() - CHECKSUM_LEN], expected);
     let sum = xxh3_64_with_seed(&expected[16..], xxh3_64(KEY.as_bytes()));
     assert_eq!(bytes[bytes.len() - CHECKSUM_LEN..], sum.to_le_bytes());
-    assert_eq!(sum, 8_950_708_880_549_974_143);
+    assert_eq!(sum, 13_002_083_212_348_872_268);
 }
 
 #[test]
@@ -149,7 +163,7 @@ fn forged(change: impl FnOnce(&mut Vec<u8>)) -> Corrupt {
 #[test]
 fn a_right_checksum_does_not_excuse_the_rest() {
     let payload_length_at = small().len() - CHECKSUM_LEN - b"payload".len() - PAYLOAD_LENGTH_LEN;
-    assert_eq!(forged(|bytes| bytes[44] = 2), Corrupt::Format(2));
+    assert_eq!(forged(|bytes| bytes[44] = 1), Corrupt::Format(1));
     assert_eq!(forged(|bytes| bytes[45] = 200), Corrupt::Codec(200));
     assert_eq!(forged(|bytes| bytes[46] = 0b100), Corrupt::Flags(0b100));
     assert_eq!(forged(|bytes| bytes[46] = 0b11_0000), Corrupt::Flags(0b11_0000));

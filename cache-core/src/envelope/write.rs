@@ -1,8 +1,8 @@
 use cache_store::{Error, ErrorKind, Nonce, Result};
 
 use super::{
-    BY_HAND, COMPRESSION_SHIFT, ENCRYPTED, FLAGS_AT, FORMAT, Header, Limits, MAGIC, MIN_LEN,
-    NEGATIVE, PAYLOAD_LENGTH_LEN, Packed, Packing, TAGS_AT, checksum,
+    BY_HAND, COMPRESSION_SHIFT, ENCRYPTED, FLAGS_AT, FORMAT, Header, Limits, MAGIC, MARKED,
+    MIN_LEN, Marks, NEGATIVE, PAYLOAD_LENGTH_LEN, Packed, Packing, TAGS_AT, checksum,
 };
 
 /// Builds an envelope in one buffer: header, tags, payload, checksum.
@@ -11,6 +11,7 @@ pub(crate) struct EnvelopeWriter {
     out: Vec<u8>,
     limits: Limits,
     tags: u16,
+    marks: Option<Marks>,
 }
 
 impl EnvelopeWriter {
@@ -25,7 +26,7 @@ impl EnvelopeWriter {
         out.extend_from_slice(&header.type_fingerprint.to_le_bytes());
         out.extend_from_slice(&header.rules_fingerprint.to_le_bytes());
         out.extend_from_slice(&0_u16.to_le_bytes());
-        Self { out, limits, tags: 0 }
+        Self { out, limits, tags: 0, marks: header.marks }
     }
 
     /// Adds a tag and its nonce from before the load. An entry that cannot name all its tags must not be stored.
@@ -55,6 +56,10 @@ impl EnvelopeWriter {
     }
 
     fn reserve_payload_length(&mut self) -> usize {
+        if let Some(Marks { grace, load }) = self.marks {
+            self.out.extend_from_slice(&grace.to_le_bytes());
+            self.out.extend_from_slice(&load.to_le_bytes());
+        }
         self.out.extend_from_slice(&[0; PAYLOAD_LENGTH_LEN]);
         self.out.len()
     }
@@ -101,7 +106,8 @@ impl EnvelopeWriter {
 
 fn flags(header: &Header) -> u8 {
     let negative = if header.negative { NEGATIVE } else { 0 };
-    negative | if header.by_hand { BY_HAND } else { 0 }
+    let marked = if header.marks.is_some() { MARKED } else { 0 };
+    negative | marked | if header.by_hand { BY_HAND } else { 0 }
 }
 
 fn too_large(message: String) -> Error {

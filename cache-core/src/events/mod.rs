@@ -63,6 +63,11 @@ pub enum Event {
         /// The entry's key.
         key: Arc<str>,
     },
+    /// A function's body failed or was late, and a value that is not fresh any more stood in for its own.
+    StaleServed {
+        /// The entry's key.
+        key: Arc<str>,
+    },
     /// The shared tier stopped answering; calls go on without it.
     SharedDown {
         /// What it said last.

@@ -65,8 +65,10 @@ pub(crate) struct Fences {
     keys: KeyMarks,
     tags: TagMarks,
     patterns: PatternLog,
-    /// The number of the last invalidation of everything.
+    /// The number of the last invalidation of everything, or of the last doubt about everything.
     cleared: AtomicU64,
+    /// The number of the last invalidation of everything that is no mere doubt.
+    surely_cleared: AtomicU64,
 }
 
 /// How much is remembered before it is folded into a floor.
@@ -152,6 +154,7 @@ impl Fences {
             tags: TagMarks::new(limits.shards, limits.tags),
             patterns: PatternLog::new(limits.patterns),
             cleared: AtomicU64::new(0),
+            surely_cleared: AtomicU64::new(0),
         }
     }
 
@@ -201,7 +204,21 @@ impl Fences {
 
     /// Rules out every load and entry born before.
     pub(crate) fn invalidate_all(&self) {
+        let number = self.sequence.next();
+        self.surely_cleared.fetch_max(number, Ordering::AcqRel);
+        self.cleared.fetch_max(number, Ordering::AcqRel);
+    }
+
+    /// Rules out every load and entry born before, because any of them may have been invalidated unseen.
+    pub(crate) fn doubt_all(&self) {
         self.cleared.fetch_max(self.sequence.next(), Ordering::AcqRel);
+    }
+
+    /// Whether an entry that [is not live](Self::is_live) is only doubted: nothing is known to have invalidated it.
+    pub(crate) fn is_merely_doubted(&self, text: &str, fence: &Fence) -> bool {
+        self.surely_cleared.load(Ordering::Acquire) <= fence.born.number()
+            && fence.tags_untouched()
+            && self.patterns.spares(|| text, &fence.tags, &fence.checked)
     }
 
     /// Inserts the entry unless it is fenced off; no invalidation of its key comes between the check and the insert.

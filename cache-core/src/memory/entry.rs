@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::drops;
+use super::{Aging, drops};
 use crate::clock::{Clock, Moment};
 use crate::fence::Fence;
 use crate::key::Types;
@@ -12,8 +12,10 @@ use crate::value::Stored;
 pub(crate) struct MemoryEntry {
     /// `None` is a cached absence.
     pub(crate) value: Stored,
-    /// The entry is a miss from this moment on; `None` for never.
-    pub(crate) expires: Option<Moment>,
+    /// From this moment on its age is to be asked; where nothing is said of that, it is a miss. `None` for never.
+    pub(crate) due: Option<Moment>,
+    /// What becomes of it then, for functions that have a policy about it.
+    pub(crate) aging: Option<Box<Aging>>,
     /// In bytes; counts only where the tier is bounded by bytes.
     pub(crate) weight: u32,
     /// The version of the function that stored it.
@@ -42,18 +44,33 @@ pub(crate) struct Proof {
 }
 
 impl MemoryEntry {
-    /// The same entry of this process alone, ruled out by other things.
+    /// The same entry of this process alone, ruled out by other things. What is not fresh any more does not live on in it.
     pub(crate) fn with_fence(&self, fence: Fence) -> Self {
-        let Self { expires, weight, version, rules, alone, .. } = *self;
-        let (value, types) = (self.value.clone(), self.types.clone());
-        Self { value, expires, weight, version, rules, alone, types, fence, proof: None }
+        let Self { weight, version, rules, alone, .. } = *self;
+        let (value, types, due) = (self.value.clone(), self.types.clone(), self.fresh_until());
+        Self { value, due, aging: None, weight, version, rules, alone, types, fence, proof: None }
     }
 
-    /// Whether its time to live is over.
+    /// Whether its age has to be asked.
     #[inline]
-    pub(crate) fn is_expired(&self, clock: &Clock) -> bool {
+    pub(crate) fn is_due(&self, clock: &Clock) -> bool {
         // The clock is not read for an entry that lives for ever.
-        self.expires.is_some_and(|expires| expires <= clock.now())
+        self.due.is_some_and(|due| due <= clock.now())
+    }
+
+    /// Until when it is fresh; `None` for ever.
+    pub(crate) fn fresh_until(&self) -> Option<Moment> {
+        self.aging.as_ref().map_or(self.due, |aging| Some(aging.fresh.min(aging.expires)))
+    }
+
+    /// Until when it is kept; `None` for ever.
+    pub(crate) fn expires(&self) -> Option<Moment> {
+        self.aging.as_ref().map_or(self.due, |aging| Some(aging.expires))
+    }
+
+    /// Whether it is kept though nobody vouches for it.
+    pub(crate) fn is_for_errors(&self) -> bool {
+        self.aging.as_ref().is_some_and(|aging| aging.for_errors)
     }
 }
 
@@ -66,7 +83,8 @@ impl Drop for MemoryEntry {
 impl fmt::Debug for MemoryEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryEntry")
-            .field("expires", &self.expires)
+            .field("due", &self.due)
+            .field("aging", &self.aging)
             .field("weight", &self.weight)
             .field("fence", &self.fence)
             .finish_non_exhaustive()

@@ -4,6 +4,7 @@
 //! Whether an entry may be served is decided here and by the [fences](crate::fence): moka has a clock of its own, which a
 //! test cannot move, so it expires entries a little later than [`MemoryTier::get`] refuses them.
 
+mod aging;
 pub(crate) mod drops;
 mod entry;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use moka::notification::RemovalCause;
 use crate::clock::Clock;
 use crate::key::{Key, KeyHasher, KeyRef};
 
+pub(crate) use aging::{Age, Aging, Freshness};
 pub(crate) use entry::{MemoryEntry, Proof};
 
 /// How large the tier may grow, and what it tells.
@@ -91,15 +93,22 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
         }
     }
 
-    /// The entry, unless its time to live is over: then it is removed.
+    /// The entry, fresh or not, unless its time is over: then it is removed.
     #[inline]
     pub(crate) fn get(&self, key: KeyRef<'_>) -> Option<Arc<MemoryEntry>> {
+        self.find(key).map(|(entry, _)| entry)
+    }
+
+    /// The same, and whether its age is to be asked.
+    #[inline]
+    pub(crate) fn find(&self, key: KeyRef<'_>) -> Option<(Arc<MemoryEntry>, bool)> {
         let entry = self.entries.get(&key)?;
-        if entry.is_expired(&self.clock) {
+        let due = entry.is_due(&self.clock);
+        if due && entry.expires().is_some_and(|end| end <= self.clock.now()) {
             self.expire(key, &entry);
             return None;
         }
-        Some(entry)
+        Some((entry, due))
     }
 
     /// Puts the entry in place of whatever is there.
@@ -123,10 +132,10 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
         same
     }
 
-    /// Visits every entry whose time to live is not over. Others may come and go meanwhile.
+    /// Visits every entry that is fresh. Others may come and go meanwhile.
     pub(crate) fn each(&self, mut visit: impl FnMut(&str, &MemoryEntry)) {
         for (key, entry) in &self.entries {
-            if !entry.is_expired(&self.clock) {
+            if entry.fresh_until().is_none_or(|end| self.clock.now() < end) {
                 visit(key.text(), &entry);
             }
         }
@@ -174,7 +183,7 @@ struct GiveBack(Clock);
 impl GiveBack {
     fn after(&self, entry: &MemoryEntry) -> Option<Duration> {
         // Moka would expire by real time what a clock that stands still keeps.
-        let expires = entry.expires.filter(|_| self.0.is_system())?;
+        let expires = entry.expires().filter(|_| self.0.is_system())?;
         Some(self.0.now().until(expires).saturating_add(GRACE))
     }
 }

@@ -42,7 +42,8 @@ fn entry(value: u64, expires: Option<Moment>, weight: u32) -> Arc<MemoryEntry> {
     let fence = fences.fence(fences.now(), &[] as &[&str]);
     Arc::new(MemoryEntry {
         value: Some(Arc::new(value)),
-        expires,
+        due: expires,
+        aging: None,
         weight,
         version: 0,
         rules: 0,
@@ -200,7 +201,8 @@ fn a_value_is_never_copied() {
     let fence = fences.fence(fences.now(), &[] as &[&str]);
     let stored = Arc::new(MemoryEntry {
         value: Some(Arc::clone(&value)),
-        expires: None,
+        due: None,
+        aging: None,
         weight: 1,
         version: 0,
         rules: 0,
@@ -224,7 +226,8 @@ fn an_absence_is_a_hit() {
         key("a"),
         Arc::new(MemoryEntry {
             value: None,
-            expires: None,
+            due: None,
+            aging: None,
             weight: 1,
             version: 0,
             rules: 0,

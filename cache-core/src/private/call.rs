@@ -7,7 +7,7 @@ use cache_store::Invalidation;
 use super::{Outcome, Shape, Spec, Tags, sharing::Share};
 use crate::{
     cache::Cache,
-    engine::{Call, Engine, Entered, Keep, Order},
+    engine::{Call, Engine, Entered, Keep, Order, Run},
     events::Origin,
     key::{Key, KeyBuffer, KeyPart, KeyRef, render_key},
     scope,
@@ -103,6 +103,7 @@ impl<V> Subject<V> {
             arrival: self.engine.fences.now(),
             arrived: self.engine.now(),
             shares_errors,
+            renewing: false,
         }
     }
 
@@ -215,7 +216,7 @@ where
 }
 
 /// The result for what is kept; `None` when that is of another type.
-fn restore<S: Shape<R>, R>(spec: &Spec<S::Value>, kept: &Stored) -> Option<R>
+pub(super) fn restore<S: Shape<R>, R>(spec: &Spec<S::Value>, kept: &Stored) -> Option<R>
 where
     S::Value: 'static,
 {
@@ -273,12 +274,7 @@ impl<V> Miss<V> {
             Ok(result) => return result,
             Err(run) => run,
         };
-        let result = body.await;
-        if let Some(run) = run {
-            let keep = keep::<S, R>(&result, &subject, &share);
-            Box::pin(run.settle(keep)).await;
-        }
-        result
+        finish::<S, R>(run, body.await, &subject, &share).await
     }
 
     /// The same for a sync function.
@@ -292,24 +288,84 @@ impl<V> Miss<V> {
             Ok(result) => return result,
             Err(run) => run,
         };
-        let result = body();
-        if let Some(run) = run {
-            run.settle_sync(keep::<S, R>(&result, &subject, &share));
-        }
-        result
+        finish_sync::<S, R>(run, body(), &subject, &share)
     }
 }
 
+/// Settles, and gives what the body returned or what stands in for it.
+pub(super) async fn finish<S: Shape<R>, R>(
+    run: Option<Box<Run>>,
+    result: R,
+    subject: &Subject<S::Value>,
+    share: &Share<S::Error>,
+) -> R {
+    let Some(run) = run else { return result };
+    let (keep, result) = ended::<S, R>(&run, result, subject, share);
+    Box::pin(run.settle(keep)).await;
+    result
+}
+
+/// The same for a sync function.
+pub(super) fn finish_sync<S: Shape<R>, R>(
+    run: Option<Box<Run>>,
+    result: R,
+    subject: &Subject<S::Value>,
+    share: &Share<S::Error>,
+) -> R {
+    let Some(run) = run else { return result };
+    let (keep, result) = ended::<S, R>(&run, result, subject, share);
+    run.settle_sync(keep);
+    result
+}
+
+/// What is kept of what the body returned where nobody gets it.
+pub(super) fn keep_instead<S: Shape<R>, R>(
+    run: &Run,
+    result: &R,
+    subject: &Subject<S::Value>,
+    share: &Share<S::Error>,
+) -> Keep {
+    match S::open(result) {
+        Outcome::Error(_) => run.instead_of_error().map_or_else(
+            || keep::<S, R>(result, subject, share),
+            |stale| {
+                run.tell_stale();
+                Keep::Stale(stale)
+            },
+        ),
+        _ => keep::<S, R>(result, subject, share),
+    }
+}
+
+/// What is kept of what the body returned, and what the caller gets.
+fn ended<S: Shape<R>, R>(
+    run: &Run,
+    result: R,
+    subject: &Subject<S::Value>,
+    share: &Share<S::Error>,
+) -> (Keep, R) {
+    if let Outcome::Error(_) = S::open(&result)
+        && let Some(stale) = run.instead_of_error()
+        && let Some(instead) = restore::<S, R>(subject.spec, &stale)
+    {
+        run.tell_stale();
+        return (Keep::Stale(stale), instead);
+    }
+    (keep::<S, R>(&result, subject, share), result)
+}
+
 /// What the engine already has for the caller, or the run that is left to do.
-fn settled<S: Shape<R>, R>(
+pub(super) fn settled<S: Shape<R>, R>(
     entered: Entered,
     subject: &Subject<S::Value>,
     share: &Share<S::Error>,
-) -> Result<R, Option<Box<crate::engine::Run>>> {
+) -> Result<R, Option<Box<Run>>> {
     match entered {
         Entered::Run(run) => Err(Some(run)),
         // Flights and entries are apart by type, so the copies succeed; if not, the body is right whatever was kept.
-        Entered::Value(kept) => restore::<S, R>(subject.spec, &kept).ok_or(None),
+        Entered::Value(kept) | Entered::Behind(kept) => {
+            restore::<S, R>(subject.spec, &kept).ok_or(None)
+        }
         Entered::Error(kept) => {
             let copy = share.0.as_ref().and_then(|share| (share.copy)(&kept));
             copy.map(S::error).ok_or(None)
@@ -318,7 +374,11 @@ fn settled<S: Shape<R>, R>(
 }
 
 /// What of the result is kept, and for how long.
-fn keep<S: Shape<R>, R>(result: &R, subject: &Subject<S::Value>, share: &Share<S::Error>) -> Keep {
+pub(super) fn keep<S: Shape<R>, R>(
+    result: &R,
+    subject: &Subject<S::Value>,
+    share: &Share<S::Error>,
+) -> Keep {
     match S::open(result) {
         Outcome::Value(value) => subject.kept(value),
         Outcome::Nothing => subject.nothing(),

@@ -2,9 +2,13 @@
 
 mod batch;
 mod call;
+mod kept;
+mod renew;
+mod serving;
 mod shape;
 pub mod sharing;
 mod spec;
+mod timeout;
 mod writer;
 
 pub use self::{
@@ -13,14 +17,17 @@ pub use self::{
         Values, Whole, Wrapping, batch, returns,
     },
     call::{Given, Miss, current, given, lookup},
+    kept::{Kept, KeptRef, keep, keep_ref, lend},
+    renew::{Begun, Loading, Renewal, Served, look},
     shape::{
         NotHidden, NotHiddenOption, OptionShape, Outcome, PlainOk, PlainShape, Plainly,
         ResultOptionShape, ResultShape, Shape, Value,
     },
     spec::{Layer, Site, Spec, Tags, Ttl, here_part, memory, shared},
+    timeout::{TimesOut, timeout, times_out},
     writer::{After, Holds, IntoTarget, Target, Write, write_through, writer},
 };
-pub(crate) use self::{call::Subject, spec::BY_HAND};
+pub(crate) use self::{call::Subject, serving::Serving, spec::BY_HAND};
 pub use crate::{
     blocking::{entry_sync, fn_cache_sync},
     entry::{entry, fn_cache},

@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use super::Serving;
 use crate::{
     key::{Here, KeyPart, Marker, marker},
     value::{MemoryValue, SharedValue, ValueType},
@@ -70,11 +71,14 @@ pub struct Site {
     pub(crate) tags: &'static [&'static [&'static str]],
     pub(crate) learns: bool,
     pub(crate) ttl: Option<Ttl>,
+    /// Whether the value says how long it lives, so that nobody else knows.
+    pub(crate) life_varies: bool,
     pub(crate) negative_ttl: Option<Duration>,
     pub(crate) jitter: f32,
     pub(crate) layer: Layer,
     pub(crate) version: u32,
     pub(crate) lease: Option<LeasePlan>,
+    pub(crate) serving: Serving,
     /// Names the function's list of tags; entries made under another list are not this function's.
     pub(crate) rules: u64,
 }
@@ -118,11 +122,13 @@ impl<V> Spec<V> {
                 tags: &[],
                 learns: false,
                 ttl: None,
+                life_varies: false,
                 negative_ttl: None,
                 jitter: 0.0,
                 layer: Layer::Both,
                 version: 0,
                 lease: None,
+                serving: Serving::NONE,
                 rules: FNV_OFFSET,
             },
             value,
@@ -187,6 +193,7 @@ impl<V> Spec<V> {
     #[must_use]
     pub const fn ttl_fn(mut self, ttl: fn(&V) -> Duration) -> Self {
         self.ttl_fn = Some(ttl);
+        self.site.life_varies = true;
         self
     }
 

@@ -5,7 +5,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 use cache_store::Invalidation;
 use cache_template::Glob;
 
-use super::{Given, Outcome, Shape, Subject};
+use super::{Given, Outcome, Shape, Subject, timeout::within};
 use crate::{
     blocking,
     engine::{Engine, Invalidating, Order, Writing, Written, invalidate_all},
@@ -162,22 +162,60 @@ impl<'a, V> Write<'a, V> {
         F: Future<Output = R>,
     {
         let subject = self.entry.take().and_then(Entry::into_subject);
-        let mut writing = match &subject {
-            Some(subject) => {
-                Some(Box::pin(Writing::begin(subject.call(false), Origin::Writer)).await)
-            }
-            None => None,
-        };
+        let writing = begin(subject.as_ref()).await;
         self.done.owed.stand();
         let result = body.await;
-        let outcome = S::open(&result);
-        let written = written(subject.as_ref(), &outcome);
-        if let Some(writing) = writing.take() {
+        self.finish::<S, R>(subject, writing, &result).await;
+        result
+    }
+
+    /// Stores and invalidates what the body's result says.
+    async fn finish<S, R>(self, subject: Option<Subject<V>>, writing: Option<Writing>, result: &R)
+    where
+        S: Shape<R, Value = V>,
+    {
+        let (written, done) = {
+            let outcome = S::open(result);
+            (written(subject.as_ref(), &outcome), self.done_after(&outcome))
+        };
+        if let Some(writing) = writing {
             Box::pin(writing.finish(written)).await;
         }
-        if let Some(done) = self.done_after(&outcome) {
+        if let Some(done) = done {
             Box::pin(done.apply()).await;
         }
+    }
+
+    /// The same for a body that is given up after `millis`. What was to change then counts as changed: the body may have
+    /// written.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`run`](Self::run).
+    pub async fn run_within<S, R, F>(mut self, millis: u64, late: fn(Duration) -> R, body: F) -> R
+    where
+        S: Shape<R, Value = V>,
+        F: Future<Output = R>,
+    {
+        let limit = Duration::from_millis(millis);
+        let mut gave_up = false;
+        let timed = async {
+            let done = within(limit, body).await;
+            gave_up = done.is_none();
+            done.unwrap_or_else(|| late(limit))
+        };
+        let subject = self.entry.take().and_then(Entry::into_subject);
+        let mut writing = begin(subject.as_ref()).await;
+        self.done.owed.stand();
+        let result = timed.await;
+        if gave_up {
+            if let Some(writing) = writing.take() {
+                Box::pin(writing.finish(None)).await;
+            }
+            Box::pin(std::mem::take(&mut self.done.owed).pay()).await;
+            return result;
+        }
+        self.finish::<S, R>(subject, writing, &result).await;
         result
     }
 
@@ -248,6 +286,11 @@ fn written<V, E>(subject: Option<&Subject<V>>, outcome: &Outcome<'_, V, E>) -> O
         }),
         _ => None,
     }
+}
+
+async fn begin<V>(subject: Option<&Subject<V>>) -> Option<Writing> {
+    let call = subject?.call(false);
+    Some(Box::pin(Writing::begin(call, Origin::Writer)).await)
 }
 
 fn begin_sync<V>(subject: &Subject<V>) -> Writing {

@@ -43,10 +43,13 @@ pub(crate) enum Counter {
     ReplayDone,
     ReplayDropped,
     EpochBumps,
+    StaleServed,
+    Refreshes,
+    RefreshesLimited,
 }
 
 const HOT: usize = Counter::Bypassed as usize + 1;
-const COLD: usize = Counter::EpochBumps as usize + 1 - HOT;
+const COLD: usize = Counter::RefreshesLimited as usize + 1 - HOT;
 
 /// Two cache lines, because processors fetch them in pairs.
 #[derive(Debug, Default)]
@@ -142,6 +145,9 @@ impl Counters {
             replay_done: self.get(Counter::ReplayDone),
             replay_dropped: self.get(Counter::ReplayDropped),
             epoch_bumps: self.get(Counter::EpochBumps),
+            stale_served: self.get(Counter::StaleServed),
+            refreshes: self.get(Counter::Refreshes),
+            refreshes_limited: self.get(Counter::RefreshesLimited),
             entries,
             weighted_size,
             ..Stats::default()

@@ -80,6 +80,14 @@ pub struct Stats {
     /// How often news of other processes may have been missed, so that everything in memory that depends on it was given
     /// up: at the start of the session, and at each loss of it.
     pub epoch_bumps: u64,
+    /// Bodies that failed or were late and had a value that was not fresh stand in for theirs. Callers who waited for such
+    /// a body were given that value too.
+    pub stale_served: u64,
+    /// Renewals that were begun in the background, while callers were given what was there.
+    pub refreshes: u64,
+    /// Bodies that did not go into the background because there was no room
+    /// ([`background_limit`](crate::CacheBuilder::background_limit)).
+    pub refreshes_limited: u64,
     /// How late news of other processes' invalidations comes at most, as measured by the last heartbeat: what was invalidated
     /// before it was sent had been heard of when it was answered.
     pub lag: Duration,
@@ -138,7 +146,7 @@ impl Stats {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    fn rows(&self) -> [(&'static str, u64); 27] {
+    fn rows(&self) -> [(&'static str, u64); 30] {
         [
             ("hits, memory", self.hits_memory),
             ("hits, shared", self.hits_shared),
@@ -166,6 +174,9 @@ impl Stats {
             ("replay, done", self.replay_done),
             ("replay, dropped", self.replay_dropped),
             ("epoch bumps", self.epoch_bumps),
+            ("stale served", self.stale_served),
+            ("refreshes", self.refreshes),
+            ("refreshes, limited", self.refreshes_limited),
             ("weighted size", self.weighted_size),
         ]
     }

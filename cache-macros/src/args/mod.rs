@@ -5,6 +5,7 @@ mod function;
 mod options;
 mod parse;
 mod reader_ref;
+mod stale;
 mod table;
 
 pub(crate) use self::{
@@ -12,5 +13,6 @@ pub(crate) use self::{
     function::Function,
     options::{Given, Options},
     reader_ref::{ReaderRef, with_suffix},
+    stale::Stale,
     table::Attribute,
 };

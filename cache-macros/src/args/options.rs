@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use syn::{Expr, Ident, LitBool, LitInt, LitStr, Path, parse::ParseStream};
 
-use super::{BatchOf, ReaderRef, parse};
+use super::{BatchOf, ReaderRef, Stale, parse};
 use crate::{args::Attribute, errors::Errors};
 
 /// A value with the name of the option that gave it.
@@ -43,6 +43,9 @@ pub(crate) struct Options {
     pub(crate) ttl_fn: Option<Given<Expr>>,
     pub(crate) lock_ttl: Option<Given<Expr>>,
     pub(crate) lock_wait: Option<Given<Expr>>,
+    pub(crate) stale: Option<Given<Stale>>,
+    pub(crate) refresh_ahead: Option<Given<Expr>>,
+    pub(crate) early_refresh: Option<Given<Expr>>,
     pub(crate) timeout: Option<Given<Expr>>,
     pub(crate) soft_timeout: Option<Given<Expr>>,
     pub(crate) cache: Option<Given<Expr>>,
@@ -94,6 +97,9 @@ impl Options {
             "ttl_fn" => put(&mut self.ttl_fn, name, parse::assigned(input)?),
             "lock_ttl" => put(&mut self.lock_ttl, name, parse::assigned(input)?),
             "lock_wait" => put(&mut self.lock_wait, name, parse::assigned(input)?),
+            "stale" => put(&mut self.stale, name, Stale::parse(name, input)?),
+            "refresh_ahead" => put(&mut self.refresh_ahead, name, parse::assigned(input)?),
+            "early_refresh" => put(&mut self.early_refresh, name, parse::assigned(input)?),
             "timeout" => put(&mut self.timeout, name, parse::assigned(input)?),
             "soft_timeout" => put(&mut self.soft_timeout, name, parse::assigned(input)?),
             "cache" => put(&mut self.cache, name, parse::assigned(input)?),

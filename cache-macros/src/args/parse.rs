@@ -60,15 +60,14 @@ fn one(
     set(&name, input)
 }
 
-/// Some options are read although they are refused: timeouts, which other options must not contradict, and a batch,
-/// without which the key would seem to be wrong.
+/// A batch is read although it is refused: without it the key would seem to be wrong.
 fn skip_value_unless_known(
     text: &str,
     input: ParseStream<'_>,
     name: &Ident,
     set: &mut impl FnMut(&Ident, ParseStream<'_>) -> Result<()>,
 ) {
-    if matches!(text, "timeout" | "soft_timeout" | "batch") && set(name, input).is_ok() {
+    if text == "batch" && set(name, input).is_ok() {
         return;
     }
     skip_value(input);
@@ -89,9 +88,6 @@ fn option_name(input: ParseStream<'_>, seen: &mut HashSet<String>) -> Result<Ide
 fn refusal(attribute: Attribute, name: &str) -> Option<String> {
     if attribute.options().any(|known| known == name) {
         return None;
-    }
-    if attribute.will_take(name) {
-        return Some(format!("`{name}` is not available in this version"));
     }
     if let Some(reason) = attribute.refuses(name) {
         return Some(format!("`{name}` is not an option of `{attribute}`: {reason}"));

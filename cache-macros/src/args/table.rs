@@ -40,8 +40,8 @@ impl Attribute {
     /// The options it takes.
     pub(crate) fn options(self) -> impl Iterator<Item = &'static str> {
         let own: &[&[&str]] = match self {
-            Self::CacheAside | Self::Memoize => &[READER, BATCH],
-            Self::StampedeProtect => &[READER, LEASE],
+            Self::CacheAside | Self::Memoize => &[READER, SERVING, BATCH],
+            Self::StampedeProtect => &[READER, SERVING, LEASE],
             Self::WriteThrough => &[STORES, INVALIDATES],
             Self::CacheInvalidate => &[INVALIDATES],
         };
@@ -66,18 +66,16 @@ impl Attribute {
             let writers = "it belongs to a writer, `#[write_through]` or `#[cache_invalidate]`";
             return known(&[STORES, INVALIDATES]).then_some(writers);
         }
-        if known(&[READER_LATER]) {
+        if option == "soft_timeout" {
+            return Some("a writer has no older value to give instead. Use `timeout`");
+        }
+        if known(&[SERVING]) {
             return Some("a writer always runs its body, so it belongs to the reader");
         }
         if self == Self::CacheInvalidate && known(&[STORES]) {
             return Some("`#[cache_invalidate]` stores nothing: use `#[write_through]`");
         }
         known(&[READER, BATCH]).then_some("it belongs to the reader")
-    }
-
-    /// Whether the option is planned for it, but not there yet.
-    pub(crate) fn will_take(self, option: &str) -> bool {
-        LATER.contains(&option) || (self.reads() && READER_LATER.contains(&option))
     }
 }
 
@@ -104,6 +102,6 @@ const LEASE: &[&str] = &["lock_ttl", "lock_wait"];
 const STORES: &[&str] = &["key", "entry", "ttl", "tags", "layer", "version"];
 const INVALIDATES: &[&str] =
     &["invalidates", "invalidate_keys", "invalidate_patterns", "invalidate_tags"];
-const EVERYWHERE: &[&str] = &["cache", "crate", "companions", "in_impl", "returns", "share_errors"];
-const LATER: &[&str] = &["timeout", "soft_timeout"];
-const READER_LATER: &[&str] = &["stale", "refresh_ahead"];
+const EVERYWHERE: &[&str] =
+    &["timeout", "cache", "crate", "companions", "in_impl", "returns", "share_errors"];
+const SERVING: &[&str] = &["stale", "refresh_ahead", "early_refresh", "soft_timeout"];

@@ -69,12 +69,12 @@ impl Expand<'_> {
     fn body_for(&self, batch: &Batch, missing: &Ident) -> (TokenStream, TokenStream) {
         let taken = if batch.owned { quote!(#missing) } else { quote!(&#missing) };
         if self.reader.companions.is_some() {
-            return (taken, self.call_of_body(Some(missing)));
+            return (taken, self.timed(self.call_of_body(Some(missing))));
         }
         let body = inline_body(&self.reader.callee, Some(&self.reader.used_args));
         let pat = &batch.list.pat;
         let list = if batch.owned { quote!(#missing) } else { quote!(#missing.as_slice()) };
-        let run = if self.reader.callee.is_async() { body } else { quote!((#body)()) };
+        let run = if self.reader.callee.is_async() { self.timed(body) } else { quote!((#body)()) };
         (taken, quote!({ let #pat = #list; #run }))
     }
 }

@@ -6,6 +6,7 @@ mod companions;
 mod parts;
 mod reader;
 mod registry;
+mod serving;
 mod spec;
 mod stubs;
 mod writer;

@@ -41,6 +41,10 @@ impl Expand<'_> {
             let (before, body) = (self.before(), self.batch(batch));
             return quote!(#attrs #vis #sig { #record #before #body });
         }
+        if self.reader.policy.serving.background.is_some() {
+            let body = self.serving();
+            return quote!(#attrs #vis #sig { #record #body });
+        }
         let miss = local("miss");
         let before = self.before();
         let lookup = self.lookup();
@@ -192,7 +196,7 @@ impl Expand<'_> {
         }
     }
 
-    fn lookup(&self) -> TokenStream {
+    pub(super) fn lookup(&self) -> TokenStream {
         let p = &self.paths.private;
         let reader = self.reader;
         let (shape, cache) = (reader.returned.shape.marker(), self.cache());
@@ -200,7 +204,10 @@ impl Expand<'_> {
         let key = self.key(&spec);
         let patterns = parts::borrowed_patterns(&reader.callee, 0..reader.callee.args.len());
         let ret = &reader.callee.returns;
-        let lookup = quote!(#p::lookup::<#p::#shape, #ret>(#spec, #cache, #key));
+        let lookup = match self.reader.policy.serving.background {
+            Some(_) => quote!(#p::look::<#p::#shape, #ret>(#spec, #cache, #key)),
+            None => quote!(#p::lookup::<#p::#shape, #ret>(#spec, #cache, #key)),
+        };
         in_block(&patterns, &lookup)
     }
 
@@ -260,9 +267,19 @@ impl Expand<'_> {
     fn run(&self) -> TokenStream {
         let callee = &self.reader.callee;
         if self.reader.companions.is_none() {
-            return inline_body(callee, Some(&self.reader.used_args));
+            return self.timed(inline_body(callee, Some(&self.reader.used_args)));
         }
-        self.call_of_body(None)
+        self.timed(self.call_of_body(None))
+    }
+
+    /// The body, given up after the `timeout`.
+    pub(crate) fn timed(&self, run: TokenStream) -> TokenStream {
+        let Some((millis, span)) = self.reader.policy.serving.timeout else { return run };
+        let (p, ret) = (self.paths.private_at(span), &self.reader.callee.returns);
+        let shape = Ident::new(&self.reader.returned.shape.marker().to_string(), span);
+        let late = quote_spanned!(span=> #p::times_out::<#p::#shape, #ret>());
+        let p = &self.paths.private;
+        quote!(#p::timeout(#millis, #late, #run))
     }
 
     /// A call of the companion that has the body, with `list` in the place of a batch's list.
@@ -282,7 +299,7 @@ impl Expand<'_> {
     }
 
     /// Whether a failing body's error goes to the callers that waited for it: decided by the error's type.
-    fn share(&self) -> TokenStream {
+    pub(super) fn share(&self) -> TokenStream {
         let p = &self.paths.private;
         let returned = &self.reader.returned;
         if !returned.shares_errors {

@@ -107,6 +107,31 @@ impl Spec<'_> {
             };
             out.extend(quote!(.lease(#ttl, #wait)));
         }
+        out.extend(self.serving());
+        out
+    }
+
+    /// How what is not fresh is served.
+    fn serving(&self) -> TokenStream {
+        let serving = &self.policy.serving;
+        let mut out = TokenStream::new();
+        if let Some(stale) = &serving.stale {
+            let (revalidate, error) = (stale.while_revalidate, stale.on_error);
+            let even_invalidated = stale.even_invalidated;
+            out.extend(quote!(.stale(#revalidate, #error, #even_invalidated)));
+        }
+        if let Some(share) = &serving.refresh_ahead {
+            out.extend(quote!(.refresh_ahead(#share)));
+        }
+        if let Some(beta) = &serving.early_refresh {
+            out.extend(quote!(.early_refresh(#beta)));
+        }
+        if let Some((millis, _)) = serving.timeout {
+            out.extend(quote!(.timeout(#millis)));
+        }
+        if let Some(millis) = serving.soft_timeout {
+            out.extend(quote!(.soft_timeout(#millis)));
+        }
         out
     }
 

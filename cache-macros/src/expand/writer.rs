@@ -36,7 +36,14 @@ impl Expand<'_> {
         let shape = self.writer.returned.shape.marker();
         let (write, plan) = (local("write"), self.plan());
         let body = inline_body(callee, None);
-        let run = if callee.is_async() {
+        let run = if let Some((millis, span)) = self.writer.timeout {
+            let (at, ret) = (self.paths.private_at(span), &callee.returns);
+            let shape_at = Ident::new(&shape.to_string(), span);
+            let late = quote_spanned!(span=> #at::times_out::<#at::#shape_at, #ret>());
+            quote! {
+                ::std::boxed::Box::pin(#write.run_within::<#p::#shape, _, _>(#millis, #late, #body)).await
+            }
+        } else if callee.is_async() {
             quote!(::std::boxed::Box::pin(#write.run::<#p::#shape, _, _>(#body)).await)
         } else {
             quote!(#write.run_sync::<#p::#shape, _>(#body))

@@ -12,6 +12,7 @@ mod names;
 mod policy;
 mod reader;
 mod returned;
+mod serving;
 mod template;
 mod writer;
 
@@ -26,6 +27,7 @@ pub(crate) use self::{
     policy::{Policy, Ttl},
     reader::{Companions, Reader},
     returned::{Returned, owned, ungrouped},
+    serving::Serving,
     template::{Part, Place, Template, alphabet_of},
     writer::{Change, Destination, Own, Writer},
 };

@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 use syn::{Expr, Lit, LitFloat, spanned::Spanned};
 
 use super::{
-    Callee, Mentions, Returned,
+    Callee, Mentions, Returned, Serving,
     duration::{self, Literal},
 };
 use crate::{
@@ -42,6 +42,7 @@ pub(crate) struct Policy {
     pub(crate) ttl_fn: Option<Expr>,
     /// The life of the lock, and how long others wait for it, in milliseconds.
     pub(crate) lease: Option<(u64, Option<u64>)>,
+    pub(crate) serving: Serving,
 }
 
 impl Policy {
@@ -52,8 +53,8 @@ impl Policy {
         returned: &Returned,
         errors: &Errors,
     ) -> Self {
+        let ttl = ttl(options.ttl.as_ref(), errors);
         let policy = Self {
-            ttl: ttl(options.ttl.as_ref(), errors),
             layer: layer(attribute, options, errors),
             version: version(options, errors),
             negative_ttl: duration::millis(options.negative_ttl.as_ref(), errors),
@@ -61,6 +62,8 @@ impl Policy {
             cache_if: of_value(options.cache_if.as_ref(), callee, errors),
             ttl_fn: of_value(options.ttl_fn.as_ref(), callee, errors),
             lease: lease(attribute, options, errors),
+            serving: Serving::new(options, &ttl, callee, returned, errors),
+            ttl,
         };
         check_negative(options, returned, errors);
         check_timeouts(options, &policy, errors);
@@ -191,8 +194,8 @@ fn check_negative(options: &Options, returned: &Returned, errors: &Errors) {
 
 /// Contradictions among durations, as far as they are literals.
 fn check_timeouts(options: &Options, policy: &Policy, errors: &Errors) {
-    let timeout = duration::millis(options.timeout.as_ref(), errors);
-    let soft = duration::millis(options.soft_timeout.as_ref(), errors);
+    let timeout = policy.serving.timeout.map(|(millis, _)| millis);
+    let soft = policy.serving.soft_timeout;
     if let (Some(given), Some((lock, _)), Some(timeout)) =
         (&options.lock_ttl, policy.lease, timeout)
         && lock < timeout

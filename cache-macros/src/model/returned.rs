@@ -37,7 +37,8 @@ impl Shape {
         matches!(self, Self::Option | Self::ResultOption)
     }
 
-    fn has_errors(self) -> bool {
+    /// Whether there may be an error.
+    pub(crate) fn has_errors(self) -> bool {
         matches!(self, Self::Result | Self::ResultOption)
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Writer {
     pub(crate) destination: Destination,
     pub(crate) changes: Vec<Change>,
     pub(crate) cache: Option<Expr>,
+    /// How long the body may take, in milliseconds.
+    pub(crate) timeout: Option<(u64, proc_macro2::Span)>,
 }
 
 /// Where a writer's value goes.
@@ -59,7 +61,9 @@ impl Writer {
         checks::writer(attribute, &options, errors);
         let generics = &callee.function.sig.generics;
         let returned = Returned::new(&callee.returns, options.returns.as_ref(), generics, errors);
-        let own = own(attribute, &options, &callee, &returned, errors);
+        let policy = Policy::new(attribute, &options, &callee, &returned, errors);
+        let timeout = policy.serving.timeout;
+        let own = own(policy, &options, &callee, errors);
         let changes = changes(&options, &callee, errors);
         let destination = match (options.entry, own) {
             (Some(entry), _) => Destination::Reader(entry.value),
@@ -72,6 +76,7 @@ impl Writer {
         let writer = Self {
             krate: options.krate.map(|given| given.value),
             cache: options.cache.map(|given| given.value),
+            timeout,
             callee,
             returned,
             destination,
@@ -157,14 +162,7 @@ fn value_in(reader: &ReaderRef) -> Option<Ident> {
 }
 
 /// The entry under a key of the writer's own.
-fn own(
-    attribute: Attribute,
-    options: &Options,
-    callee: &Callee,
-    returned: &Returned,
-    errors: &Errors,
-) -> Option<Own> {
-    let policy = Policy::new(attribute, options, callee, returned, errors);
+fn own(policy: Policy, options: &Options, callee: &Callee, errors: &Errors) -> Option<Own> {
     let tags = templates(options.tags.as_ref(), Use::Tag, callee, errors);
     let (learned, known) = tags.into_iter().partition(Template::uses_value);
     let key = template(&options.key.as_ref()?.value, Use::Key, callee, errors)?;

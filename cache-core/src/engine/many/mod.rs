@@ -24,7 +24,7 @@ use super::{
     lead::{ATTEMPTS, Answer, Asked, Found},
     validity::Candidate,
 };
-use crate::{fence::Fence, runtime, stats::Counter, value::Stored};
+use crate::{fence::Fence, memory::Age, runtime, stats::Counter, value::Stored};
 
 /// One key on its way to a value or to the body.
 struct Item {
@@ -75,11 +75,11 @@ pub(crate) async fn get_many(calls: Vec<Call>) -> Result<Vec<Option<Stored>>> {
     }
     for (at, Item { call, stage, .. }) in missing.into_iter().zip(items) {
         match stage {
-            Stage::Known(Answer::Hit(loaded)) => {
+            Stage::Known(Answer::Hit(loaded) | Answer::Behind(loaded)) => {
                 call.engine.count_hit(Counter::HitsShared, &loaded.value);
                 found[at] = Some(loaded.value);
             }
-            Stage::Known(Answer::Load(_)) | Stage::Open(_) => {
+            Stage::Known(Answer::Load(..) | Answer::Elsewhere) | Stage::Open(_) => {
                 call.engine.counters.count(Counter::Misses);
             }
             Stage::Failed(error) => return Err(error),
@@ -103,11 +103,12 @@ impl Item {
         let Self { call, fence, stage } = self;
         let counters = Arc::clone(&call.engine.counters);
         let remote = match stage {
-            Stage::Known(Answer::Hit(loaded)) => {
+            Stage::Known(Answer::Hit(loaded) | Answer::Behind(loaded)) => {
                 call.engine.count_hit(Counter::HitsShared, &loaded.value);
                 return Entered::Value(loaded.value);
             }
-            Stage::Known(Answer::Load(remote)) => remote,
+            Stage::Known(Answer::Load(remote, _)) => remote,
+            Stage::Known(Answer::Elsewhere) => Remote::Writing,
             Stage::Failed(_) => Remote::Away,
             // Where there is a shared tier, an item that is open still was changed too often to be stored.
             Stage::Open(_) if call.engine.shared_for(call.site).is_some() => Remote::Writing,
@@ -137,9 +138,8 @@ async fn ask(items: &mut [Item], store: &Arc<dyn Store>) {
 async fn read(items: &mut [Item], store: &Arc<dyn Store>) {
     let Some(engine) = items.first().map(|item| Arc::clone(&item.call.engine)) else { return };
     let asked: Vec<Asked> = items.iter().map(|item| item.call.asked()).collect();
-    let life = |call: &Call| call.site.layer.memory();
     let queries: Vec<Query<'_>> =
-        items.iter().map(|item| item.call.query(life(&item.call))).collect();
+        items.iter().map(|item| item.call.query(item.call.asks_for_life())).collect();
     let readings = store.read_many(&queries).await;
     note(&engine, &readings);
     let candidates: Vec<(usize, &Call, Candidate<'_>)> = (items.iter().zip(&readings).enumerate())
@@ -171,7 +171,7 @@ async fn claim(items: &mut [Item], store: &Arc<dyn Store>) {
         match answer {
             Err(error) => item.stage = Stage::Failed(error),
             Ok(claimed) => match sort(claimed, &asked[at]) {
-                Sorted::Load(remote) => item.stage = Stage::Known(Answer::Load(remote)),
+                Sorted::Load(remote) => item.stage = Stage::Known(Answer::Load(remote, None)),
                 Sorted::Offer(offer) => found.push((at, offer)),
             },
         }
@@ -257,8 +257,10 @@ impl Item {
     ) {
         self.stage = match verdict {
             Ok(verdict) => match self.call.found(verdict, &self.fence, life, asked) {
-                Found::Valid(loaded) => Stage::Known(Answer::Hit(loaded)),
-                Found::Refused(head) => Stage::Open(head),
+                Found::Valid(loaded) | Found::Aged { loaded, age: Age::Fresh | Age::Due, .. } => {
+                    Stage::Known(Answer::Hit(loaded))
+                }
+                Found::Aged { head, .. } | Found::Refused(head) => Stage::Open(head),
             },
             Err(error) => Stage::Failed(error),
         };

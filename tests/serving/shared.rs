@@ -1,0 +1,140 @@
+//! The same among processes.
+
+use larder::{ErrorKind, cache_aside};
+
+use super::*;
+
+#[cache_aside(key = "k", ttl = "1m", tags = ["t"], stale(on_error = "1h", while_revalidate = "30s"), skip(source))]
+async fn both(source: &Source) -> Result<u64, Failed> {
+    source.load().await
+}
+
+#[cache_aside(
+    key = "s",
+    ttl = "1m",
+    layer = "shared",
+    stale(on_error = "1h", while_revalidate = "30s"),
+    skip(source)
+)]
+async fn asked(source: &Source) -> Result<u64, Failed> {
+    source.load().await
+}
+
+#[cache_aside(key = "s", ttl = "1m", layer = "shared", skip(source))]
+async fn asked_strictly(source: &Source) -> Result<u64, Failed> {
+    source.load().await
+}
+
+async fn on<T>(cache: &Cache, future: impl Future<Output = T>) -> T {
+    larder::scoped(cache.clone(), future).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_serves_what_another_one_has_stored_while_it_renews_it() {
+    let store = MemoryStore::new();
+    let ((here, _), (there, _)) = (process(&store).await, process(&store).await);
+    let source = Source::with(1);
+    on(&here, both(&source)).await.unwrap();
+    source.change(2);
+    source.take(SECOND);
+    sleep(SECOND * 61).await;
+    assert_eq!(on(&there, both(&source)).await, Ok(1));
+    assert_eq!(there.stats().hits_shared, 1);
+    sleep(SECOND * 2).await;
+    assert_eq!(on(&there, both(&source)).await, Ok(2));
+    // Renewed there, read here.
+    assert_eq!(on(&here, both(&source)).await, Ok(2));
+    assert_eq!(source.runs(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_finds_that_somebody_else_has_renewed() {
+    let store = MemoryStore::new();
+    let ((here, line), (there, _)) = (process(&store).await, process(&store).await);
+    let source = Source::with(1);
+    on(&here, both(&source)).await.unwrap();
+    // Hears nothing of what the other one does, so that its memory serves what it has.
+    sleep(SECOND).await;
+    line.hold_news();
+    source.change(2);
+    sleep(SECOND * 60).await;
+    assert_eq!(on(&there, both(&source)).await, Ok(1));
+    sleep(MOMENT).await;
+    assert_eq!((on(&there, both(&source)).await, source.runs()), (Ok(2), 2));
+    on(&here, both(&source)).await.unwrap();
+    sleep(SECOND).await;
+    assert_eq!(on(&here, both(&source)).await, Ok(2));
+    assert_eq!(source.runs(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_of_the_shared_tier_alone_has_the_same_policies() {
+    let store = MemoryStore::new();
+    let ((here, _), (there, _)) = (process(&store).await, process(&store).await);
+    let source = Source::with(1);
+    on(&here, asked(&source)).await.unwrap();
+    source.change(2);
+    sleep(SECOND * 61).await;
+    assert_eq!(on(&there, asked(&source)).await, Ok(1));
+    sleep(MOMENT).await;
+    assert_eq!((on(&here, asked(&source)).await, source.runs()), (Ok(2), 2));
+    source.fail(true);
+    sleep(SECOND * 600).await;
+    assert_eq!(on(&here, asked(&source)).await, Ok(2));
+    assert_eq!((source.runs(), here.stats().stale_served), (3, 1));
+    assert_eq!(on(&there, asked_strictly(&source)).await, Err(Failed::Source));
+    here.invalidate("s").await.unwrap();
+    assert_eq!(on(&there, asked(&source)).await, Err(Failed::Source));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_shared_tier_is_away_memory_covers_for_a_body_that_fails() {
+    // Before its freshness ends, after that, and after the tier was heard to go.
+    for (wait, lose) in [(10, false), (61, false), (61, true), (10, true)] {
+        let (cache, line) = process(&MemoryStore::new()).await;
+        let source = Source::with(1);
+        // Until the session lives, what is in memory hears nothing.
+        for _ in 0..3 {
+            on(&cache, both(&source)).await.unwrap();
+            sleep(SECOND * 3).await;
+        }
+        line.down(ErrorKind::Unavailable);
+        line.hold_news();
+        if lose {
+            line.lose_news();
+            line.tell(cache_store::News::Gap);
+        }
+        source.fail(true);
+        sleep(SECOND * wait).await;
+        assert_eq!(on(&cache, both(&source)).await, Ok(1), "{wait} {lose}");
+        assert_eq!((source.runs(), cache.stats().stale_served), (2, 1), "{wait} {lose}");
+        // What this process knows to be invalidated is out nevertheless.
+        assert!(cache.invalidate_tags(["t"]).await.is_err());
+        assert_eq!(on(&cache, both(&source)).await, Err(Failed::Source));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_heard_to_be_invalidated_covers_for_nothing() {
+    for what in 0..4 {
+        let store = MemoryStore::new();
+        let ((here, line), (there, _)) = (process(&store).await, process(&store).await);
+        let source = Source::with(1);
+        // Until the session lives, what is in memory hears nothing.
+        for _ in 0..3 {
+            on(&here, both(&source)).await.unwrap();
+            sleep(SECOND * 3).await;
+        }
+        match what {
+            0 => there.invalidate("k").await.unwrap(),
+            1 => there.invalidate_tags(["t"]).await.unwrap(),
+            2 => there.invalidate_pattern("k*").await.unwrap(),
+            _ => there.clear().await.unwrap(),
+        }
+        sleep(SECOND).await;
+        line.down(ErrorKind::Unavailable);
+        source.fail(true);
+        sleep(SECOND * 60).await;
+        assert_eq!(on(&here, both(&source)).await, Err(Failed::Source), "{what}");
+    }
+}
