@@ -25,6 +25,7 @@ Tasks of the Larder repository.
     cargo xtask simulate [OPTIONS]   run seeds of the simulation; --seed N runs one again;
                                      --mutants breaks the engine's guards one by one
     cargo xtask soak [OPTIONS]       check the promises while processes and servers break
+    cargo xtask chaos [OPTIONS]      what calls feel while Redis breaks, fault by fault
     cargo xtask ci                   run everything that has to pass (.ci/run)
     cargo xtask help                 print this text
 
@@ -60,7 +61,8 @@ fn run(arguments: &[String]) -> Result<()> {
         ("with-redis", []) => Err(Failure::usage("with-redis needs a command to run")),
         ("model", options) => search::model(&host, options),
         ("simulate", options) => search::simulate(&host, options),
-        ("soak", options) => soak::run(&host, options),
+        ("soak", options) => soak::run(&host, &[], options),
+        ("chaos", options) => soak::run(&host, &["chaos"], options),
         ("ci", []) => host.run(host.command("bash").arg(".ci/run")),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");
