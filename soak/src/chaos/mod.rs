@@ -41,6 +41,9 @@ use crate::{
 
 /// The one that is measured, and one that changes what it has in memory.
 const WORKERS: u8 = 2;
+/// Times that are too long are measured again: what the product does it does every time, what a busy machine does it does
+/// not. Calls that failed and promises that were broken count at once.
+const ATTEMPTS: u32 = 3;
 /// How often reads are judged.
 const PACE: Duration = Duration::from_millis(50);
 /// How long the workers may take to fill their caches, and to recover.
@@ -55,8 +58,16 @@ pub(crate) fn run(options: &Options) -> io::Result<bool> {
         report::head(deployment);
         let mut all = Vec::new();
         for trouble in options.troubles(deployment) {
-            let felt = chaos.suffer(trouble, options)?;
+            let mut felt = chaos.suffer(trouble, options)?;
             report::row(&felt);
+            for _ in 1..ATTEMPTS {
+                if !felt.is_late_only() {
+                    break;
+                }
+                felt.wrong().iter().for_each(|what| println!("  measured again, because {what}"));
+                felt = chaos.suffer(trouble, options)?;
+                report::row(&felt);
+            }
             all.push(felt);
         }
         all.iter().for_each(report::details);

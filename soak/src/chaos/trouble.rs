@@ -59,7 +59,7 @@ const CLUSTER: [Trouble; 9] =
     [Kill, MasterFrozen, TooSlow, Cut, HalfOpen, FlushAll, Reshard, Reshard, Failover];
 
 /// How long a line that is slow takes in each direction.
-const SLOW: Duration = Duration::from_millis(20);
+const SLOW: Duration = Duration::from_millis(5);
 /// Longer than the workers wait for an answer.
 const TOO_SLOW: Duration = Duration::from_millis(300);
 /// How often something short is done again, and how often new lines are made slow like the old ones.
@@ -72,8 +72,8 @@ impl fmt::Display for Trouble {
         f.pad(match self {
             Kill => "kill -9, and a restart",
             Freeze => "SIGSTOP",
-            Slow => "replies 40 ms late",
-            TooSlow => "replies 600 ms late",
+            Slow => "replies 10 to 20 ms late",
+            TooSlow => "replies too late (600 ms)",
             Cut => "TCP cut, again and again",
             HalfOpen => "TCP half open",
             KillClients => "CLIENT KILL, again and again",
@@ -107,34 +107,42 @@ impl Trouble {
 
     /// Breaks the servers for this long, and mends them.
     pub(crate) fn happen(self, servers: &mut Servers, length: Duration) -> io::Result<()> {
-        let is_cluster = servers.field.is_cluster;
         let lines = servers.field.proxies.clone();
-        let kind = match self {
+        match self {
+            Slow => slow(&lines, SLOW, length),
+            TooSlow => slow(&lines, TOO_SLOW, length),
+            Cut => repeat(length, || set(&lines, Mode::Cut)),
+            HalfOpen => set(&lines, Mode::Dead),
+            KillClients | ScriptFlush | FlushAll => {
+                let tell = |server: &Server| drop(server.try_ask(self.command()));
+                repeat(length, || servers.field.servers.iter().for_each(tell));
+            }
+            Demoted => demote(&servers.field.servers[0], length),
+            Loading => load(&mut servers.field.servers[0], length),
+            DiskFull => return fill_disk(&servers.field.servers[0], length),
+            ClockForward => jump(&servers.field.servers[0], "1"),
+            ClockBack => jump(&servers.field.servers[0], JUMP_MILLIS),
+            Kill | Freeze | Full | Reshard | Failover | MasterFrozen => {
+                let kind = self.kind(servers.field.is_cluster);
+                let which = if self == Reshard { fastrand::usize(..) } else { 0 };
+                let (pause, seed) = (Duration::ZERO, fastrand::u64(..));
+                return servers.suffer(&Fault { kind, which, length, pause, seed });
+            }
+        }
+        Ok(())
+    }
+
+    /// The same among the faults of the soak.
+    fn kind(self, is_cluster: bool) -> Kind {
+        match self {
             Kill if is_cluster => Kind::KillMaster,
             Kill => Kind::KillKept,
-            Freeze => Kind::Freeze,
-            MasterFrozen => Kind::LongFreeze,
             Full => Kind::Full,
             Reshard => Kind::MoveSlot,
             Failover => Kind::Failover,
-            Slow => return Ok(slow(&lines, SLOW, length)),
-            TooSlow => return Ok(slow(&lines, TOO_SLOW, length)),
-            Cut => return Ok(repeat(length, || set(&lines, Mode::Cut))),
-            HalfOpen => return Ok(set(&lines, Mode::Dead)),
-            KillClients | ScriptFlush | FlushAll => {
-                let command = self.command();
-                let tell = |server: &Server| drop(server.try_ask(command));
-                return Ok(repeat(length, || servers.field.servers.iter().for_each(tell)));
-            }
-            Demoted => return Ok(demote(&servers.field.servers[0], length)),
-            Loading => return Ok(load(&mut servers.field.servers[0], length)),
-            DiskFull => return fill_disk(&servers.field.servers[0], length),
-            ClockForward => return Ok(jump(&servers.field.servers[0], "1")),
-            ClockBack => return Ok(jump(&servers.field.servers[0], JUMP_MILLIS)),
-        };
-        let seed = fastrand::u64(..);
-        let which = if self == Reshard { fastrand::usize(..) } else { 0 };
-        servers.suffer(&Fault { kind, which, length, pause: Duration::ZERO, seed })
+            MasterFrozen => Kind::LongFreeze,
+            _ => Kind::Freeze,
+        }
     }
 
     fn command(self) -> &'static [&'static str] {

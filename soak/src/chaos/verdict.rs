@@ -123,6 +123,12 @@ impl Felt {
         wrong
     }
 
+    /// Whether only times are wrong, which others who use the machine may be the reason for.
+    pub(crate) fn is_late_only(&self) -> bool {
+        let is_well = self.failed == 0 && self.stale == 0 && self.recovery.is_some();
+        is_well && !self.wrong().is_empty()
+    }
+
     fn judge_hits(&self, wrong: &mut Vec<String>) {
         let (raw, relative) = self.hit_ratios();
         if self.healthy.hits() < ENOUGH || self.during.hits() < ENOUGH {
@@ -233,6 +239,16 @@ mod tests {
         assert_eq!(lost.wrong(), ["the caches did not recover"]);
         let few_hits = Felt { judges_hits: true, ..with(call(MILLI)) };
         assert_eq!(few_hits.wrong(), ["too few hits in memory were measured"]);
+    }
+
+    #[test]
+    fn only_times_are_measured_again() {
+        assert!(!with(call(MILLI)).is_late_only(), "nothing is wrong");
+        let late = || with(call(Duration::from_secs(1)));
+        assert!(late().is_late_only());
+        assert!(!Felt { failed: 1, ..late() }.is_late_only());
+        assert!(!Felt { stale: 1, ..late() }.is_late_only());
+        assert!(!Felt { recovery: None, ..late() }.is_late_only());
     }
 
     #[test]
