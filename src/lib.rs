@@ -34,7 +34,7 @@
 //! | put a type of your own in keys | [`derive@KeyPart`], [`trait@KeyPart`] |
 //!
 //! The guides: [attributes](docs::attributes), [keys](docs::keys), [tags](docs::tags), [guarantees](docs::guarantees),
-//! [events](docs::events), [Redis](docs::redis), [testing](docs::testing).
+//! [events](docs::events), [Redis](docs::redis), [outages](docs::outages), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -151,6 +151,8 @@ pub mod docs {
     pub mod guarantees {}
     #[doc = include_str!("docs/keys.md")]
     pub mod keys {}
+    #[doc = include_str!("docs/outages.md")]
+    pub mod outages {}
     #[doc = include_str!("docs/redis.md")]
     pub mod redis {}
     #[doc = include_str!("docs/tags.md")]

@@ -9,7 +9,7 @@ pub(crate) fn head(deployment: Deployment) {
         "\n{deployment:?}: 500 calls a second; a call may be delayed by {DEADLINE:?} (one answer of Redis)"
     );
     println!(
-        "and {ALLOWANCE:?} (scheduling), and for as long as the worker's pacemaker was not woken up.\n"
+        "and {ALLOWANCE:?} (scheduling), what the pacemaker was late, and the p99 of sound servers.\n"
     );
     println!(
         "| {:<28} | {:>6} | {:>6} | {:>5} | {:>7} | {:>9} | {:>9} | {:>9} | {:>9} | {:>5} |",

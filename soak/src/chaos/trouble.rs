@@ -126,7 +126,11 @@ impl Trouble {
                 let kind = self.kind(servers.field.is_cluster);
                 let which = if self == Reshard { fastrand::usize(..) } else { 0 };
                 let (pause, seed) = (Duration::ZERO, fastrand::u64(..));
-                return servers.suffer(&Fault { kind, which, length, pause, seed });
+                let fault = Fault { kind, which, length, pause, seed };
+                return match kind {
+                    Kind::KillMaster | Kind::Failover => replace_master(servers, &fault),
+                    _ => servers.suffer(&fault),
+                };
             }
         }
         Ok(())
@@ -152,6 +156,17 @@ impl Trouble {
             _ => &["FLUSHALL"],
         }
     }
+}
+
+/// Has the first master replaced by its replica; without one nothing would break.
+fn replace_master(servers: &mut Servers, fault: &Fault) -> io::Result<()> {
+    let before = servers.field.masters();
+    wait_until("the master has a replica", || servers.field.replica_of(before[0]).is_some());
+    servers.suffer(fault)?;
+    if servers.field.masters() == before {
+        return Err(io::Error::other("no master was replaced"));
+    }
+    Ok(())
 }
 
 fn repeat(length: Duration, mut act: impl FnMut()) {
