@@ -13,13 +13,16 @@ use crate::{
     wire::{self, Batch, Hello, Process},
 };
 
+/// Hears what the workers tell.
+type Listener = dyn Fn(Process, &Batch) + Send + Sync;
+
 /// Where the workers come to.
 pub(crate) struct Hall {
     judge: Arc<SharedJudge>,
     truth: Arc<Truth>,
     crew: Arc<Crew>,
     /// Hears everything beside the judge.
-    listener: Box<dyn Fn(Process, &Batch) + Send + Sync>,
+    listener: Box<Listener>,
 }
 
 impl Hall {
