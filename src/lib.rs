@@ -36,7 +36,7 @@
 //!
 //! The guides: [attributes](docs::attributes), [serving](docs::serving), [keys](docs::keys), [tags](docs::tags),
 //! [guarantees](docs::guarantees), [values in the shared tier](docs::values), [events](docs::events), [locks](docs::locks),
-//! [Redis](docs::redis), [testing](docs::testing).
+//! [Redis](docs::redis), [outages](docs::outages), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -158,6 +158,8 @@ pub mod docs {
     pub mod keys {}
     #[doc = include_str!("docs/locks.md")]
     pub mod locks {}
+    #[doc = include_str!("docs/outages.md")]
+    pub mod outages {}
     #[doc = include_str!("docs/redis.md")]
     pub mod redis {}
     #[doc = include_str!("docs/serving.md")]

@@ -3,6 +3,7 @@
 //! `cargo xtask soak` runs it. One process, the coordinator, starts Redis and several workers, which are this program once
 //! more. It keeps the source of truth, breaks things, hears of every read and write, and judges them.
 
+mod chaos;
 mod clock;
 mod coordinator;
 mod limits;
@@ -15,12 +16,13 @@ mod world;
 use std::{env, process::ExitCode};
 
 use options::{HELP, Options};
-use worker::Start;
+use worker::{Duty, Start};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.split_first() {
-        Some((word, rest)) if word == "worker" => work(rest),
+        Some((word, rest)) if let Some(duty) = Duty::parse(word) => work(duty, rest),
+        Some((word, rest)) if word == "chaos" => chaos(rest),
         Some((word, _)) if word == "--help" => {
             print!("{HELP}");
             ExitCode::SUCCESS
@@ -37,7 +39,7 @@ fn coordinate(arguments: &[String]) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    place::go_to_memory();
+    place::begin_anew();
     match coordinator::run(&options) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -48,8 +50,31 @@ fn coordinate(arguments: &[String]) -> ExitCode {
     }
 }
 
-fn work(arguments: &[String]) -> ExitCode {
-    let Some(start) = Start::parse(arguments) else {
+fn chaos(arguments: &[String]) -> ExitCode {
+    if arguments.iter().any(|word| word == "--help") {
+        print!("{}", chaos::HELP);
+        return ExitCode::SUCCESS;
+    }
+    let options = match chaos::Options::parse(arguments) {
+        Ok(options) => options,
+        Err(mistake) => {
+            eprintln!("{mistake}\n\n{}", chaos::HELP);
+            return ExitCode::from(2);
+        }
+    };
+    place::begin_anew();
+    match chaos::run(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("chaos could not go on: {error}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn work(duty: Duty, arguments: &[String]) -> ExitCode {
+    let Some(start) = Start::parse(duty, arguments) else {
         eprintln!("workers are started by the coordinator");
         return ExitCode::from(2);
     };

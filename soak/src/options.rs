@@ -19,6 +19,22 @@ pub(crate) enum Deployment {
     Cluster,
 }
 
+impl Deployment {
+    /// One of them, or `all`.
+    ///
+    /// # Errors
+    ///
+    /// There is none of this name.
+    pub(crate) fn parse(name: &str) -> Result<Vec<Self>, String> {
+        match name {
+            "single" => Ok(vec![Self::Single]),
+            "cluster" => Ok(vec![Self::Cluster]),
+            "all" => Ok(vec![Self::Single, Self::Cluster]),
+            other => Err(format!("there is no deployment `{other}`")),
+        }
+    }
+}
+
 pub(crate) const HELP: &str = "\
 Checks Larder's promises on real processes and real Redis servers while things break.
 
@@ -50,12 +66,7 @@ impl Options {
                 "--seed" => options.seed = number(word, value()?)?,
                 "--short" => options.is_short = true,
                 "--deployment" => {
-                    options.deployments = match value()? {
-                        "single" => vec![Deployment::Single],
-                        "cluster" => vec![Deployment::Cluster],
-                        "all" => vec![Deployment::Single, Deployment::Cluster],
-                        other => return Err(format!("there is no deployment `{other}`")),
-                    }
+                    options.deployments = Deployment::parse(value()?)?;
                 }
                 other => return Err(format!("there is no option `{other}`")),
             }

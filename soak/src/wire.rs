@@ -1,6 +1,6 @@
 //! What the processes tell each other: frames of a length and a body.
 
-use std::io;
+use std::{io, time::Duration};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -41,6 +41,10 @@ pub(crate) enum Question {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Batch {
     pub(crate) records: Vec<Record>,
+    /// Calls that were timed.
+    pub(crate) calls: Vec<Call>,
+    /// Whether the cache hears of others' changes, as far as that was asked.
+    pub(crate) is_live: bool,
     /// Everything that this worker did before was told.
     pub(crate) until: Moment,
     pub(crate) tally: Tally,
@@ -58,6 +62,49 @@ pub(crate) enum Record {
     AtRest,
     /// Every subject was read once more.
     ReadAll,
+}
+
+/// What a caller felt of one call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Call {
+    pub(crate) way: Way,
+    pub(crate) began: Moment,
+    pub(crate) took: Duration,
+    /// How much of that its own body took.
+    pub(crate) body: Duration,
+    /// How much of that this process was not given the processor, as its pacemaker saw it.
+    pub(crate) late: Duration,
+    /// Of a hit in memory: how long a lookup in a map and a copy took right after it.
+    pub(crate) yardstick: Option<Duration>,
+    pub(crate) end: End,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum End {
+    Well,
+    /// An explicit invalidation said that it was not confirmed.
+    Refused,
+    Failed,
+}
+
+/// What is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Way {
+    /// `cache_aside`, from memory where possible.
+    Relaxed,
+    /// `cache_aside` with `layer = "shared"`.
+    Strict,
+    /// `cache_aside` of what nobody has stored.
+    Miss,
+    /// `stampede_protect`.
+    Guarded,
+    /// `write_through`.
+    WriteThrough,
+    /// `cache_invalidate`.
+    Writer,
+    /// `Entry::invalidate`.
+    Explicit,
 }
 
 /// A call of a reader that ended.

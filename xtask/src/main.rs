@@ -28,6 +28,7 @@ Tasks of the Larder repository.
     cargo xtask fuzz [OPTIONS]       look for bytes that break a parser; --seconds N each,
                                      --target NAME, --replay FILE
     cargo xtask soak [OPTIONS]       check the promises while processes and servers break
+    cargo xtask chaos [OPTIONS]      what calls feel while Redis breaks, fault by fault
     cargo xtask ci                   run everything that has to pass (.ci/run)
     cargo xtask help                 print this text
 
@@ -64,7 +65,8 @@ fn run(arguments: &[String]) -> Result<()> {
         ("model", options) => search::model(&host, options),
         ("simulate", options) => search::simulate(&host, options),
         ("fuzz", options) => fuzz::run(&host, options),
-        ("soak", options) => soak::run(&host, options),
+        ("soak", options) => soak::run(&host, &[], options),
+        ("chaos", options) => soak::run(&host, &["chaos"], options),
         ("ci", []) => host.run(host.command("bash").arg(".ci/run")),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");

@@ -31,6 +31,8 @@ pub(crate) struct Writing {
     /// The shared tier tells what it is told, until the write ends.
     telling: Option<Telling>,
     origin: Origin,
+    /// The caller has waited in vain for the shared tier's answer to the announcement.
+    waited: bool,
     finished: bool,
 }
 
@@ -61,15 +63,19 @@ impl Writing {
     /// Announces the write: until it ends, no load that began before it stores anything under the key.
     pub(crate) async fn begin(call: Call, origin: Origin) -> Self {
         let asking = Asking::new(&call);
+        let mut waited = false;
         let begun = match call.engine.shared_for(call.site) {
             Some(store) => {
                 let begun = store.begin(Self::announcement(&call)).await;
                 let begun = begun.inspect(|_| call.engine.answered());
+                waited = begun.as_ref().is_err_and(is_timeout);
                 begun.map_err(|error| call.engine.count_error(&error)).ok()
             }
             None => None,
         };
-        Self::announced(call, asking, begun, origin)
+        let mut writing = Self::announced(call, asking, begun, origin);
+        writing.waited = waited;
+        writing
     }
 
     /// What tells the shared tier of a write.
@@ -92,7 +98,7 @@ impl Writing {
     ) -> Self {
         let local = LocalWrite::begin(&call);
         let Asking { asked, heard, telling } = asking;
-        Self { call, local, asked, heard, begun, telling, origin, finished: false }
+        Self { call, local, asked, heard, begun, telling, origin, waited: false, finished: false }
     }
 
     pub(super) fn call(&self) -> &Call {
@@ -103,7 +109,7 @@ impl Writing {
     pub(crate) fn begin_in_memory(call: Call, origin: Origin) -> Self {
         let (local, asked) = (LocalWrite::begin(&call), call.engine.now());
         let (heard, begun, telling) = (None, None, None);
-        Self { call, local, asked, heard, begun, telling, origin, finished: false }
+        Self { call, local, asked, heard, begun, telling, origin, waited: false, finished: false }
     }
 
     pub(crate) fn is_shared(&self) -> bool {
@@ -111,11 +117,12 @@ impl Writing {
     }
 
     /// Ends the write, and tells how: stores the value, or invalidates the key when there is none or something came
-    /// between.
-    pub(crate) async fn finish(self, value: Option<Written>) {
-        let (call, origin) = (self.call.clone(), self.origin);
+    /// between. `true` when the caller has waited in vain for the shared tier: once is enough.
+    pub(crate) async fn finish(self, value: Option<Written>) -> bool {
+        let (call, origin, waited) = (self.call.clone(), self.origin, self.waited);
         let ended = self.attempt(value).await;
         call.tell_ended(&ended, origin);
+        waited || matches!(&ended, Ended::Failed(error, _) if is_timeout(error))
     }
 
     /// The same without a shared tier to tell.
@@ -148,6 +155,13 @@ impl Writing {
                 self.encode(&store, begun, written).await.map(Option::unwrap_or_default)
             }
             None => Ok(Encoded::default()),
+        };
+        let encoded = match encoded {
+            // Its end is told by replay: the caller does not wait for a second answer in vain.
+            Err(error) if is_timeout(&error) => {
+                return Shared::Failed(error, self.repeat_invalidation());
+            }
+            encoded => encoded,
         };
         let life = value.as_ref().and_then(|it| self.call.kept_for(&it.value, it.life));
         let sealed = Sealed::of(encoded, life);
@@ -290,6 +304,10 @@ impl Writing {
         }
         announcement
     }
+}
+
+fn is_timeout(error: &Error) -> bool {
+    error.kind() == ErrorKind::Timeout
 }
 
 impl Drop for Writing {

@@ -178,11 +178,12 @@ impl<'a, V> Write<'a, V> {
             let outcome = S::open(result);
             (written(subject.as_ref(), &outcome), self.done_after(&outcome))
         };
-        if let Some(writing) = writing {
-            Box::pin(writing.finish(written)).await;
-        }
+        let waited = match writing {
+            Some(writing) => Box::pin(writing.finish(written)).await,
+            None => false,
+        };
         if let Some(done) = done {
-            Box::pin(done.apply()).await;
+            Box::pin(done.apply(waited)).await;
         }
     }
 
@@ -205,14 +206,16 @@ impl<'a, V> Write<'a, V> {
             done.unwrap_or_else(|| late(limit))
         };
         let subject = self.entry.take().and_then(Entry::into_subject);
-        let mut writing = begin(subject.as_ref()).await;
+        let writing = begin(subject.as_ref()).await;
         self.done.owed.stand();
         let result = timed.await;
         if gave_up {
-            if let Some(writing) = writing.take() {
-                Box::pin(writing.finish(None)).await;
-            }
-            Box::pin(std::mem::take(&mut self.done.owed).pay()).await;
+            let waited = match writing {
+                Some(writing) => Box::pin(writing.finish(None)).await,
+                None => false,
+            };
+            let owed = std::mem::take(&mut self.done.owed);
+            Box::pin(Done { owed, renewed: None }.apply(waited)).await;
             return result;
         }
         self.finish::<S, R>(subject, writing, &result).await;
@@ -230,11 +233,9 @@ impl<'a, V> Write<'a, V> {
         let result = body();
         let outcome = S::open(&result);
         let written = written(subject.as_ref(), &outcome);
-        if let Some(writing) = writing {
-            finish_sync(writing, written);
-        }
+        let waited = writing.is_some_and(|writing| finish_sync(writing, written));
         if let Some(done) = self.done_after(&outcome) {
-            done.apply_sync();
+            done.apply_sync(waited);
         }
         result
     }
@@ -303,12 +304,14 @@ fn begin_sync<V>(subject: &Subject<V>) -> Writing {
         .unwrap_or_else(|| Writing::begin_in_memory(alone, Origin::Writer))
 }
 
-fn finish_sync(writing: Writing, written: Option<Written>) {
+/// Whether the caller has waited in vain for the shared tier.
+fn finish_sync(writing: Writing, written: Option<Written>) -> bool {
     if writing.is_shared() {
         // Dropped half-way, the write invalidates its entry.
-        runtime::wait_for(writing.finish(written));
+        runtime::wait_for(writing.finish(written)).unwrap_or(false)
     } else {
         writing.finish_in_memory(written);
+        false
     }
 }
 
@@ -427,23 +430,28 @@ struct Done {
 }
 
 impl Done {
-    async fn apply(self) {
+    /// A caller who has waited in vain for the shared tier does not do so again: what is owed is queued then.
+    async fn apply(self, mut waited: bool) {
         if let Some(Renewal { call, written, or_else }) = self.renewed {
             let writing = Writing::begin(call, Origin::Writer).await;
             or_else.call_off();
-            writing.finish(written).await;
+            waited |= writing.finish(written).await;
         }
-        self.owed.pay().await;
+        if waited {
+            drop(self.owed);
+        } else {
+            self.owed.pay().await;
+        }
     }
 
-    fn apply_sync(self) {
+    fn apply_sync(self, waited: bool) {
         let renews_shared = self
             .renewed
             .as_ref()
             .is_some_and(|renewal| renewal.call.engine.shared_for(renewal.call.site).is_some());
         if renews_shared || !self.owed.orders.iter().all(Order::is_local) {
             // Where waiting is not possible, it is dropped and so happens later.
-            runtime::wait_for(self.apply());
+            runtime::wait_for(self.apply(waited));
             return;
         }
         if let Some(Renewal { call, written, or_else }) = self.renewed {

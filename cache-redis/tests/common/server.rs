@@ -81,6 +81,19 @@ impl Server {
         assert!(self.answers(), "the server did not come back");
     }
 
+    /// The same with more arguments for this life.
+    pub fn restart_with(&mut self, more: &[&str]) {
+        let usual = self.arguments.clone();
+        self.arguments.extend(more.iter().map(ToString::to_string));
+        self.restart();
+        self.arguments = usual;
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> &str {
+        self.process.pid()
+    }
+
     /// Stops the process where it is; connections stay open and nothing is answered.
     pub fn freeze(&self) {
         self.process.signal("-STOP");

@@ -8,9 +8,12 @@ use std::{
 };
 
 use super::{SharedJudge, server::Kept};
-use crate::wire::{self, Order, Process};
+use crate::{
+    wire::{self, Order, Process},
+    worker::Duty,
+};
 
-/// How many there are.
+/// How many there are in the soak.
 pub(crate) const WORKERS: u8 = 4;
 /// The one who changes things without Larder.
 pub(crate) const BY_HAND: Process = Process { worker: WORKERS, life: 0 };
@@ -18,6 +21,10 @@ pub(crate) const BY_HAND: Process = Process { worker: WORKERS, life: 0 };
 /// What all workers are started with.
 #[derive(Clone, Debug)]
 pub(crate) struct Brief {
+    /// What they do.
+    pub(crate) duty: Duty,
+    /// How many they are, at most [`WORKERS`].
+    pub(crate) workers: u8,
     pub(crate) coordinator: SocketAddr,
     /// Where Redis is for each of them.
     pub(crate) urls: Vec<String>,
@@ -48,7 +55,7 @@ impl std::fmt::Debug for Member {
 impl Crew {
     pub(crate) fn start(brief: Brief, judge: Arc<SharedJudge>) -> io::Result<Self> {
         let crew = Self { brief, judge, members: Mutex::default() };
-        for worker in 0..WORKERS {
+        for worker in 0..crew.brief.workers {
             let member = crew.spawn(Process { worker, life: 0 })?;
             crew.lock().push(member);
         }
@@ -124,14 +131,14 @@ impl Crew {
 
     fn spawn(&self, process: Process) -> io::Result<Member> {
         let Process { worker, life } = process;
-        let Brief { coordinator, urls, seed, dir } = &self.brief;
+        let Brief { duty, coordinator, urls, seed, dir, .. } = &self.brief;
         let mine = dir.join(format!("worker-{worker}-{life}"));
         fs::create_dir_all(&mine)?;
         let seed =
             seed.wrapping_add(u64::from(worker) * 1_000_003).wrapping_add(u64::from(life) << 32);
         let url = &urls[usize::from(worker) % urls.len()];
         let arguments = [
-            "worker".to_owned(),
+            duty.word().to_owned(),
             coordinator.to_string(),
             worker.to_string(),
             life.to_string(),

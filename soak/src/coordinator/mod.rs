@@ -3,26 +3,27 @@
 mod around;
 mod by_hand;
 mod cluster;
-mod crew;
-mod faults;
-mod field;
-mod judge;
+pub(crate) mod crew;
+pub(crate) mod faults;
+pub(crate) mod field;
+pub(crate) mod hall;
+pub(crate) mod judge;
 mod lag;
 mod promises;
-mod proxy;
+pub(crate) mod proxy;
 mod report;
-mod servers;
-mod truth;
-mod verdicts;
+pub(crate) mod servers;
+pub(crate) mod truth;
+pub(crate) mod verdicts;
 
 // The servers of the tests.
 #[allow(clippy::unwrap_used, reason = "they fail as tests fail")]
 #[path = "../../../cache-redis/tests/common/server.rs"]
-mod server;
+pub(crate) mod server;
 
 use std::{
     env, fs, io,
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle, sleep},
@@ -35,6 +36,7 @@ use self::{
     crew::{Brief, Crew},
     faults::{Fault, Schedule},
     field::Field,
+    hall::Hall,
     judge::Judge,
     servers::Servers,
     truth::Truth,
@@ -44,8 +46,8 @@ use crate::{
     clock::Moment,
     limits::{BOUND, MARGIN},
     options::{Deployment, Options},
-    wire::{self, Hello, Order, Process},
-    worker::TTL,
+    wire::{Order, Process},
+    worker::{Duty, TTL},
 };
 
 /// How often reads are judged.
@@ -59,7 +61,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct SharedJudge(Mutex<Judge>);
 
 impl SharedJudge {
-    fn lock(&self) -> MutexGuard<'_, Judge> {
+    pub(crate) fn new(judge: Judge) -> Self {
+        Self(Mutex::new(judge))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Judge> {
         // A panic ends the process.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -84,7 +90,7 @@ pub(crate) fn run(options: &Options) -> io::Result<bool> {
 }
 
 /// A thread that panics ends the process, and with it all that it has started.
-fn end_with_any_thread() {
+pub(crate) fn end_with_any_thread() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         usual(info);
@@ -117,22 +123,22 @@ impl Soak {
         println!("\n{deployment:?}: {:?} of load and faults", options.time(deployment));
         let field = if is_cluster { Field::cluster()? } else { Field::single()? };
         let began = Moment::now();
-        let judge = Arc::new(SharedJudge(Mutex::new(Judge::new(Verdicts::new(began)))));
+        let judge = Arc::new(SharedJudge::new(Judge::new(Verdicts::new(began))));
         let truth = Arc::new(Truth::new());
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let dir =
             env::temp_dir().join(format!("larder-soak-{}-{deployment:?}", std::process::id()));
         fs::create_dir_all(&dir)?;
         let brief = Brief {
+            duty: Duty::Soak,
+            workers: crew::WORKERS,
             coordinator: listener.local_addr()?,
             urls: field.urls(),
             seed: options.seed,
             dir: dir.clone(),
         };
         let crew = Arc::new(Crew::start(brief, Arc::clone(&judge))?);
-        let hall =
-            Hall { judge: Arc::clone(&judge), truth: Arc::clone(&truth), crew: Arc::clone(&crew) };
-        thread::spawn(move || hall.receive(&listener));
+        Hall::open(listener, &judge, &truth, &crew, |_, _| ());
         let time = options.time(deployment);
         let by_hand = ByHand::new(&field, &judge, &truth, options.seed);
         let lanes = Lanes::start(field, &judge, &crew, options, time);
@@ -312,53 +318,4 @@ fn go_through(
         sleep(fault.pause);
     }
     Ok(())
-}
-
-/// Where the workers come to.
-struct Hall {
-    judge: Arc<SharedJudge>,
-    truth: Arc<Truth>,
-    crew: Arc<Crew>,
-}
-
-impl Hall {
-    fn receive(self, listener: &TcpListener) {
-        let hall = Arc::new(self);
-        for stream in listener.incoming().flatten() {
-            let hall = Arc::clone(&hall);
-            thread::spawn(move || hall.attend(stream));
-        }
-    }
-
-    /// An error means that the worker is gone.
-    fn attend(&self, mut stream: TcpStream) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        match wire::receive(&mut stream)? {
-            Hello::Source(process) => self.truth.serve(stream, process),
-            Hello::Report(process) => {
-                self.crew.reports(process, stream.try_clone()?);
-                let ended = self.hear(process, stream);
-                self.judge.lock().leaves(process);
-                if self.crew.should_live(process) {
-                    self.died(process);
-                }
-                ended
-            }
-        }
-    }
-
-    fn hear(&self, process: Process, stream: TcpStream) -> io::Result<()> {
-        let mut stream = io::BufReader::new(stream);
-        loop {
-            let batch = wire::receive(&mut stream)?;
-            self.judge.lock().hears(process, batch);
-        }
-    }
-
-    fn died(&self, process: Process) {
-        let printed = self.crew.printed(process);
-        self.judge.lock().verdicts.broken(Rule::Call, Moment::now(), || {
-            format!("worker {} ended by itself: {printed}", process.worker)
-        });
-    }
 }

@@ -133,7 +133,8 @@ impl Line {
     fn pump(&self, requests: bool) {
         let (mut from, mut to) =
             if requests { (&self.client, &self.server) } else { (&self.server, &self.client) };
-        let mut buffer = [0; 16 * 1024];
+        // As much as comes while a slow line waits: it is to be late, not narrow.
+        let mut buffer = vec![0; 256 * 1024];
         loop {
             let count = match from.read(&mut buffer) {
                 Ok(0) | Err(_) => break,

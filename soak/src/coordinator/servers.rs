@@ -189,7 +189,7 @@ fn tell(server: &Server, command: &[&str]) {
     let _ = server.try_ask(command);
 }
 
-pub(super) fn configure(server: &Server, setting: &str, value: &str) {
+pub(crate) fn configure(server: &Server, setting: &str, value: &str) {
     assert_eq!(server.ask(&["CONFIG", "SET", setting, value]), "OK", "{setting}");
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use larder::{cache_aside, cache_invalidate, stampede_protect, write_through};
 
-use super::source::{Lost, Source, pause};
+use super::source::{Lost, Source, body};
 use crate::world::{Row, Subject};
 
 /// How long entries live: what a writer that was killed left behind is gone after this.
@@ -69,6 +69,12 @@ pub(crate) async fn quiet(source: &Source, n: u16) -> Result<Row, Lost> {
     source.row(Subject::quiet(n)).await
 }
 
+/// Keys that nobody has asked for before.
+#[cache_aside(key = "new:{worker}:{n}", ttl = TTL, skip(source))]
+pub(crate) async fn new(source: &Source, worker: u8, n: u64) -> Result<Row, Lost> {
+    source.row(Subject::item(n as u16)).await
+}
+
 /// What one call of a writer commits, and what it has committed when its caller goes away.
 pub(crate) struct Write<'a> {
     pub(crate) source: &'a Source,
@@ -89,10 +95,14 @@ impl<'a> Write<'a> {
 
     /// The body of a writer; the row of the first subject.
     async fn run(&self) -> Result<Row, Lost> {
-        tokio::time::sleep(pause()).await;
+        body(self.commit()).await
+    }
+
+    async fn commit(&self) -> Result<Row, Lost> {
+        self.source.pause().await;
         let versions = self.source.commit(self.subjects.clone())?;
         self.committed.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&versions);
-        tokio::time::sleep(pause()).await;
+        self.source.pause().await;
         // Others change the same subjects while this writer has committed and not ended yet.
         tokio::time::sleep(Duration::from_micros(fastrand::u64(0..30_000))).await;
         let first = versions.first().ok_or_else(|| Lost("nothing to commit".to_owned()))?;

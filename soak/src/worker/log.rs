@@ -12,19 +12,36 @@ use tokio::sync::mpsc;
 
 use crate::{
     clock::Moment,
-    wire::{self, Batch, Order, Record, Tally},
+    wire::{self, Batch, Call, Order, Record, Tally},
 };
 
 /// How often the coordinator is told.
 const PACE: Duration = Duration::from_millis(20);
 
-/// Records in the order in which they were made.
+/// Records in the order in which they were made, and calls that were timed.
 #[derive(Debug, Default)]
-pub(crate) struct Log(Mutex<Vec<Record>>);
+pub(crate) struct Log(Mutex<Told>);
+
+#[derive(Debug, Default)]
+struct Told {
+    records: Vec<Record>,
+    calls: Vec<Call>,
+    is_live: bool,
+}
 
 impl Log {
     pub(crate) fn tell(&self, record: Record) {
-        self.lock().push(record);
+        self.lock().records.push(record);
+    }
+
+    /// Tells what a caller felt.
+    pub(crate) fn timed(&self, call: Call) {
+        self.lock().calls.push(call);
+    }
+
+    /// Tells whether the cache hears of others' changes.
+    pub(crate) fn lives(&self, is_live: bool) {
+        self.lock().is_live = is_live;
     }
 
     /// Tells something that ended just now. The time is taken where no batch can be closed between it and the record, so
@@ -34,17 +51,23 @@ impl Log {
     }
 
     pub(crate) fn all_ended<I: IntoIterator<Item = Record>>(&self, all: impl FnOnce(Moment) -> I) {
-        let mut records = self.lock();
+        let mut told = self.lock();
         let all = all(Moment::now());
-        records.extend(all);
+        told.records.extend(all);
     }
 
-    fn take(&self) -> (Vec<Record>, Moment) {
-        let mut records = self.lock();
-        (std::mem::take(&mut *records), Moment::now())
+    fn take(&self, tally: Tally) -> Batch {
+        let mut told = self.lock();
+        Batch {
+            records: std::mem::take(&mut told.records),
+            calls: std::mem::take(&mut told.calls),
+            is_live: told.is_live,
+            until: Moment::now(),
+            tally,
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Record>> {
+    fn lock(&self) -> MutexGuard<'_, Told> {
         // Nothing panics while it is held.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -71,8 +94,7 @@ pub(crate) fn report(
         loop {
             thread::sleep(PACE);
             let tally = tally();
-            let (records, until) = log.take();
-            if wire::send(&mut to, &Batch { records, until, tally }).is_err() {
+            if wire::send(&mut to, &log.take(tally)).is_err() {
                 std::process::exit(0);
             }
         }

@@ -4,6 +4,7 @@ mod cached;
 mod log;
 mod readers;
 mod source;
+mod steady;
 mod writers;
 
 use std::{
@@ -31,9 +32,33 @@ use crate::{
 /// What takes longer than this to come to rest is told.
 const LONG: Duration = Duration::from_secs(5);
 
+/// What a worker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Duty {
+    /// Reads and writes as fast as it can, whatever may break something.
+    Soak,
+    /// Makes calls at a fixed rate and times each of them.
+    Steady,
+}
+
+impl Duty {
+    /// How a worker is told.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Soak => "worker",
+            Self::Steady => "steady",
+        }
+    }
+
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        [Self::Soak, Self::Steady].into_iter().find(|duty| duty.word() == word)
+    }
+}
+
 /// What a worker is started with.
 #[derive(Clone, Debug)]
 pub(crate) struct Start {
+    pub(crate) duty: Duty,
     pub(crate) process: Process,
     pub(crate) coordinator: SocketAddr,
     pub(crate) url: String,
@@ -42,9 +67,10 @@ pub(crate) struct Start {
 
 impl Start {
     /// The order is the coordinator's.
-    pub(crate) fn parse(arguments: &[String]) -> Option<Self> {
+    pub(crate) fn parse(duty: Duty, arguments: &[String]) -> Option<Self> {
         let [coordinator, worker, life, seed, url] = arguments else { return None };
         Some(Self {
+            duty,
             process: Process { worker: worker.parse().ok()?, life: life.parse().ok()? },
             coordinator: coordinator.parse().ok()?,
             url: url.clone(),
@@ -92,9 +118,13 @@ async fn work(start: &Start) -> Result<(), Box<dyn Error>> {
     let mut stream = TcpStream::connect(start.coordinator)?;
     stream.set_nodelay(true)?;
     wire::send(&mut stream, &Hello::Report(start.process))?;
+    let pause = match start.duty {
+        Duty::Soak => source::pause,
+        Duty::Steady => steady::pause,
+    };
     let shop = Arc::new(Shop {
         process: start.process,
-        source: Source::new(start.coordinator, start.process),
+        source: Source::new(start.coordinator, start.process, pause),
         cache,
         log: Arc::default(),
         pending: Pending::default(),
@@ -103,8 +133,14 @@ async fn work(start: &Start) -> Result<(), Box<dyn Error>> {
     });
     let counted = Arc::clone(&shop);
     let mut orders = log::report(stream, Arc::clone(&shop.log), move || tally(&counted))?;
-    let mut tasks = readers::start(&shop, start.seed);
-    writers::start(&shop, start.seed, &mut tasks);
+    let mut tasks = JoinSet::new();
+    match start.duty {
+        Duty::Soak => {
+            readers::start(&shop, start.seed, &mut tasks);
+            writers::start(&shop, start.seed, &mut tasks);
+        }
+        Duty::Steady => steady::start(&shop, start.seed),
+    }
     tokio::spawn(writers::confirm(Arc::clone(&shop)));
 
     while let Some(order) = orders.recv().await {

@@ -29,8 +29,7 @@ const SYNC: u64 = 1;
 /// How long everybody prefers one subject.
 const FOCUS: Duration = Duration::from_millis(250);
 
-pub(super) fn start(shop: &Arc<Shop>, seed: u64) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
+pub(super) fn start(shop: &Arc<Shop>, seed: u64, tasks: &mut JoinSet<()>) {
     for task in 0..RELAXED {
         let (shop, rng) = (Arc::clone(shop), Rng::with_seed(seed ^ task));
         tasks.spawn(async move { read_on(&shop, rng, Reader::Relaxed).await });
@@ -43,7 +42,6 @@ pub(super) fn start(shop: &Arc<Shop>, seed: u64) -> JoinSet<()> {
         let (shop, rng) = (Arc::clone(shop), Rng::with_seed(seed ^ (200 + task)));
         tasks.spawn_blocking(move || read_on_sync(&shop, rng));
     }
-    tasks
 }
 
 /// Reads every subject by every reader.
@@ -146,7 +144,13 @@ pub(super) fn refused(error: &larder::Error) -> Record {
     Record::Refused(format!("{:?}", error.kind()))
 }
 
-fn tell(shop: &Shop, subject: Subject, reader: Reader, began: Moment, row: Result<Row, Lost>) {
+pub(super) fn tell(
+    shop: &Shop,
+    subject: Subject,
+    reader: Reader,
+    began: Moment,
+    row: Result<Row, Lost>,
+) {
     let outcome = match row {
         Ok(row) if row.is_of(subject) => Outcome::Version(row.version),
         Ok(row) => Outcome::Foreign(format!("{row:?}")),

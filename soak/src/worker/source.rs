@@ -1,6 +1,7 @@
 //! The source of truth, which the coordinator keeps: what a database would be.
 
 use std::{
+    cell::Cell,
     io,
     net::{SocketAddr, TcpStream as StdStream},
     sync::{Mutex, PoisonError},
@@ -14,9 +15,30 @@ use tokio::{
 };
 
 use crate::{
+    clock::Moment,
     wire::{self, Hello, Process, Question},
     world::{Row, Subject},
 };
+
+tokio::task_local! {
+    /// How long the bodies of the present call have run.
+    static BODY: Cell<Duration>;
+}
+
+/// Makes a call; with it comes how long it spent in its own body.
+pub(crate) async fn apart_from_body<T>(call: impl Future<Output = T>) -> (T, Duration) {
+    let with_time = async { (call.await, BODY.with(Cell::get)) };
+    BODY.scope(Cell::default(), with_time).await
+}
+
+/// Runs a body, and notes for the call how long that took.
+pub(super) async fn body<T>(body: impl Future<Output = T>) -> T {
+    let began = Moment::now();
+    let value = body.await;
+    // Not every caller wants to know.
+    let _ = BODY.try_with(|sum| sum.set(sum.get() + began.elapsed()));
+    value
+}
 
 /// The source of truth could not be asked. It always can, so this says that the harness is broken.
 #[derive(Clone, Debug)]
@@ -33,27 +55,36 @@ impl From<io::Error> for Lost {
 pub(crate) struct Source {
     address: SocketAddr,
     process: Process,
+    pause: fn() -> Duration,
     idle: Mutex<Vec<TcpStream>>,
     idle_blocking: Mutex<Vec<StdStream>>,
 }
 
 impl Source {
-    pub(crate) fn new(address: SocketAddr, process: Process) -> Self {
-        Self { address, process, idle: Mutex::default(), idle_blocking: Mutex::default() }
+    /// `pause` says how long a body takes before and after what it does.
+    pub(crate) fn new(address: SocketAddr, process: Process, pause: fn() -> Duration) -> Self {
+        Self { address, process, pause, idle: Mutex::default(), idle_blocking: Mutex::default() }
     }
 
     /// A body of a reader: a query that takes its time before and after the moment that decides what it sees.
     pub(crate) async fn row(&self, subject: Subject) -> Result<Row, Lost> {
-        tokio::time::sleep(pause()).await;
-        let version = self.load(subject).await?;
-        tokio::time::sleep(pause()).await;
-        Ok(Row::new(subject, version))
+        body(async {
+            self.pause().await;
+            let version = self.load(subject).await?;
+            self.pause().await;
+            Ok(Row::new(subject, version))
+        })
+        .await
+    }
+
+    pub(super) async fn pause(&self) {
+        tokio::time::sleep((self.pause)()).await;
     }
 
     /// The same for a function that is not async.
     pub(crate) fn row_blocking(&self, subject: Subject) -> Result<Row, Lost> {
         let versions = self.ask_blocking(&Question::Load(subject))?;
-        std::thread::sleep(pause());
+        std::thread::sleep((self.pause)());
         Ok(Row::new(subject, one(&versions)?))
     }
 
@@ -115,7 +146,7 @@ fn lock<T>(idle: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Mostly a few milliseconds, now and then long enough for anything to come between.
+/// For the soak: mostly a few milliseconds, now and then long enough for anything to come between.
 pub(crate) fn pause() -> Duration {
     match fastrand::u8(..) {
         0..96 => Duration::ZERO,

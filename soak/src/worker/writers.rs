@@ -283,18 +283,7 @@ impl Writer<'_> {
     }
 
     fn ended(&self, how: How, versions: Vec<(Subject, u64)>, began: Moment, held: Held) {
-        if versions.is_empty() {
-            return;
-        }
-        let shop = self.shop;
-        shop.log.ended(|ended| {
-            let wrote = Wrote { how, versions, began, ended, held };
-            // Whoever goes away is told nothing of what becomes of the invalidation.
-            if held == Held::Here && how != How::Dropped {
-                shop.pending.lock().push(wrote.clone());
-            }
-            Record::Wrote(wrote)
-        });
+        ended(self.shop, how, versions, began, held);
     }
 
     fn commit(&mut self, mut subjects: Vec<Subject>) -> Option<Vec<(Subject, u64)>> {
@@ -310,7 +299,28 @@ impl Writer<'_> {
     }
 }
 
-fn held(answer: &larder::Result<()>, everywhere: bool) -> Held {
+/// Tells of a write whose invalidation has just ended.
+pub(super) fn ended(
+    shop: &Shop,
+    how: How,
+    versions: Vec<(Subject, u64)>,
+    began: Moment,
+    held: Held,
+) {
+    if versions.is_empty() {
+        return;
+    }
+    shop.log.ended(|ended| {
+        let wrote = Wrote { how, versions, began, ended, held };
+        // Whoever goes away is told nothing of what becomes of the invalidation.
+        if held == Held::Here && how != How::Dropped {
+            shop.pending.lock().push(wrote.clone());
+        }
+        Record::Wrote(wrote)
+    });
+}
+
+pub(super) fn held(answer: &larder::Result<()>, everywhere: bool) -> Held {
     match answer {
         Ok(()) if everywhere => Held::Everywhere,
         Ok(()) => Held::Shared,
@@ -329,6 +339,6 @@ fn on_shelf(shelf: u16) -> Vec<Subject> {
     Subject::items().filter(|item| item.shelf() == shelf).collect()
 }
 
-fn in_group(group: u16) -> Vec<Subject> {
+pub(super) fn in_group(group: u16) -> Vec<Subject> {
     Subject::items().chain(Subject::guarded()).filter(|subject| subject.group() == group).collect()
 }
