@@ -9,8 +9,10 @@ use std::{
 const SEGMENTS: usize = 64;
 /// How many hash slots a cluster has.
 pub(crate) const SLOTS: usize = 16_384;
-/// After this many failures without an answer in between, a segment counts as dead.
-const DEAD_AFTER: u32 = 3;
+/// After this many failures without an answer in between, nobody but a trial is let through to a segment.
+const DEAD_AFTER: u32 = 1;
+/// Fewer failures than this may have come long after each other, from the only requests there were.
+const SILENT_AFTER: u32 = 3;
 /// How often one request may try a dead segment.
 const TRIAL: Duration = Duration::from_millis(500);
 /// After this long without an answer it may be the line that is dead, and not the node. A node that only pauses, or that a
@@ -65,11 +67,12 @@ impl Breaker {
     /// The segment did not; whether it has been [silent](Self::is_silent) for long.
     pub(crate) fn failed(&self, key: &str) -> bool {
         let (segment, now) = (self.segment(key), self.now());
-        match segment.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1) {
-            1 => segment.silent_from.store(now, Ordering::Relaxed),
-            DEAD_AFTER => segment.trial_at.store(now + millis(TRIAL), Ordering::Relaxed),
-            _ => {}
+        if segment.failures.load(Ordering::Relaxed) == 0 {
+            // Before it counts as dead, or somebody tries it with the time of an earlier death.
+            segment.trial_at.store(now + millis(TRIAL), Ordering::Relaxed);
+            segment.silent_from.store(now, Ordering::Relaxed);
         }
+        segment.failures.fetch_add(1, Ordering::Relaxed);
         segment.is_silent(now)
     }
 
@@ -95,8 +98,7 @@ impl Breaker {
 
 impl Segment {
     fn is_silent(&self, now: u64) -> bool {
-        // Fewer failures may have come long after each other, from the only requests there were.
-        self.failures.load(Ordering::Relaxed) >= DEAD_AFTER
+        self.failures.load(Ordering::Relaxed) >= SILENT_AFTER
             && now.saturating_sub(self.silent_from.load(Ordering::Relaxed)) >= millis(SILENCE)
     }
 }
@@ -151,7 +153,7 @@ mod tests {
     #[test]
     fn a_segment_is_silent_when_it_was_dead_for_a_time_and_not_before() {
         let mut breaker = Breaker::new();
-        for _ in 0..10 * DEAD_AFTER {
+        for _ in 0..10 * SILENT_AFTER {
             assert!(!breaker.failed("foo"), "many at once are one event");
         }
         breaker.start -= SILENCE;
@@ -160,19 +162,19 @@ mod tests {
         assert!(breaker.failed("foo"));
         breaker.answered("foo");
         assert!(!breaker.is_silent());
-        for _ in 0..DEAD_AFTER {
+        for _ in 0..SILENT_AFTER {
             assert!(!breaker.failed("foo"), "an old silence does not count");
         }
     }
 
     #[test]
-    fn failures_count_only_without_an_answer_in_between() {
+    fn an_answer_ends_what_a_failure_began() {
         let breaker = Breaker::new();
         for _ in 0..10 {
             breaker.failed("foo");
-            breaker.failed("foo");
+            assert!(!breaker.admits("foo"));
             breaker.answered("foo");
+            assert!(breaker.admits("foo"));
         }
-        assert!(breaker.admits("foo"));
     }
 }

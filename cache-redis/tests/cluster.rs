@@ -111,7 +111,7 @@ async fn a_dead_node_takes_only_its_own_keys_along_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frozen_node_is_given_up_after_a_few_calls_and_the_others_are_not() {
+async fn a_frozen_node_is_given_up_after_one_call_and_the_others_are_not() {
     let (cluster, _) = start().await;
     let settings = config(&cluster.url()).deadline(Duration::from_millis(200));
     let store = RedisStore::connect(settings).await.unwrap();
@@ -124,9 +124,7 @@ async fn a_frozen_node_is_given_up_after_a_few_calls_and_the_others_are_not() {
     };
     assert!(put(&store, &key, "body", MINUTE).await);
     node.freeze();
-    for _ in 0..3 {
-        assert_eq!(read(&store, &key).await.unwrap_err().kind(), ErrorKind::Timeout);
-    }
+    assert_eq!(read(&store, &key).await.unwrap_err().kind(), ErrorKind::Timeout);
     let since = Instant::now();
     for _ in 0..100 {
         assert_eq!(read(&store, &key).await.unwrap_err().kind(), ErrorKind::Unavailable);

@@ -79,11 +79,9 @@ async fn calls_to_a_frozen_server_are_bounded_and_then_fail_at_once() {
     let store = RedisStore::connect(impatient(&server.url())).await.unwrap();
     assert_eq!(kind_of_read(&store).await, None);
     server.freeze();
-    for _ in 0..3 {
-        let since = Instant::now();
-        assert_eq!(kind_of_read(&store).await, Some(ErrorKind::Timeout));
-        assert!(since.elapsed() < DEADLINE * 4, "{:?}", since.elapsed());
-    }
+    let since = Instant::now();
+    assert_eq!(kind_of_read(&store).await, Some(ErrorKind::Timeout));
+    assert!(since.elapsed() < DEADLINE * 4, "{:?}", since.elapsed());
     let since = Instant::now();
     for _ in 0..1_000 {
         assert_eq!(kind_of_read(&store).await, Some(ErrorKind::Unavailable));

@@ -59,6 +59,8 @@ pub enum ErrorKind {
     Timeout,
     /// The shared tier answered that it will not do this now: out of memory, read-only, loading, failing over.
     Refused,
+    /// More requests to the shared tier are under way than its limits allow; this one was not sent.
+    Overloaded,
     /// The shared tier answered something that this protocol does not know, or a key holds another type's value.
     Protocol,
     /// The value could not be encoded or decoded.
@@ -101,9 +103,12 @@ impl ErrorKind {
     #[must_use]
     pub const fn status(self) -> Status {
         match self {
-            Self::Unavailable | Self::Timeout | Self::Refused | Self::Entropy | Self::Fenced => {
-                Status::Temporary
-            }
+            Self::Unavailable
+            | Self::Timeout
+            | Self::Refused
+            | Self::Overloaded
+            | Self::Entropy
+            | Self::Fenced => Status::Temporary,
             Self::Config
             | Self::Template
             | Self::Unauthorized

@@ -213,7 +213,8 @@ impl Engine {
     /// Counts an error of the shared tier, and tells when it is the first one.
     pub(crate) fn count_error(&self, error: &Error) {
         let refused = error.kind() == ErrorKind::Unauthorized;
-        let away = refused || error.status() == Status::Temporary;
+        let overloaded = error.kind() == ErrorKind::Overloaded;
+        let away = refused || (error.status() == Status::Temporary && !overloaded);
         if away && !self.down.swap(true, Ordering::Relaxed) {
             if refused {
                 tracing::error!(target: "larder", %error, "the shared tier lets nobody in; calls go on without it");
@@ -229,6 +230,7 @@ impl Engine {
     pub(crate) fn tally_error(&self, error: &Error) {
         self.counters.count(match error.kind() {
             ErrorKind::Timeout => Counter::SharedTimeouts,
+            ErrorKind::Overloaded => Counter::SharedOverloads,
             _ => Counter::SharedErrors,
         });
         tracing::debug!(target: "larder", %error, "the shared tier failed");
