@@ -6,6 +6,8 @@
 
 mod each;
 mod probe;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,
@@ -30,7 +32,7 @@ use crate::{
     batch::{Batch, Conn},
     breaker::Breaker,
     bulkhead::Bulkhead,
-    dial::{Dialer, OnPush},
+    dial::{Dialer, OnPush, Purpose},
     error,
     target::Target,
 };
@@ -61,6 +63,8 @@ pub(crate) struct Link {
     doubt: Arc<Notify>,
     /// A cluster can be dead in part.
     breaker: Option<Breaker>,
+    /// The segment of the namespace's own keys, without which nothing can be read.
+    home: Option<usize>,
     /// A part of the cluster is silent: another connection may reach it.
     renew: Arc<Notify>,
     supervisor: OnceLock<AbortHandle>,
@@ -106,6 +110,10 @@ impl Link {
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Arc<Self> {
         let is_cluster = matches!(dialer.target, Target::Cluster(_));
+        let home = match &dialer.purpose {
+            Purpose::Data(names) => Some(Breaker::number(&names.pattern_log())),
+            Purpose::Watch | Purpose::Track(_) => None,
+        };
         Arc::new(Self {
             dialer,
             deadline,
@@ -115,6 +123,7 @@ impl Link {
             failures: AtomicU32::new(0),
             doubt: Arc::default(),
             breaker: is_cluster.then(Breaker::new),
+            home,
             renew: Arc::default(),
             supervisor: OnceLock::new(),
             on_push: Box::new(on_push),
@@ -158,9 +167,15 @@ impl Link {
         }
         if self.breaker.as_ref().is_some_and(|breaker| !breaker.admits(batch.slot())) {
             let message = format!("{}: the key's node does not answer", self.dialer.target);
-            return Err(Error::new(ErrorKind::Unavailable, message));
+            return Err(self.of_slot(batch.slot(), Error::new(ErrorKind::Unavailable, message)));
         }
         Ok(())
+    }
+
+    /// The error of one slot: the rest of a cluster goes on without it, unless all reads need it.
+    fn of_slot(&self, slot: &str, error: Error) -> Error {
+        let apart = !self.is_one_server() && self.home != Some(Breaker::number(slot));
+        if apart { error.of_a_part() } else { error }
     }
 
     /// Waits until the first attempt has ended, and says how.
@@ -270,7 +285,7 @@ impl Link {
                 self.count_failure(number, batch, &error);
             }
         }
-        error
+        self.of_slot(batch.slot(), error)
     }
 
     fn timed_out(&self, number: u64, batch: &Batch) -> Error {
@@ -282,7 +297,7 @@ impl Link {
             let _ = self.failures.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed);
             self.doubt.notify_one();
         }
-        error
+        self.of_slot(batch.slot(), error)
     }
 
     fn no_reply(&self) -> Error {
@@ -473,78 +488,4 @@ fn is_demotion(reply: &Value) -> bool {
 
 fn closed() -> Error {
     Error::new(ErrorKind::Unavailable, "the store is closed")
-}
-
-#[cfg(test)]
-mod tests {
-    use redis::{AsyncConnectionConfig, RedisConnectionInfo, aio::MultiplexedConnection};
-    use tokio::time::timeout;
-
-    use super::*;
-    use crate::{config::RedisConfig, dial::Purpose};
-
-    /// A link whose second connection is up, on a line that nobody answers on.
-    async fn with_second_connection() -> Arc<Link> {
-        let (near, _far) = tokio::io::duplex(64);
-        let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let config = AsyncConnectionConfig::new();
-        let made = MultiplexedConnection::new_with_config(&settings, near, config).await;
-        let (conn, _driver) = made.unwrap();
-        let dialer = Dialer {
-            target: Target::parse(&RedisConfig::new("redis://localhost")).unwrap(),
-            purpose: Purpose::Watch,
-            connect_timeout: Duration::from_secs(1),
-            #[cfg(all(feature = "cluster", feature = "tls"))]
-            certificates: None,
-        };
-        let link = Link::new(dialer, Duration::from_secs(1), Handle::current(), |_| ());
-        link.state.send_replace(State::Up(Session { number: 2, conn: Conn::Node(conn) }));
-        link
-    }
-
-    fn is_up(link: &Link) -> bool {
-        matches!(&*link.state.borrow(), State::Up(_))
-    }
-
-    #[tokio::test]
-    async fn what_happens_to_an_earlier_connection_does_not_concern_the_present_one() {
-        let link = with_second_connection().await;
-        let batch = Batch::new("");
-        link.lost(1, "late news");
-        link.timed_out(1, &batch);
-        assert!(is_up(&link) && link.admit(&batch).is_ok());
-        link.timed_out(2, &batch);
-        assert!(is_up(&link) && link.admit(&batch).is_err());
-    }
-
-    #[tokio::test]
-    async fn an_answer_forgives_the_timeout_before_it_and_many_at_once_are_one() {
-        let link = with_second_connection().await;
-        let batch = Batch::new("");
-        for _ in 0..3 {
-            for _ in 0..2 * DEAD_AFTER {
-                link.timed_out(2, &batch);
-            }
-            assert!(is_up(&link) && link.admit(&batch).is_err());
-            link.answered(2, &batch, &[]);
-            assert!(link.admit(&batch).is_ok());
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_line_in_doubt_is_asked_and_given_up_and_also_when_its_callers_go_away_early() {
-        for patience in [2_000, 10] {
-            let link = with_second_connection().await;
-            let (state, weak) = (link.state.borrow().clone(), Arc::downgrade(&link));
-            let State::Up(session) = state else { unreachable!("it is up") };
-            let asking = tokio::spawn(async move { probe::watch(&weak, Some(session)).await });
-            let batch = Batch::new("").with(redis::cmd("PING"));
-            let since = Instant::now();
-            let _ = timeout(Duration::from_millis(patience), link.send(&batch)).await;
-            let mut states = link.state.subscribe();
-            states.wait_for(|state| matches!(state, State::Down(_))).await.unwrap();
-            assert!(since.elapsed() < (DEAD_AFTER + 1) * link.deadline, "{:?}", since.elapsed());
-            asking.abort();
-        }
-    }
 }

@@ -80,14 +80,15 @@ impl Link {
             Ok(Err(cause)) => {
                 let error = error::from_redis(&cause);
                 if !cause.is_unrecoverable_error() && error.kind() != ErrorKind::Unavailable {
-                    return Err(error);
+                    return Err(self.of_slot(&slot, error));
                 }
                 error
             }
             Err(_) => self.no_reply(),
         };
-        account.failed.insert(Breaker::number(&slot), slot);
         account.error = Some(error.clone());
+        let error = self.of_slot(&slot, error);
+        account.failed.insert(Breaker::number(&slot), slot);
         Err(error)
     }
 
