@@ -22,6 +22,8 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// One breaker for each segment of a cluster's slots.
 pub(crate) struct Breaker {
     start: Instant,
+    /// How long a trial may last.
+    deadline: Duration,
     segments: [Segment; SEGMENTS],
 }
 
@@ -35,9 +37,10 @@ struct Segment {
 }
 
 impl Breaker {
-    /// All segments are alive.
-    pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), segments: std::array::from_fn(|_| Segment::default()) }
+    /// All segments are alive. A request lasts no longer than `deadline`.
+    pub(crate) fn new(deadline: Duration) -> Self {
+        let segments = std::array::from_fn(|_| Segment::default());
+        Self { start: Instant::now(), deadline, segments }
     }
 
     /// Whether a request for this key's slot may be sent.
@@ -47,7 +50,8 @@ impl Breaker {
             return true;
         }
         let (now, due) = (self.now(), segment.trial_at.load(Ordering::Relaxed));
-        let next = now + millis(TRIAL);
+        // Unless it is answered, or fails, before.
+        let next = now + millis(self.deadline.max(TRIAL));
         // Of those who come at the same time one tries.
         now >= due
             && segment
@@ -67,9 +71,9 @@ impl Breaker {
     /// The segment did not; whether it has been [silent](Self::is_silent) for long.
     pub(crate) fn failed(&self, key: &str) -> bool {
         let (segment, now) = (self.segment(key), self.now());
+        // Before it counts as dead, or somebody tries it with the time of an earlier death; and after each trial anew.
+        segment.trial_at.store(now + millis(TRIAL), Ordering::Relaxed);
         if segment.failures.load(Ordering::Relaxed) == 0 {
-            // Before it counts as dead, or somebody tries it with the time of an earlier death.
-            segment.trial_at.store(now + millis(TRIAL), Ordering::Relaxed);
             segment.silent_from.store(now, Ordering::Relaxed);
         }
         segment.failures.fetch_add(1, Ordering::Relaxed);
@@ -136,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_dead_segment_is_tried_by_one_at_a_time_and_the_others_are_not_concerned() {
-        let breaker = Breaker::new();
+        let breaker = Breaker::new(TRIAL);
         for _ in 0..DEAD_AFTER {
             assert!(breaker.admits("foo"));
             breaker.failed("foo");
@@ -151,8 +155,22 @@ mod tests {
     }
 
     #[test]
+    fn between_two_trials_there_is_a_pause_however_long_they_last() {
+        let mut breaker = Breaker::new(4 * TRIAL);
+        breaker.failed("foo");
+        breaker.start -= TRIAL;
+        assert!(breaker.admits("foo"), "it is time for one");
+        breaker.start -= 2 * TRIAL;
+        assert!(!breaker.admits("foo"), "it is still under way");
+        breaker.failed("foo");
+        assert!(!breaker.admits("foo"), "nobody waits right after it");
+        breaker.start -= TRIAL;
+        assert!(breaker.admits("foo"));
+    }
+
+    #[test]
     fn a_segment_is_silent_when_it_was_dead_for_a_time_and_not_before() {
-        let mut breaker = Breaker::new();
+        let mut breaker = Breaker::new(TRIAL);
         for _ in 0..10 * SILENT_AFTER {
             assert!(!breaker.failed("foo"), "many at once are one event");
         }
@@ -169,7 +187,7 @@ mod tests {
 
     #[test]
     fn an_answer_ends_what_a_failure_began() {
-        let breaker = Breaker::new();
+        let breaker = Breaker::new(TRIAL);
         for _ in 0..10 {
             breaker.failed("foo");
             assert!(!breaker.admits("foo"));

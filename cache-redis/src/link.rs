@@ -122,7 +122,7 @@ impl Link {
             state: watch::Sender::new(State::Idle),
             failures: AtomicU32::new(0),
             doubt: Arc::default(),
-            breaker: is_cluster.then(Breaker::new),
+            breaker: is_cluster.then(|| Breaker::new(deadline)),
             home,
             renew: Arc::default(),
             supervisor: OnceLock::new(),
