@@ -251,7 +251,7 @@ const TRUST: &str = " (the server's certificate must be in force, name the host 
                      of the system or by RedisConfig::root_certificate)";
 
 /// How many commands [`probe`] sends.
-const PROBES: usize = 6;
+const PROBES: usize = 5;
 
 /// Reads, a deletion and a script, whole and by its hash. Nothing changes: what is deleted does not exist.
 fn probe(names: &Names) -> Batch {
@@ -266,7 +266,6 @@ fn probe(names: &Names) -> Batch {
     };
     Batch::new(names.pattern_log())
         .with(last)
-        .with(of_unused("MGET"))
         .with(of_unused("PTTL"))
         .with(of_unused("UNLINK"))
         .with(script::PROBE.call_whole(&keys))
