@@ -13,7 +13,9 @@ pub(crate) const SLOTS: usize = 16_384;
 const DEAD_AFTER: u32 = 1;
 /// Fewer failures than this may have come long after each other, from the only requests there were.
 const SILENT_AFTER: u32 = 3;
-/// How often one request may try a dead segment.
+/// How soon after a failure one request may try the segment: a single one may be a passing trouble.
+const RETRIAL: Duration = Duration::from_millis(50);
+/// The same for a segment that fails again and again.
 const TRIAL: Duration = Duration::from_millis(500);
 /// After this long without an answer it may be the line that is dead, and not the node. A node that only pauses, or that a
 /// replica takes the place of, is mostly back before.
@@ -72,8 +74,10 @@ impl Breaker {
     pub(crate) fn failed(&self, key: &str) -> bool {
         let (segment, now) = (self.segment(key), self.now());
         // Before it counts as dead, or somebody tries it with the time of an earlier death; and after each trial anew.
-        segment.trial_at.store(now + millis(TRIAL), Ordering::Relaxed);
-        if segment.failures.load(Ordering::Relaxed) == 0 {
+        let before = segment.failures.load(Ordering::Relaxed);
+        let pause = if before.saturating_add(1) < SILENT_AFTER { RETRIAL } else { TRIAL };
+        segment.trial_at.store(now + millis(pause), Ordering::Relaxed);
+        if before == 0 {
             segment.silent_from.store(now, Ordering::Relaxed);
         }
         segment.failures.fetch_add(1, Ordering::Relaxed);

@@ -113,7 +113,7 @@ async fn a_dead_node_takes_only_its_own_keys_along_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frozen_node_is_given_up_after_one_call_and_the_others_are_not() {
+async fn a_frozen_node_is_given_up_after_a_few_calls_and_the_others_are_not() {
     let (cluster, _) = start().await;
     let settings = config(&cluster.url()).deadline(Duration::from_millis(200));
     let store = RedisStore::connect(settings).await.unwrap();
@@ -126,7 +126,10 @@ async fn a_frozen_node_is_given_up_after_one_call_and_the_others_are_not() {
     };
     assert!(put(&store, &key, "body", MINUTE).await);
     node.freeze();
-    assert_eq!(read(&store, &key).await.unwrap_err().kind(), ErrorKind::Timeout);
+    let mut late = 0;
+    while late < 3 {
+        late += u32::from(read(&store, &key).await.unwrap_err().kind() == ErrorKind::Timeout);
+    }
     let since = Instant::now();
     for _ in 0..100 {
         assert_eq!(read(&store, &key).await.unwrap_err().kind(), ErrorKind::Unavailable);
@@ -147,6 +150,7 @@ async fn a_frozen_node_is_given_up_after_one_call_and_the_others_are_not() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hung_shard_does_not_slow_the_others() {
     const DEADLINE: Duration = Duration::from_secs(2);
+    const CALLERS: u32 = 10;
     let (cluster, _) = start().await;
     let settings = config(&cluster.url()).deadline(DEADLINE);
     let store = RedisStore::connect(settings).await.unwrap();
@@ -160,16 +164,19 @@ async fn a_hung_shard_does_not_slow_the_others() {
     }
     cluster.nodes.iter().find(|node| node.port == port).unwrap().freeze();
     let until = Instant::now() + 3 * DEADLINE;
-    let asking_the_hung = async {
-        let (mut late, mut calls) = (0, 0_u64);
-        while Instant::now() < until {
-            let error = read(&store, &key).await.unwrap_err();
-            late += u64::from(error.kind() == ErrorKind::Timeout);
-            calls += 1;
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        (late, calls)
-    };
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..CALLERS {
+        let (store, key) = (std::sync::Arc::clone(&store), key.clone());
+        callers.spawn(async move {
+            let mut late = 0;
+            while Instant::now() < until {
+                let error = read(&store, &key).await.unwrap_err();
+                late += u32::from(error.kind() == ErrorKind::Timeout);
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            late
+        });
+    }
     let asking_the_well = async {
         let (mut slowest, mut failures, mut calls) = (Duration::ZERO, 0_u64, 0_u64);
         while Instant::now() < until {
@@ -183,11 +190,11 @@ async fn a_hung_shard_does_not_slow_the_others() {
         }
         (slowest, failures, calls)
     };
-    let ((late, asked), (slowest, failures, calls)) =
-        tokio::join!(asking_the_hung, asking_the_well);
+    let (slowest, failures, calls) = asking_the_well.await;
+    let late: u32 = callers.join_all().await.into_iter().sum();
     assert!(slowest < DEADLINE * 3 / 4, "{slowest:?} of {calls} calls");
     assert_eq!(failures, 0, "of {calls} calls");
-    assert!(late <= 3 && asked > 20, "only a trial waits: {late} of {asked}");
+    assert!(late <= CALLERS + 3, "the first ones and then only trials wait: {late}");
 
     let many: Vec<Query<'_>> = [&well[0], &key, &well[1]]
         .map(|key| Query { key, tags: &[], pattern: true, life: false })

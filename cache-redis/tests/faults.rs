@@ -240,7 +240,7 @@ async fn a_wrong_password_is_an_error_of_connect_and_shows_nothing_secret() {
 async fn a_user_without_the_rights_is_an_error_of_connect() {
     let (server, _store) = start().await;
     for missing in [
-        "-evalsha", "-eval", "-unlink", "-@read", "-mget", "-lindex", "-time", "-get", "-set",
+        "-evalsha", "-eval", "-unlink", "-@read", "-pttl", "-lindex", "-time", "-get", "-set",
         "-pexpire", "-zadd",
     ] {
         let rules = ["ACL", "SETUSER", "s3cret", "reset", "on", "nopass", "~*", "+@all", missing];
