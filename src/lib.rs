@@ -28,13 +28,14 @@
 //! | reach an entry | the companions: `<name>_entry(..)` gives an [`Entry`], `<name>_cache()` an [`FnCache`], `<name>_uncached(..)` runs the body; those of sync functions are in [`blocking`] |
 //! | cache without an attribute | [`Cache::get_or_set`], [`Cache::set`], [`Cache::get`], and for many keys at once [`Cache::set_many`], [`Cache::get_many`] |
 //! | configure | [`init`], [`Cache::builder`], [`CacheConfig`], the [environment](CacheConfig::from_env) |
+//! | let one process at a time do something | [`Cache::lock`], which gives a [`LockGuard`] with a fencing token |
 //! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
 //! | test | [`scoped`], [`ManualClock`], [`registry()`], the feature `test-util` |
 //! | write a shared tier | [`store`] |
 //! | put a type of your own in keys | [`derive@KeyPart`], [`trait@KeyPart`] |
 //!
 //! The guides: [attributes](docs::attributes), [keys](docs::keys), [tags](docs::tags), [guarantees](docs::guarantees),
-//! [events](docs::events), [Redis](docs::redis), [testing](docs::testing).
+//! [values in the shared tier](docs::values), [events](docs::events), [locks](docs::locks), [Redis](docs::redis), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -49,6 +50,8 @@
 //! | `macros` | yes | the attributes, and the derive of [`trait@KeyPart`] |
 //! | `bincode` | yes | [`Codec::Bincode`], the default codec |
 //! | `postcard`, `msgpack`, `json` | | further [codecs](Codec), used where they are asked for |
+//! | `lz4`, `zstd` | | [compression](Compression), used where it is asked for; `zstd` builds the reference library, which is C |
+//! | `encryption` | | the cipher behind [`CacheBuilder::encryption`] |
 //! | `redis` | | the shared tier: `CacheBuilder::redis`, `REDIS_URL` |
 //! | `redis-cluster` | | `redis-cluster://` |
 //! | `redis-sentinel` | | `redis-sentinel://` |
@@ -78,12 +81,13 @@
 #![cfg_attr(not(feature = "macros"), allow(rustdoc::broken_intra_doc_links))]
 
 pub use cache_core::{
-    Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Clock, Codec, Entry, Error, ErrorKind,
-    Event, Events, FnCache, GetOrSet, Health, IntoTtl, Invalidate, Invalidation, InvalidationRules,
-    Invalidations, KeyPart, KeyTemplate, KeyWriter, ManualClock, MemoryValue, NotStored, Origin,
-    Result, Set, SetMany, SharedValue, Stats, Status, Store, Tagged, blocking, clear, current,
-    init, invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key,
-    publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
+    Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Clock, Codec, Compression,
+    EncryptionKeys, Entry, Error, ErrorKind, Event, Events, FnCache, GetOrSet, Health, IntoTtl,
+    Invalidate, Invalidation, InvalidationRules, Invalidations, KeyPart, KeyTemplate, KeyWriter,
+    Lock, LockGuard, ManualClock, MemoryValue, NotStored, Origin, Result, Set, SetMany,
+    SharedValue, Stats, Status, Store, Tagged, blocking, clear, current, init, invalidate,
+    invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key, publish,
+    registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
 };
 
 #[cfg(feature = "macros")]
@@ -111,8 +115,8 @@ pub use cache_macros::{
 pub mod store {
     pub use cache_store::{
         Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, Error, ErrorKind, Fill, Finish,
-        Head, Health, Invalidation, Lease, Life, Listener, News, Nonce, Query, Reading, Record,
-        Recorded, Result, Stamp, Status, Store, TagPage,
+        Head, Health, Invalidation, Lease, Life, Listener, Locked, News, Nonce, Query, Reading,
+        Record, Recorded, Result, Stamp, Status, Store, TagPage,
     };
 }
 
@@ -151,12 +155,16 @@ pub mod docs {
     pub mod guarantees {}
     #[doc = include_str!("docs/keys.md")]
     pub mod keys {}
+    #[doc = include_str!("docs/locks.md")]
+    pub mod locks {}
     #[doc = include_str!("docs/redis.md")]
     pub mod redis {}
     #[doc = include_str!("docs/tags.md")]
     pub mod tags {}
     #[doc = include_str!("docs/testing.md")]
     pub mod testing {}
+    #[doc = include_str!("docs/values.md")]
+    pub mod values {}
 }
 
 #[cfg(doctest)]

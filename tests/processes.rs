@@ -11,6 +11,8 @@ mod server;
 mod coherence;
 #[path = "processes/lag.rs"]
 mod lag;
+#[path = "processes/locks.rs"]
+mod locks;
 #[path = "processes/proxy.rs"]
 mod proxy;
 #[path = "processes/publications.rs"]
@@ -99,6 +101,16 @@ async fn cache(url: &str, prefix: &str, deadline: Duration) -> Cache {
 fn redis() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| Server::start(&[]))
+}
+
+/// On one server, then on a cluster.
+async fn for_both_kinds(test: impl AsyncFn(String)) {
+    test(redis().url()).await;
+    #[cfg(feature = "redis-cluster")]
+    {
+        let cluster = server::Cluster::start();
+        test(cluster.url()).await;
+    }
 }
 
 /// Waits for a condition that another process makes true; fails the test when it never does.

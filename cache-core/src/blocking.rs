@@ -2,7 +2,7 @@
 //!
 //! Where the entry lives in memory only, nothing is waited for. Otherwise the calling thread waits for a thread that
 //! Larder owns, so these work inside and outside tokio. What is asked of a [`Cache`](crate::Cache) by hand is waited for in
-//! the same way: [`Invalidate::wait`](crate::Invalidate::wait), [`Tagged::wait`](crate::Tagged::wait).
+//! the same way: [`Invalidate::wait`](crate::Invalidate::wait), [`Tagged::wait`](crate::Tagged::wait), [`Lock::blocking`](crate::Lock::blocking).
 //!
 //! ```
 //! use larder::memoize;
@@ -18,6 +18,8 @@
 //! assert_eq!(square_entry(7).get()?, None);
 //! # Ok::<(), larder::Error>(())
 //! ```
+
+pub use crate::lock::{BlockingLock as Lock, BlockingLockGuard as LockGuard};
 
 use std::{fmt, sync::Arc, time::Duration};
 

@@ -9,8 +9,11 @@ use crate::{
     cache::Cache,
     clock::Clock,
     codec::Codec,
+    compression::Compression,
     config::{Backend, CacheConfig},
+    encryption::EncryptionKeys,
     engine::{Engine, Settings},
+    envelope::Packing,
     explicit::IntoTtl,
     rules::InvalidationRules,
 };
@@ -40,6 +43,7 @@ pub struct CacheBuilder {
     store: Option<Arc<dyn Store>>,
     runtime: Option<Handle>,
     rules: InvalidationRules,
+    encryption: Option<EncryptionKeys>,
 }
 
 impl Default for CacheBuilder {
@@ -52,6 +56,7 @@ impl Default for CacheBuilder {
             store: None,
             runtime: None,
             rules: InvalidationRules::new(),
+            encryption: None,
         }
     }
 }
@@ -195,6 +200,52 @@ impl CacheBuilder {
     /// ```
     pub fn codec(mut self, codec: Codec) -> Self {
         self.config.codec = codec;
+        self
+    }
+
+    /// How values of at least `from_bytes` encoded bytes are compressed for the shared tier; values in memory never are.
+    /// Entries say how they were compressed, so a change needs no flush. Default: not at all. A kilobyte is a good start:
+    /// little of what is smaller gets smaller.
+    ///
+    /// With [`encryption`](Self::encryption) the length of an entry then tells something of what is in it; see the guide
+    /// on values (`larder::docs::values`).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// use larder::{Cache, Compression};
+    ///
+    /// # if Compression::Lz4.is_compiled_in() {
+    /// let cache = Cache::builder().compression(Compression::Lz4, 1024).build().await?; // feature `lz4`
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn compression(mut self, compression: Compression, from_bytes: usize) -> Self {
+        self.config.compression = compression;
+        self.config.compress_from_bytes = from_bytes;
+        self
+    }
+
+    /// Encrypts every value in the shared tier with XChaCha20-Poly1305 (feature `encryption`) and binds it to its key, the
+    /// [prefix](Self::prefix), its tags and its type, so that whoever can write to the shared tier can neither read it,
+    /// nor change it, nor move it. From then on nothing is believed that is not encrypted: such entries are misses, and so
+    /// are encrypted ones for a cache without keys. How to change the keys: [`EncryptionKeys`].
+    ///
+    /// Keys, tags, lengths and times stay in the clear, and values in memory are as they are. Another prefix, which a
+    /// [`shared`](Self::shared) tier may have of its own, must be said here as well.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// use larder::{Cache, EncryptionKeys};
+    ///
+    /// # let secret = [7; 32];
+    /// let keys = EncryptionKeys::new(1, &secret)?; // 32 random bytes, the same in all processes
+    /// # if cfg!(feature = "encryption") {
+    /// let cache = Cache::builder().encryption(keys).build().await?; // feature `encryption`
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn encryption(mut self, keys: EncryptionKeys) -> Self {
+        self.encryption = Some(keys);
         self
     }
 
@@ -349,6 +400,12 @@ impl CacheBuilder {
         if self.config.enabled && !self.config.codec.is_compiled_in() {
             return Err(self.config.codec.not_compiled_in());
         }
+        if self.config.enabled && !self.config.compression.is_compiled_in() {
+            return Err(self.config.compression.not_compiled_in());
+        }
+        if let Some(keys) = &self.encryption {
+            keys.check_compiled_in()?;
+        }
         let default_ttl = self.default_ttl.clone().unwrap_or(Ok(Some(self.config.default_ttl)));
         let default_ttl = default_ttl.map_err(|error| error.during("build"))?;
         Ok(self.unchecked(default_ttl))
@@ -364,6 +421,12 @@ impl CacheBuilder {
             flight_wait: config.flight_wait,
             limits: config.limits(),
             codec: config.codec,
+            packing: Packing {
+                compression: config.compression,
+                compress_from: config.compress_from_bytes,
+                encryption: self.encryption.clone(),
+                prefix: config.key_prefix.as_str().into(),
+            },
             clock: self.clock.clone(),
             runtime: self.runtime.clone(),
             rules: self.rules.clone(),

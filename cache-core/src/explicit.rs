@@ -187,13 +187,17 @@ pub trait IntoTtl {
     fn into_ttl(self) -> Result<Option<Duration>>;
 }
 
+const ZERO_TTL: &str = "a time to live of zero stores nothing; leave the operation out instead";
+
+/// Whether [`IntoTtl::into_ttl`] was given no time at all; others than those who store something say so in other words.
+pub(crate) fn is_zero_ttl(error: &Error) -> bool {
+    error.to_string() == ZERO_TTL
+}
+
 impl IntoTtl for Duration {
     fn into_ttl(self) -> Result<Option<Duration>> {
         if self.is_zero() {
-            return Err(Error::new(
-                ErrorKind::Template,
-                "a time to live of zero stores nothing; leave the operation out instead",
-            ));
+            return Err(Error::new(ErrorKind::Template, ZERO_TTL));
         }
         Ok(Some(self))
     }

@@ -10,6 +10,10 @@
 //! # Ok(()) }
 //! ```
 
+#[cfg(feature = "fuzz")]
+#[doc(hidden)]
+#[path = "fuzz.rs"]
+pub mod __fuzz;
 #[doc(hidden)]
 #[path = "private/mod.rs"]
 pub mod __private;
@@ -18,7 +22,9 @@ mod builder;
 mod cache;
 mod clock;
 mod codec;
+mod compression;
 mod config;
+mod encryption;
 mod engine;
 mod entry;
 mod env;
@@ -28,6 +34,7 @@ mod explicit;
 mod fence;
 mod flight;
 pub mod key;
+mod lock;
 mod memory;
 pub mod registry;
 pub mod rules;
@@ -47,11 +54,14 @@ pub use crate::{
     cache::{Cache, CacheHealth},
     clock::{Clock, ManualClock},
     codec::Codec,
+    compression::Compression,
     config::{Backend, CacheConfig},
+    encryption::EncryptionKeys,
     entry::{Entry, FnCache},
     events::{Event, Events, Origin},
     explicit::{GetOrSet, IntoTtl, Invalidate, NotStored, Set, SetMany},
     key::{KeyPart, KeyTemplate, KeyWriter},
+    lock::{Lock, LockGuard},
     registry::registry,
     rules::{InvalidationRules, Invalidations},
     scope::{

@@ -21,6 +21,8 @@
 //! | `d:{cache}` | list | the pattern log: deleting it invalidates everything |
 //! | `d:{cache}t:vip` | string | the dependency of the tag `vip` |
 //! | `g:{cache}` | list | the tag log |
+//! | `x:{cache:k:import}` | string | the application's lock `import`: 16 random bytes that name the acquisition, then its fencing token |
+//! | `f:{cache:k:import}` | string | the newest fencing token of that name; lives a week longer than it is used |
 //! | `s:{cache:t:vip}` | sorted set | an index: the keys that were stored with the tag `vip`, each with 16 random bytes after it, by their end in milliseconds |
 //!
 //! So an invalidation by hand, from any language, is `UNLINK d:{cache:k:user:42}`,
@@ -61,6 +63,7 @@ mod dial;
 mod error;
 mod index;
 mod link;
+mod lock;
 mod many;
 mod names;
 mod pieces;

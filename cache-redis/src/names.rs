@@ -47,6 +47,16 @@ impl Names {
         self.of_key("w:{", key)
     }
 
+    /// `x:{ns:k:NAME}`, a lock of the application's.
+    pub(crate) fn lock(&self, name: &str) -> String {
+        self.of_key("x:{", name)
+    }
+
+    /// `f:{ns:k:NAME}`, the newest fencing token of that lock.
+    pub(crate) fn fence(&self, name: &str) -> String {
+        self.of_key("f:{", name)
+    }
+
     /// `d:{ns}`, the pattern log.
     pub(crate) fn pattern_log(&self) -> String {
         ["d:{", &self.namespace, "}"].concat()
@@ -149,6 +159,8 @@ mod tests {
         assert_eq!(names.dependency("user:42"), "d:{cache:k:user:42}");
         assert_eq!(names.lease("user:42"), "l:{cache:k:user:42}");
         assert_eq!(names.writers("user:42"), "w:{cache:k:user:42}");
+        assert_eq!(names.lock("import"), "x:{cache:k:import}");
+        assert_eq!(names.fence("import"), "f:{cache:k:import}");
         assert_eq!(names.pattern_log(), "d:{cache}");
         assert_eq!(names.tag_log(), "g:{cache}");
         assert_eq!(names.tag("vip"), "d:{cache}t:vip");
@@ -181,7 +193,10 @@ mod tests {
         for name in [names.dependency("a:k:}{"), names.pattern_log(), names.tag("}t:")] {
             assert_eq!(is_tracked(&name), 1, "{name}");
         }
-        for name in [names.value("a"), names.lease("a"), names.writers("a"), names.tag_log()] {
+        for name in [names.value("a"), names.lease("a"), names.writers("a"), names.tag_log()]
+            .into_iter()
+            .chain([names.lock("a"), names.fence("a")])
+        {
             assert_eq!(is_tracked(&name), 0, "{name}");
         }
         for other in ["ns2", "n", "ns:k2", "ns:x", "ns:", "ns:kk:x", "k"] {

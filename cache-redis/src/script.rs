@@ -71,6 +71,9 @@ scripts! {
     PROLONG = "scripts/prolong.lua";
     SWEEP = "scripts/sweep.lua";
     PROBE = "scripts/probe.lua";
+    LOCK = "scripts/lock.lua";
+    RELOCK = "scripts/relock.lua";
+    UNLOCK = "scripts/unlock.lua";
 }
 
 #[cfg(test)]

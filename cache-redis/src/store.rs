@@ -8,7 +8,7 @@ use std::{
 
 use cache_store::{
     Begin, Begun, BoxFuture, Claim, Claimed, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
-    Life, Listener, Nonce, Query, Reading, Record, Result, Stamp, Store, TagPage,
+    Life, Listener, Locked, Nonce, Query, Reading, Record, Result, Stamp, Store, TagPage,
 };
 
 use crate::{
@@ -295,6 +295,32 @@ impl Store for RedisStore {
 
     fn finish_many<'a>(&'a self, finishes: &'a [Finish<'a>]) -> BoxFuture<'a, Vec<Result<bool>>> {
         Box::pin(async move { each_during("finish", self.finish_writes(finishes).await) })
+    }
+
+    fn acquire_lock<'a>(&'a self, name: &'a str, lease: Lease) -> BoxFuture<'a, Result<Locked>> {
+        Box::pin(async move {
+            self.take_lock(name, lease).await.map_err(|cause| cause.during("acquire_lock"))
+        })
+    }
+
+    fn renew_lock<'a>(&'a self, name: &'a str, lease: Lease) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async move {
+            self.prolong_lock(name, lease).await.map_err(|cause| cause.during("renew_lock"))
+        })
+    }
+
+    fn release_lock<'a>(&'a self, name: &'a str, token: Nonce) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async move {
+            self.drop_lock(name, token).await.map_err(|cause| cause.during("release_lock"))
+        })
+    }
+
+    fn lock_ended<'a>(&'a self, name: &'a str, at_most: Duration) -> BoxFuture<'a, ()> {
+        let lock = self.names.lock(name);
+        Box::pin(async move {
+            // Past this time the caller tries for itself, whatever is known here.
+            let _ = tokio::time::timeout(at_most, self.watch.lock_ended(&lock)).await;
+        })
     }
 
     fn health(&self) -> BoxFuture<'_, Health> {

@@ -102,6 +102,12 @@ impl LeaseWatch {
         }
     }
 
+    /// Returns when the lock that is held now has ended, as [`ended`](Self::ended) does for a lease.
+    pub(crate) async fn lock_ended(&self, lock: &str) {
+        // A lock is void when it is gone and not before: it depends on itself.
+        self.ended(lock, lock).await;
+    }
+
     /// Ends the second connection.
     pub(crate) fn close(&self) {
         if let Some(pushed) = &self.pushed {

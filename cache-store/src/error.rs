@@ -74,6 +74,10 @@ pub enum ErrorKind {
     Fenced,
     /// The process default was set already.
     AlreadyInitialized,
+    /// Somebody else holds the [lock](crate::Store::acquire_lock), and did not let go of it in the time there was.
+    Locked,
+    /// The shared tier has no such operation at all.
+    Unsupported,
 }
 
 /// Whether trying again can help.
@@ -109,14 +113,16 @@ impl ErrorKind {
             | Self::Refused
             | Self::Overloaded
             | Self::Entropy
-            | Self::Fenced => Status::Temporary,
+            | Self::Fenced
+            | Self::Locked => Status::Temporary,
             Self::Config
             | Self::Template
             | Self::Unauthorized
             | Self::Protocol
             | Self::Codec
             | Self::TooLarge
-            | Self::AlreadyInitialized => Status::Permanent,
+            | Self::AlreadyInitialized
+            | Self::Unsupported => Status::Permanent,
         }
     }
 }

@@ -28,6 +28,7 @@
 
 mod error;
 mod head;
+mod lock;
 mod news;
 mod nonce;
 mod record;
@@ -38,6 +39,7 @@ pub mod testing;
 
 pub use error::{Error, ErrorKind, Result, Status};
 pub use head::Head;
+pub use lock::Locked;
 pub use news::{Listener, News};
 pub use nonce::Nonce;
 pub use record::{Record, Recorded};

@@ -2,7 +2,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Weak, time::Duration};
 
 use crate::{
     Begin, Begun, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
-    Listener, Nonce, Query, Reading, Record, Result, Stamp, TagPage,
+    Listener, Locked, Nonce, Query, Reading, Record, Result, Stamp, TagPage,
 };
 
 /// A boxed future that can move between threads.
@@ -29,7 +29,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///
 /// # Errors
 ///
-/// Every method but [`lease_ended`](Self::lease_ended) and [`health`](Self::health) fails with
+/// Every method but [`lease_ended`](Self::lease_ended), [`lock_ended`](Self::lock_ended) and [`health`](Self::health) fails with
 /// [`Unavailable`](crate::ErrorKind::Unavailable), [`Timeout`](crate::ErrorKind::Timeout) or
 /// [`Refused`](crate::ErrorKind::Refused) when the tier cannot do it now, with
 /// [`Unauthorized`](crate::ErrorKind::Unauthorized) when it may not, and with [`Protocol`](crate::ErrorKind::Protocol) when
@@ -340,8 +340,82 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         })
     }
 
+    /// Takes a lock that nobody has, for [`Lease::life`]. One round trip.
+    ///
+    /// Locks are the application's own: they have names, which no key meets, and nothing that is invalidated or cleared
+    /// touches them. A lock is compared by [`Lease::token`], which names one acquisition; the same token again prolongs
+    /// the lock that it has and gives the same fencing token.
+    ///
+    /// A store that has no locks leaves these four methods out.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cache_store::{Lease, Locked, Nonce, Store, testing::MemoryStore};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let store = MemoryStore::new();
+    /// let lease = || Ok::<_, cache_store::Error>(Lease { token: Nonce::random()?, life: Duration::from_secs(30) });
+    /// let (mine, theirs) = (lease()?, lease()?);
+    /// let Locked::Acquired(first) = store.acquire_lock("import", mine).await? else { panic!("it was free") };
+    /// assert!(matches!(store.acquire_lock("import", theirs).await?, Locked::Held(_)));
+    /// assert!(store.renew_lock("import", mine).await?);
+    /// assert!(store.release_lock("import", mine.token).await?);
+    /// let Locked::Acquired(second) = store.acquire_lock("import", theirs).await? else { panic!("it is free") };
+    /// assert!(second > first);
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for every step, and [`Unsupported`](crate::ErrorKind::Unsupported) where there are no locks. After any other
+    /// error the lock may have been taken, and whoever asked [releases](Self::release_lock) it.
+    fn acquire_lock<'a>(&'a self, name: &'a str, lease: Lease) -> BoxFuture<'a, Result<Locked>> {
+        let _ = (name, lease);
+        without_locks("acquire_lock")
+    }
+
+    /// Has a lock live for [`Lease::life`] from now on; `false` when another acquisition has it or none. An example is at
+    /// [`acquire_lock`](Self::acquire_lock).
+    fn renew_lock<'a>(&'a self, name: &'a str, lease: Lease) -> BoxFuture<'a, Result<bool>> {
+        let _ = (name, lease);
+        without_locks("renew_lock")
+    }
+
+    /// Lets go of a lock; `false`, and no effect, when another acquisition has it or none. An example is at
+    /// [`acquire_lock`](Self::acquire_lock).
+    fn release_lock<'a>(&'a self, name: &'a str, token: Nonce) -> BoxFuture<'a, Result<bool>> {
+        let _ = (name, token);
+        without_locks("release_lock")
+    }
+
+    /// Returns when the lock has been let go of or its time was over, at the latest after `at_most`.
+    ///
+    /// May return early; whoever waited tries again.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cache_store::{Store, testing::MemoryStore};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// MemoryStore::new().lock_ended("import", Duration::from_secs(60)).await; // at once: nobody has it
+    /// # });
+    /// ```
+    fn lock_ended<'a>(&'a self, name: &'a str, at_most: Duration) -> BoxFuture<'a, ()> {
+        let _ = (name, at_most);
+        Box::pin(async {})
+    }
+
     /// Asks the shared tier how it is. One round trip. An example is at [`Health`].
     fn health(&self) -> BoxFuture<'_, Health>;
+}
+
+fn without_locks<'a, T>(operation: &'static str) -> BoxFuture<'a, Result<T>> {
+    Box::pin(async move {
+        let message =
+            "this store has no locks; use one that implements `acquire_lock` and its like";
+        Err(Error::new(ErrorKind::Unsupported, message).during(operation))
+    })
 }
 
 /// What a store does that has no better way to answer many requests.

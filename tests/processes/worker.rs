@@ -19,7 +19,10 @@ use tokio::{
 use crate::{
     PATIENCE, cache,
     publications::RowChanged,
-    world::{World, read, read_entry, read_strictly, reports, write, write_and_invalidate},
+    world::{
+        World, impatient_reports, read, read_entry, read_strictly, reports, write,
+        write_and_invalidate,
+    },
 };
 
 /// The name of the test that becomes the second process.
@@ -107,6 +110,13 @@ impl Worker {
         self.process.kill().await.unwrap();
     }
 
+    /// `kill -STOP` and its like.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.pid().to_string();
+        let sent = std::process::Command::new("kill").args([signal, &pid]).status();
+        assert!(sent.unwrap().success());
+    }
+
     /// Closes the pipe, which ends the process.
     pub(crate) async fn end(mut self) -> bool {
         drop(self.orders);
@@ -145,6 +155,7 @@ async fn obey(world: &World, order: &str) -> String {
     let words: Vec<&str> = order.split(' ').collect();
     match words[..] {
         ["ping"] => "pong".to_owned(),
+        ["lock", ref words @ ..] => crate::locks::obey(words).await,
         ["read", key] => shown(read(world, key).await.map(|row| row.value)),
         ["strictly", key] => shown(read_strictly(world, key).await.map(|row| row.value)),
         ["asked"] => current().unwrap().stats().hits_shared.to_string(),
@@ -152,6 +163,10 @@ async fn obey(world: &World, order: &str) -> String {
         ["last-old", key, new] => last_old(world, key, new.parse().unwrap()).await.to_string(),
         ["reports", key, callers] => {
             let report = reports(world, key, callers.parse().unwrap()).await;
+            shown(report.map(|row| row.value))
+        }
+        ["impatient-reports", key, callers] => {
+            let report = impatient_reports(world, key, callers.parse().unwrap()).await;
             shown(report.map(|row| row.value))
         }
         ["publish", key] => {

@@ -60,7 +60,7 @@ impl World {
         notes.lines().map(|pid| pid.parse().unwrap()).collect()
     }
 
-    /// From now on bodies that have read `key` wait before they return.
+    /// From now on bodies that have read `key` wait before they return; `{key}-PROCESS` holds those of one process.
     pub(crate) fn hold(&self, key: &str) {
         fs::write(self.0.join(format!("{key}.hold")), "").unwrap();
     }
@@ -92,6 +92,7 @@ impl World {
         let found = self.committed(key);
         self.note(key);
         self.pass(key).await;
+        self.pass(&format!("{key}-{}", std::process::id())).await;
         found
     }
 }
@@ -134,15 +135,50 @@ pub(crate) async fn report(world: &World, key: &str) -> Option<Row> {
     world.load(key).await
 }
 
+/// How long [`impatient_report`] waits for another process.
+pub(crate) const LOCK_WAIT: Duration = Duration::from_millis(500);
+
+/// The same for callers that would rather compute than wait.
+#[stampede_protect(
+    key = "impatient:{key}",
+    ttl = "5m",
+    lock_ttl = "2s",
+    lock_wait = "500ms",
+    skip(world)
+)]
+pub(crate) async fn impatient_report(world: &World, key: &str) -> Option<Row> {
+    world.load(key).await
+}
+
 /// Many callers at once; all get the same, which is returned.
 pub(crate) async fn reports(world: &World, key: &str, callers: usize) -> Option<Row> {
+    let call = |world: World, key: String| async move { report(&world, &key).await };
+    crowd(world, key, callers, call).await
+}
+
+/// The same of the impatient one.
+pub(crate) async fn impatient_reports(world: &World, key: &str, callers: usize) -> Option<Row> {
+    let call = |world: World, key: String| async move { impatient_report(&world, &key).await };
+    crowd(world, key, callers, call).await
+}
+
+async fn crowd<F>(
+    world: &World,
+    key: &str,
+    callers: usize,
+    call: impl Fn(World, String) -> F,
+) -> Option<Row>
+where
+    F: Future<Output = Option<Row>> + Send + 'static,
+{
     let arrived = format!("{key}.arrived");
     let calls: Vec<_> = (0..callers)
         .map(|_| {
-            let (world, key, arrived) = (world.clone(), key.to_owned(), arrived.clone());
+            let (world, arrived) = (world.clone(), arrived.clone());
+            let call = call(world.clone(), key.to_owned());
             larder::spawn(async move {
                 world.note(&arrived);
-                report(&world, &key).await
+                call.await
             })
         })
         .collect();

@@ -1,6 +1,7 @@
 //! The repository's tasks: `cargo xtask help` lists them.
 
 mod failure;
+mod fuzz;
 mod host;
 mod install;
 mod mutants;
@@ -24,6 +25,8 @@ Tasks of the Larder repository.
     cargo xtask model [OPTIONS]      search the model of the protocol; --large takes minutes
     cargo xtask simulate [OPTIONS]   run seeds of the simulation; --seed N runs one again;
                                      --mutants breaks the engine's guards one by one
+    cargo xtask fuzz [OPTIONS]       look for bytes that break a parser; --seconds N each,
+                                     --target NAME, --replay FILE
     cargo xtask soak [OPTIONS]       check the promises while processes and servers break
     cargo xtask ci                   run everything that has to pass (.ci/run)
     cargo xtask help                 print this text
@@ -60,6 +63,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ("with-redis", []) => Err(Failure::usage("with-redis needs a command to run")),
         ("model", options) => search::model(&host, options),
         ("simulate", options) => search::simulate(&host, options),
+        ("fuzz", options) => fuzz::run(&host, options),
         ("soak", options) => soak::run(&host, options),
         ("ci", []) => host.run(host.command("bash").arg(".ci/run")),
         ("help" | "--help" | "-h", _) => {

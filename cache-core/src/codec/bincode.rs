@@ -3,25 +3,27 @@
 //! Its maintenance has ended (RUSTSEC-2025-0141) and its version 3.0.0 is an empty shell; it is pinned to 2.0.1, whose
 //! format is frozen, and given a byte limit here. Leaving it means another default in [`Codec`] and nothing else.
 
+use std::marker::PhantomData;
+
 use ::bincode::{
     config::{self, Configuration, Limit, LittleEndian, Varint},
-    de::{
-        BorrowDecode, Decoder, DecoderImpl,
-        read::{Reader, SliceReader},
-    },
     enc::write::Writer,
-    error::{DecodeError, EncodeError},
-    serde::{BorrowCompat, encode_into_writer},
+    error::EncodeError,
+    serde::{encode_into_writer, seed_decode_from_slice},
 };
 use cache_store::Result;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Deserializer, Serialize,
+    de::{DeserializeOwned, DeserializeSeed},
+};
 
-use super::Codec;
+use super::{Codec, guard::Budget};
 
-type Limited = Configuration<LittleEndian, Varint, Limit<{ usize::MAX }>>;
+/// The most memory that a value may announce: the largest value that is stored (512 MiB), each byte of which may stand
+/// for a `u128`. Lengths of strings are bounded by what is there, see [`guard`](super::guard).
+const LIMIT: usize = (512_usize << 20).saturating_mul(size_of::<u128>());
 
-/// The most memory that one encoded byte may announce: a `u128` of one byte in the variable-length encoding.
-const MAX_EXPANSION: usize = size_of::<u128>();
+type Limited = Configuration<LittleEndian, Varint, Limit<LIMIT>>;
 
 /// Appends the encoded value.
 pub(super) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<()> {
@@ -31,28 +33,25 @@ pub(super) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Res
 
 /// Reads a value that takes up exactly these bytes.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    let mut decoder = limited_decoder(bytes)?;
-    let value = BorrowCompat::<T>::borrow_decode(&mut decoder).map_err(cannot_decode)?.0;
-    if decoder.reader().peek_read(1).is_some() {
+    let limited: Limited = config::standard().with_limit();
+    let seed = Bounded(Budget::of(bytes.len()), PhantomData);
+    let (value, read) = seed_decode_from_slice(seed, bytes, limited)
+        .map_err(|cause| Codec::Bincode.cannot_decode(cause))?;
+    if read < bytes.len() {
         return Err(Codec::Bincode.trailing_bytes());
     }
     Ok(value)
 }
 
-/// A decoder that may claim no more memory than these bytes can stand for.
-///
-/// bincode reserves a string's whole announced length before it looks whether the bytes are there, and its limit is a
-/// constant. Claiming all but the wanted budget beforehand ties the limit to the input.
-fn limited_decoder(bytes: &[u8]) -> Result<DecoderImpl<SliceReader<'_>, Limited, ()>> {
-    let budget = bytes.len().saturating_mul(MAX_EXPANSION);
-    let limited = config::standard().with_limit::<{ usize::MAX }>();
-    let mut decoder = DecoderImpl::new(SliceReader::new(bytes), limited, ());
-    decoder.claim_bytes_read(usize::MAX - budget).map_err(cannot_decode)?;
-    Ok(decoder)
-}
+/// Reads a `T` within a budget; bincode gives its deserializer to nothing but a seed.
+struct Bounded<T>(Budget, PhantomData<T>);
 
-fn cannot_decode(cause: DecodeError) -> cache_store::Error {
-    Codec::Bincode.cannot_decode(cause)
+impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Bounded<T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<T, D::Error> {
+        T::deserialize(self.0.guard(from))
+    }
 }
 
 /// Appends to a buffer that already holds the header; bincode's own writers start a `Vec` of their own, without a

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "bincode")]
 mod bincode;
+#[cfg(any(feature = "bincode", feature = "postcard", feature = "msgpack", feature = "json"))]
+mod guard;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(feature = "msgpack")]
@@ -20,8 +22,8 @@ use std::{fmt, str::FromStr};
 use cache_store::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// How deep a value may nest in the codecs that can count it; the default of `serde_json`.
-#[cfg(feature = "msgpack")]
+/// How deep a value may nest; what `serde_json` has by itself.
+#[cfg(any(feature = "bincode", feature = "postcard", feature = "msgpack", feature = "json"))]
 const MAX_DEPTH: usize = 128;
 
 /// How values are written to the shared tier. The codec's id is stored with every entry.
@@ -164,10 +166,9 @@ impl Codec {
 
     /// Reads a value that takes up exactly these bytes.
     ///
-    /// Safe on any bytes in this sense: an announced length never makes it reserve more than a small multiple of what
-    /// is really there. Two limits of the formats remain for bytes that somebody forged together with their checksum:
-    /// bincode and postcard do not count how deep a recursive type nests, nor the elements of a collection of zero-sized
-    /// ones.
+    /// Safe on any bytes: an announced length never makes it reserve more than a small multiple of what is really there,
+    /// a value may nest at most 128 levels (every struct, enum, collection, `Option` and newtype is one), and elements that
+    /// take no bytes (those of a `Vec<()>`) are at most 65,536 more than there are bytes.
     ///
     /// # Errors
     ///

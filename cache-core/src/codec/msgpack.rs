@@ -8,7 +8,7 @@ use serde::{
     de::{DeserializeOwned, IgnoredAny},
 };
 
-use super::{Codec, MAX_DEPTH};
+use super::{Codec, MAX_DEPTH, guard::Budget};
 
 /// Appends the encoded value.
 pub(super) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<()> {
@@ -19,8 +19,9 @@ pub(super) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Res
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let mut decoder = rmp_serde::Deserializer::from_read_ref(bytes);
     decoder.set_max_depth(MAX_DEPTH);
-    let value =
-        T::deserialize(&mut decoder).map_err(|cause| Codec::MsgPack.cannot_decode(cause))?;
+    let budget = Budget::of(bytes.len());
+    let value = T::deserialize(budget.guard(&mut decoder))
+        .map_err(|cause| Codec::MsgPack.cannot_decode(cause))?;
     // The decoder does not tell its position: only at the end is there no marker of a further value.
     match IgnoredAny::deserialize(&mut decoder) {
         Err(Error::InvalidMarkerRead(_)) => Ok(value),

@@ -1,10 +1,13 @@
 //! postcard 1.
 
-use ::postcard::{ser_flavors::Flavor, serialize_with_flavor, take_from_bytes};
+use ::postcard::{Deserializer, ser_flavors::Flavor, serialize_with_flavor};
 use cache_store::Result;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, Error},
+};
 
-use super::Codec;
+use super::{Codec, guard::Budget};
 
 /// Appends the encoded value.
 pub(super) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<()> {
@@ -13,11 +16,18 @@ pub(super) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Res
 
 /// Reads a value that takes up exactly these bytes.
 ///
-/// Strings and byte strings are taken out of the input and so cannot be longer than it; collections grow as serde's
-/// cautious size hint lets them.
+/// Collections grow as serde's cautious size hint lets them; depth and number of elements are bounded by the guard.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    let (value, rest) =
-        take_from_bytes(bytes).map_err(|cause| Codec::Postcard.cannot_decode(cause))?;
+    let mut decoder = Deserializer::from_bytes(bytes);
+    let budget = Budget::of(bytes.len());
+    let value = T::deserialize(budget.guard(&mut decoder));
+    let read = value.and_then(|value| Ok((value, decoder.finalize()?)));
+    let (value, rest) = read.map_err(|cause| match budget.exceeded() {
+        Some(what) => {
+            Codec::Postcard.cannot_decode(<serde::de::value::Error as Error>::custom(what))
+        }
+        None => Codec::Postcard.cannot_decode(cause),
+    })?;
     if !rest.is_empty() {
         return Err(Codec::Postcard.trailing_bytes());
     }

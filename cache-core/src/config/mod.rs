@@ -16,13 +16,16 @@ pub(crate) use self::{
     duration::parse as parse_duration,
     problems::{Field, Problems},
 };
-use crate::{Codec, envelope::Limits};
+use crate::{Codec, Compression, envelope::Limits};
 
 /// The longest duration a setting may have: a hundred years. Beyond it clocks overflow.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// The largest value that a shared tier takes: what Redis allows a string.
 const LARGEST_VALUE: usize = 512 << 20;
+
+/// The longest prefix, which every name in the shared tier carries, in bytes.
+const LONGEST_PREFIX: usize = 256;
 
 /// The settings of a cache: from the environment ([`from_env`](Self::from_env)), from a file through serde, or by hand.
 ///
@@ -74,6 +77,10 @@ pub struct CacheConfig {
     pub max_value_bytes: usize,
     /// How values are encoded for the shared tier. Default [`Codec::Bincode`].
     pub codec: Codec,
+    /// How large values are compressed in the shared tier. Default [`Compression::None`].
+    pub compression: Compression,
+    /// Encoded values below this many bytes are not compressed. Default 1,024.
+    pub compress_from_bytes: usize,
 }
 
 impl Default for CacheConfig {
@@ -91,6 +98,8 @@ impl Default for CacheConfig {
             shared_deadline: Duration::from_millis(250),
             max_value_bytes: Limits::default().max_value_bytes,
             codec: Codec::default(),
+            compression: Compression::default(),
+            compress_from_bytes: 1024,
         }
     }
 }
@@ -204,6 +213,9 @@ impl CacheConfig {
             problems
                 .add(Field::KeyPrefix, "must have no white space, control characters or braces");
         }
+        if self.key_prefix.len() > LONGEST_PREFIX {
+            problems.add(Field::KeyPrefix, "must have at most 256 bytes");
+        }
     }
 
     fn check_shared(&self, problems: &mut Problems) {
@@ -231,6 +243,9 @@ impl CacheConfig {
         if !self.codec.is_compiled_in() {
             problems.add(Field::Codec, self.codec.not_compiled_in().to_string());
         }
+        if !self.compression.is_compiled_in() {
+            problems.add(Field::Compression, self.compression.not_compiled_in().to_string());
+        }
     }
 }
 
@@ -257,6 +272,8 @@ impl fmt::Debug for CacheConfig {
             .field("shared_deadline", &self.shared_deadline)
             .field("max_value_bytes", &self.max_value_bytes)
             .field("codec", &self.codec)
+            .field("compression", &self.compression)
+            .field("compress_from_bytes", &self.compress_from_bytes)
             .finish()
     }
 }

@@ -15,6 +15,7 @@ pub(crate) enum Field {
     SharedDeadline,
     MaxValueBytes,
     Codec,
+    Compression,
 }
 
 impl Field {
@@ -33,6 +34,7 @@ impl Field {
             Self::SharedDeadline => "shared_deadline",
             Self::MaxValueBytes => "max_value_bytes",
             Self::Codec => "codec",
+            Self::Compression => "compression",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use cache_store::{Claim, ClaimOutcome, Error, ErrorKind, Fill, Life, Nonce, Result, Store};
 
 use super::{
-    Call, Invalidating, Order, Writing,
+    Call, Invalidating, Order, Settings, Writing,
     fill::dependency_life,
     lead::Found,
     validity::{Candidate, spared},
@@ -187,6 +187,8 @@ impl Call {
             self.engine.counters.count(Counter::Corrupt);
             return Ok(false);
         };
+        // What is not proven must not be sealed anew.
+        let Some(payload) = self.unpack(&old) else { return Ok(false) };
         let nonces: Vec<Option<Nonce>> = claimed.tag_nonces.iter().copied().map(Some).collect();
         let candidate = Candidate {
             bytes: &bytes,
@@ -203,7 +205,7 @@ impl Call {
         let kept = old.tags.filter(|(name, _)| !tags.iter().any(|tag| tag == name));
         let added = tags.iter().map(String::as_str).zip(claimed.tag_nonces.iter().copied());
         let named: Vec<(&str, Nonce)> = kept.chain(added).collect();
-        let bytes = self.rewrite(&old, &named)?;
+        let bytes = self.rewrite(&old, &payload, &named)?;
         let fill = Fill {
             key: self.key.text(),
             nonce: old.header.key_nonce,
@@ -226,15 +228,20 @@ impl Call {
     }
 
     /// The same entry with these tags.
-    fn rewrite(&self, old: &Envelope<'_>, tags: &[(&str, Nonce)]) -> Result<Vec<u8>> {
+    fn rewrite(
+        &self,
+        old: &Envelope<'_>,
+        payload: &[u8],
+        tags: &[(&str, Nonce)],
+    ) -> Result<Vec<u8>> {
+        let Settings { limits, packing, .. } = &self.engine.settings;
         let header = Header { fill_id: envelope::new_fill_id(), ..old.header };
-        let mut writer =
-            EnvelopeWriter::begin(old.payload.len(), self.engine.settings.limits, &header);
+        let mut writer = EnvelopeWriter::begin(payload.len(), *limits, &header);
         for (name, nonce) in tags {
             writer.tag(name, *nonce)?;
         }
-        writer.finish(self.key.text(), |out| {
-            out.extend_from_slice(old.payload);
+        writer.finish(self.key.text(), packing, |out| {
+            out.extend_from_slice(payload);
             Ok(())
         })
     }

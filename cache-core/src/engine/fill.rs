@@ -409,7 +409,7 @@ impl Call {
         for (name, nonce) in tags {
             writer.tag(name, *nonce)?;
         }
-        writer.finish(self.key.text(), |out| match value {
+        writer.finish(self.key.text(), &self.engine.settings.packing, |out| match value {
             Some(value) => self.value.encode(value, header.codec, out),
             None => Ok(()),
         })

@@ -48,11 +48,12 @@ pub(crate) use self::{
 use crate::{
     clock::{Clock, Moment},
     codec::Codec,
-    envelope::Limits,
+    envelope::{Limits, Packing},
     events::{Event, EventSink},
     fence::{Fence, Fences},
     flight::Flights,
     key::{Key, KeyRef},
+    lock::Here,
     memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
     private::{BY_HAND, Site},
     rules::InvalidationRules,
@@ -71,6 +72,7 @@ pub(crate) struct Settings {
     pub(crate) flight_wait: Duration,
     pub(crate) limits: Limits,
     pub(crate) codec: Codec,
+    pub(crate) packing: Packing,
     pub(crate) clock: Clock,
     /// Where background work runs; `None` for the thread `larder`.
     pub(crate) runtime: Option<Handle>,
@@ -88,6 +90,8 @@ pub(crate) struct Engine {
     pub(crate) session: Session,
     pub(crate) counters: Arc<Counters>,
     pub(crate) events: Arc<EventSink>,
+    /// The locks of a cache without a shared tier.
+    pub(crate) locks: Here,
     replay: Replay,
     enabled: AtomicBool,
     /// Whether the shared tier failed when it was asked last.
@@ -118,6 +122,7 @@ impl Engine {
             session: Session::new(),
             counters,
             events,
+            locks: Here::default(),
             replay: Replay::default(),
             enabled: AtomicBool::new(enabled),
             down: AtomicBool::new(false),

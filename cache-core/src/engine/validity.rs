@@ -1,13 +1,13 @@
 //! Whether bytes from the shared tier are a value that may be served.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use cache_store::{Nonce, Reading, Record, Recorded, Result, Store};
 use cache_template::Glob;
 
-use super::{Call, replay::Unconfirmed, same_rules};
+use super::{Call, Settings, replay::Unconfirmed, same_rules};
 use crate::{
-    envelope::{self, Envelope},
+    envelope::{self, Envelope, Refusal},
     stats::Counter,
     value::Stored,
 };
@@ -156,6 +156,10 @@ impl Call {
                 return None;
             }
         };
+        if let Err(refusal) = self.engine.settings.packing.admits(&envelope) {
+            self.count_refusal(&refusal);
+            return None;
+        }
         let ours = envelope::type_fingerprint((self.value.name)(), self.site.version);
         if envelope.header.type_fingerprint != ours {
             counters.count(Counter::ForeignType);
@@ -164,12 +168,34 @@ impl Call {
         same_rules(envelope.header.rules_fingerprint, self.site.rules).then_some(envelope)
     }
 
+    /// The payload as the codec wrote it; why it is not given is counted.
+    pub(super) fn unpack<'a>(&self, envelope: &Envelope<'a>) -> Option<Cow<'a, [u8]>> {
+        let Settings { packing, limits, .. } = &self.engine.settings;
+        packing
+            .unpack(self.key.text(), envelope, *limits)
+            .inspect_err(|refusal| self.count_refusal(refusal))
+            .ok()
+    }
+
+    fn count_refusal(&self, refusal: &Refusal) {
+        self.engine.counters.count(match refusal {
+            Refusal::Plaintext => Counter::PlaintextRefused,
+            Refusal::Encrypted => Counter::EncryptedRefused,
+            Refusal::UnknownKey(_) => Counter::UnknownKey,
+            Refusal::Forged => Counter::Forged,
+            Refusal::Compression(_) => Counter::CompressionErrors,
+        });
+        tracing::debug!(target: "larder", %refusal, key = self.key.text(), "a miss");
+    }
+
     fn decode(&self, envelope: &Envelope<'_>) -> Option<Stored> {
+        // A cached `None`, too, has to be proven where there are keys.
+        let payload = self.unpack(envelope)?;
         if envelope.header.negative {
             // Without `negative_ttl` this function never serves a cached `None`.
             return self.site.negative_ttl.map(|_| None);
         }
-        match self.value.decode(envelope.payload, envelope.header.codec) {
+        match self.value.decode(&payload, envelope.header.codec) {
             Ok(value) => Some(Some(value)),
             Err(error) => {
                 self.engine.counters.count(Counter::CodecErrors);

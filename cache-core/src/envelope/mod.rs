@@ -10,7 +10,7 @@
 //! | 40 | 4 | magic |
 //! | 44 | 1 | format version |
 //! | 45 | 1 | codec id |
-//! | 46 | 1 | flags |
+//! | 46 | 1 | flags: 1 a cached `None`, 2 set by hand, 16 and 32 the [compression](crate::Compression)'s id, 64 encrypted |
 //! | 47 | 8 | type fingerprint |
 //! | 55 | 8 | rules fingerprint |
 //! | 63 | 2 | number of tags, then for each: length (2), name, nonce (16) |
@@ -23,8 +23,13 @@
 //! that were copied under another key are refused. It finds accidents; it proves nothing about who wrote the bytes, so
 //! everything else is bounded as if they were hostile.
 //!
+//! A compressed payload is the length of what was compressed (4) and the algorithm's stream. An encrypted one is the id of
+//! the encryption key (4), a nonce (24), the ciphertext of what it would be otherwise, and a tag (16), which also proves
+//! the prefix, the key, and everything between the key nonce and the payload.
+//!
 //! [XXH3]: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
 
+mod packing;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -34,6 +39,7 @@ use cache_store::{Head, Nonce};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 pub(crate) use self::{
+    packing::{Packed, Packing, Refusal},
     parse::{Envelope, parse},
     write::EnvelopeWriter,
 };
@@ -49,8 +55,14 @@ const MAGIC: [u8; 4] = Head::MAGIC;
 const FORMAT: u8 = 1;
 const NEGATIVE: u8 = 1;
 const BY_HAND: u8 = 1 << 1;
+/// Two bits of the flags.
+const COMPRESSION_SHIFT: u8 = 4;
+const COMPRESSION: u8 = 0b11 << COMPRESSION_SHIFT;
+const ENCRYPTED: u8 = 1 << 6;
 const CHECKSUM_LEN: usize = 8;
 const PAYLOAD_LENGTH_LEN: usize = 4;
+/// Where the flags are.
+const FLAGS_AT: usize = HEAD_LEN + MAGIC.len() + 2;
 /// Where the tags begin.
 const TAGS_AT: usize = HEAD_LEN + MAGIC.len() + 3 + 8 + 8 + 2;
 /// An envelope without tags and payload.
@@ -117,4 +129,14 @@ fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
 /// The checksum over everything between the key nonce and the checksum itself.
 fn checksum(key: &str, checked: &[u8]) -> [u8; CHECKSUM_LEN] {
     xxh3_64_with_seed(checked, xxh3_64(key.as_bytes())).to_le_bytes()
+}
+
+/// Puts the right checksum in the place of the last bytes.
+#[cfg(feature = "fuzz")]
+pub(crate) fn mend_checksum(key: &str, bytes: &mut [u8]) {
+    if let Some((rest, sum)) = bytes.split_last_chunk_mut::<CHECKSUM_LEN>()
+        && let Some(checked) = rest.get(Nonce::LEN..)
+    {
+        *sum = checksum(key, checked);
+    }
 }

@@ -2,8 +2,11 @@ use std::fmt;
 
 use cache_store::Nonce;
 
-use super::{BY_HAND, CHECKSUM_LEN, FORMAT, Header, Limits, MAGIC, NEGATIVE, checksum};
-use crate::Codec;
+use super::{
+    BY_HAND, CHECKSUM_LEN, COMPRESSION, COMPRESSION_SHIFT, ENCRYPTED, FORMAT, Header, Limits,
+    MAGIC, NEGATIVE, Packed, checksum,
+};
+use crate::{Codec, Compression};
 
 /// A stored entry that passed every check. Whether its nonces are still current is decided elsewhere.
 #[derive(Clone, Copy, Debug)]
@@ -12,8 +15,12 @@ pub(crate) struct Envelope<'a> {
     pub(crate) header: Header,
     /// Its tags.
     pub(crate) tags: Tags<'a>,
-    /// The encoded value.
-    pub(crate) payload: &'a [u8],
+    /// What was done to the payload.
+    pub(crate) packed: Packed,
+    /// Everything between the key nonce and the payload, which a sealed payload is bound to.
+    pub(super) front: &'a [u8],
+    /// The encoded value, packed; see [`Packing::unpack`](super::Packing::unpack).
+    pub(super) payload: &'a [u8],
 }
 
 /// The first check that stored bytes did not pass. All of them are misses.
@@ -62,10 +69,11 @@ pub(crate) fn parse<'a>(
     limits: Limits,
 ) -> Result<Envelope<'a>, Corrupt> {
     let mut reader = Reader(bytes);
-    let header = read_header(&mut reader)?;
+    let (header, packed) = read_header(&mut reader)?;
     let tags = read_tags(&mut reader, limits)?;
-    let payload = read_payload(&mut reader, limits)?;
-    if header.negative && !payload.is_empty() {
+    let payload = read_payload(&mut reader, packed, limits)?;
+    let empty = payload.len() == packed.overhead() && packed.compression == Compression::None;
+    if header.negative && !empty {
         return Err(Corrupt::Flags(NEGATIVE));
     }
     let stored = reader.array::<CHECKSUM_LEN>()?;
@@ -77,10 +85,11 @@ pub(crate) fn parse<'a>(
     if checksum(key, checked) != stored {
         return Err(Corrupt::Checksum);
     }
-    Ok(Envelope { header, tags, payload })
+    let front = &checked[..checked.len() - payload.len()];
+    Ok(Envelope { header, tags, packed, front, payload })
 }
 
-fn read_header(reader: &mut Reader<'_>) -> Result<Header, Corrupt> {
+fn read_header(reader: &mut Reader<'_>) -> Result<(Header, Packed), Corrupt> {
     let key_nonce = reader.nonce()?;
     let pattern_nonce = reader.nonce()?;
     let fill_id = reader.array()?;
@@ -91,10 +100,15 @@ fn read_header(reader: &mut Reader<'_>) -> Result<Header, Corrupt> {
     if format != FORMAT {
         return Err(Corrupt::Format(format));
     }
-    if flags & !(NEGATIVE | BY_HAND) != 0 {
+    if flags & !(NEGATIVE | BY_HAND | COMPRESSION | ENCRYPTED) != 0 {
         return Err(Corrupt::Flags(flags));
     }
-    Ok(Header {
+    let compression = Compression::from_id((flags & COMPRESSION) >> COMPRESSION_SHIFT);
+    let packed = Packed {
+        compression: compression.ok_or(Corrupt::Flags(flags))?,
+        encrypted: flags & ENCRYPTED != 0,
+    };
+    let header = Header {
         key_nonce,
         pattern_nonce,
         fill_id,
@@ -103,7 +117,8 @@ fn read_header(reader: &mut Reader<'_>) -> Result<Header, Corrupt> {
         by_hand: flags & BY_HAND != 0,
         type_fingerprint: u64::from_le_bytes(reader.array()?),
         rules_fingerprint: u64::from_le_bytes(reader.array()?),
-    })
+    };
+    Ok((header, packed))
 }
 
 fn read_tags<'a>(reader: &mut Reader<'a>, limits: Limits) -> Result<Tags<'a>, Corrupt> {
@@ -118,9 +133,13 @@ fn read_tags<'a>(reader: &mut Reader<'a>, limits: Limits) -> Result<Tags<'a>, Co
     Ok(tags)
 }
 
-fn read_payload<'a>(reader: &mut Reader<'a>, limits: Limits) -> Result<&'a [u8], Corrupt> {
+fn read_payload<'a>(
+    reader: &mut Reader<'a>,
+    packed: Packed,
+    limits: Limits,
+) -> Result<&'a [u8], Corrupt> {
     let length = u32::from_le_bytes(reader.array()?) as usize;
-    if length > limits.max_value_bytes {
+    if length > limits.max_value_bytes.saturating_add(packed.overhead()) {
         return Err(Corrupt::TooLarge);
     }
     reader.take(length)

@@ -27,7 +27,7 @@ fn written(header: &Header, tags: &[(&str, Nonce)], payload: &[u8]) -> Vec<u8> {
     for (name, nonce) in tags {
         writer.tag(name, *nonce).unwrap();
     }
-    writer.finish(KEY, append(payload)).unwrap()
+    writer.finish(KEY, &Packing::default(), append(payload)).unwrap()
 }
 
 fn append(payload: &[u8]) -> impl FnOnce(&mut Vec<u8>) -> cache_store::Result<()> {
@@ -152,6 +152,8 @@ fn a_right_checksum_does_not_excuse_the_rest() {
     assert_eq!(forged(|bytes| bytes[44] = 2), Corrupt::Format(2));
     assert_eq!(forged(|bytes| bytes[45] = 200), Corrupt::Codec(200));
     assert_eq!(forged(|bytes| bytes[46] = 0b100), Corrupt::Flags(0b100));
+    assert_eq!(forged(|bytes| bytes[46] = 0b11_0000), Corrupt::Flags(0b11_0000));
+    assert_eq!(forged(|bytes| bytes[46] = 0b1_0001), Corrupt::Flags(NEGATIVE));
     assert_eq!(forged(|bytes| bytes[46] = NEGATIVE), Corrupt::Flags(NEGATIVE));
     assert_eq!(forged(|bytes| bytes[TAGS_AT - 1] = 0xff), Corrupt::Tags);
     assert_eq!(forged(|bytes| bytes[TAGS_AT - 2] = 3), Corrupt::Truncated);
@@ -166,11 +168,15 @@ fn a_right_checksum_does_not_excuse_the_rest() {
 fn both_sides_keep_the_limit_of_the_value() {
     let tight = Limits { max_value_bytes: 6, ..Limits::default() };
     let writer = EnvelopeWriter::begin(0, tight, &header());
-    let error: Error = writer.finish(KEY, append(b"payload")).unwrap_err();
+    let error: Error = writer.finish(KEY, &Packing::default(), append(b"payload")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert_eq!(parse(KEY, &small(), tight).unwrap_err(), Corrupt::TooLarge);
     let fits = Limits { max_value_bytes: 7, ..tight };
-    assert!(EnvelopeWriter::begin(0, fits, &header()).finish(KEY, append(b"payload")).is_ok());
+    assert!(
+        EnvelopeWriter::begin(0, fits, &header())
+            .finish(KEY, &Packing::default(), append(b"payload"))
+            .is_ok()
+    );
     assert!(parse(KEY, &small(), fits).is_ok());
 }
 
@@ -188,7 +194,9 @@ fn both_sides_keep_the_limit_of_the_tags() {
 #[test]
 fn a_value_that_cannot_be_encoded_is_the_writers_error() {
     let writer = EnvelopeWriter::begin(0, Limits::default(), &header());
-    let error = writer.finish(KEY, |_| Err(Error::new(ErrorKind::Codec, "no"))).unwrap_err();
+    let error = writer
+        .finish(KEY, &Packing::default(), |_| Err(Error::new(ErrorKind::Codec, "no")))
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Codec);
 }
 
@@ -198,7 +206,7 @@ fn a_buffer_of_the_right_capacity_does_not_grow() {
     let mut writer = EnvelopeWriter::begin(length, Limits::default(), &header());
     writer.tag("user", nonce(3)).unwrap();
     writer.tag("ü", nonce(4)).unwrap();
-    let bytes = writer.finish(KEY, append(b"payload")).unwrap();
+    let bytes = writer.finish(KEY, &Packing::default(), append(b"payload")).unwrap();
     assert_eq!((bytes.len(), bytes.capacity()), (length, length));
 }
 
@@ -248,7 +256,7 @@ proptest! {
         for name in &names {
             writer.tag(name, nonce(3)).unwrap();
         }
-        let bytes = writer.finish(&key, append(&payload)).unwrap();
+        let bytes = writer.finish(&key, &Packing::default(), append(&payload)).unwrap();
         let envelope = parse(&key, &bytes, Limits::default()).unwrap();
         prop_assert_eq!(envelope.header, header);
         prop_assert_eq!(envelope.tags.map(|(name, _)| name.to_owned()).collect::<Vec<_>>(), names);

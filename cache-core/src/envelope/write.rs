@@ -1,8 +1,8 @@
 use cache_store::{Error, ErrorKind, Nonce, Result};
 
 use super::{
-    BY_HAND, FORMAT, Header, Limits, MAGIC, MIN_LEN, NEGATIVE, PAYLOAD_LENGTH_LEN, TAGS_AT,
-    checksum,
+    BY_HAND, COMPRESSION_SHIFT, ENCRYPTED, FLAGS_AT, FORMAT, Header, Limits, MAGIC, MIN_LEN,
+    NEGATIVE, PAYLOAD_LENGTH_LEN, Packed, Packing, TAGS_AT, checksum,
 };
 
 /// Builds an envelope in one buffer: header, tags, payload, checksum.
@@ -42,15 +42,16 @@ impl EnvelopeWriter {
         Ok(())
     }
 
-    /// Appends what `encode` appends and closes the envelope, which from now on is valid under `key` alone.
+    /// Appends what `encode` appends, packed, and closes the envelope, which from now on is valid under `key` alone.
     pub(crate) fn finish(
         mut self,
         key: &str,
+        packing: &Packing,
         encode: impl FnOnce(&mut Vec<u8>) -> Result<()>,
     ) -> Result<Vec<u8>> {
         let payload_at = self.reserve_payload_length();
         encode(&mut self.out)?;
-        self.seal(key, payload_at)
+        self.seal(key, packing, payload_at)
     }
 
     fn reserve_payload_length(&mut self) -> usize {
@@ -59,18 +60,42 @@ impl EnvelopeWriter {
     }
 
     /// What does not depend on the value's type, so that it is compiled once.
-    fn seal(mut self, key: &str, payload_at: usize) -> Result<Vec<u8>> {
+    fn seal(mut self, key: &str, packing: &Packing, payload_at: usize) -> Result<Vec<u8>> {
         let length = self.out.len() - payload_at;
         let limit = self.limits.max_value_bytes;
-        let written = u32::try_from(length).ok().filter(|_| length <= limit).ok_or_else(|| {
-            too_large(format!("the encoded value has {length} bytes; the limit is {limit}"))
-        })?;
-        self.out[payload_at - PAYLOAD_LENGTH_LEN..payload_at]
-            .copy_from_slice(&written.to_le_bytes());
-        self.out[TAGS_AT - 2..TAGS_AT].copy_from_slice(&self.tags.to_le_bytes());
+        if length > limit {
+            return Err(too_large(format!(
+                "the encoded value has {length} bytes; the limit is {limit}"
+            )));
+        }
+        let packed = self.compress(packing, payload_at)?;
+        self.complete_front(packed, payload_at)?;
+        packing.encrypt(key, &mut self.out, payload_at)?;
         let sum = checksum(key, &self.out[Nonce::LEN..]);
         self.out.extend_from_slice(&sum);
         Ok(self.out)
+    }
+
+    fn compress(&mut self, packing: &Packing, payload_at: usize) -> Result<Packed> {
+        let wanted = packing.compression_for(self.out.len() - payload_at);
+        let smaller = wanted.pack(&mut self.out, payload_at)?;
+        let compression = if smaller { wanted } else { crate::Compression::None };
+        Ok(Packed { compression, encrypted: packing.encryption.is_some() })
+    }
+
+    /// Writes what is known only now, and has to be before anything is bound to it.
+    fn complete_front(&mut self, packed: Packed, payload_at: usize) -> Result<()> {
+        let length = self.out.len() - payload_at + packed.overhead();
+        let written = u32::try_from(length)
+            .map_err(|_| too_large(format!("the encoded value has {length} bytes")))?;
+        self.out[payload_at - PAYLOAD_LENGTH_LEN..payload_at]
+            .copy_from_slice(&written.to_le_bytes());
+        self.out[TAGS_AT - 2..TAGS_AT].copy_from_slice(&self.tags.to_le_bytes());
+        self.out[FLAGS_AT] |= packed.compression.id() << COMPRESSION_SHIFT;
+        if packed.encrypted {
+            self.out[FLAGS_AT] |= ENCRYPTED;
+        }
+        Ok(())
     }
 }
 

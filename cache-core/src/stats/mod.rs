@@ -54,6 +54,17 @@ pub struct Stats {
     pub too_large: u64,
     /// Values that could not be encoded or decoded.
     pub codec_errors: u64,
+    /// Entries of the shared tier that could not be decompressed: damaged, larger than the limit or than they announce,
+    /// or of an algorithm whose feature is not compiled in.
+    pub compression_errors: u64,
+    /// Entries of the shared tier that are in the clear, refused because this cache [encrypts](crate::CacheBuilder::encryption).
+    pub plaintext_refused: u64,
+    /// Entries of the shared tier that are encrypted, refused because this cache has no keys.
+    pub encrypted_refused: u64,
+    /// Entries of the shared tier that are encrypted with a key that this cache does not have.
+    pub unknown_key: u64,
+    /// Entries of the shared tier that were not sealed with the key they name, or were changed, or moved, since.
+    pub forged: u64,
     /// Requests that the shared tier failed or refused.
     pub shared_errors: u64,
     /// Requests that the shared tier did not answer in time.
@@ -129,7 +140,7 @@ impl Stats {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    fn rows(&self) -> [(&'static str, u64); 23] {
+    fn rows(&self) -> [(&'static str, u64); 28] {
         [
             ("hits, memory", self.hits_memory),
             ("hits, shared", self.hits_shared),
@@ -146,6 +157,11 @@ impl Stats {
             ("foreign type", self.foreign_type),
             ("too large", self.too_large),
             ("codec errors", self.codec_errors),
+            ("bad compression", self.compression_errors),
+            ("plaintext", self.plaintext_refused),
+            ("encrypted", self.encrypted_refused),
+            ("unknown key", self.unknown_key),
+            ("forged", self.forged),
             ("shared errors", self.shared_errors),
             ("shared timeouts", self.shared_timeouts),
             ("shared overloads", self.shared_overloads),

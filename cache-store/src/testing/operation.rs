@@ -54,6 +54,14 @@ pub enum Operation {
     FinishMany,
     /// [`Store::heartbeat`](crate::Store::heartbeat).
     Heartbeat,
+    /// [`Store::acquire_lock`](crate::Store::acquire_lock).
+    AcquireLock,
+    /// [`Store::renew_lock`](crate::Store::renew_lock).
+    RenewLock,
+    /// [`Store::release_lock`](crate::Store::release_lock).
+    ReleaseLock,
+    /// [`Store::lock_ended`](crate::Store::lock_ended): a wait, so not a round trip.
+    LockEnded,
     /// [`Store::health`](crate::Store::health).
     Health,
 }
@@ -66,7 +74,7 @@ impl Operation {
     ///
     /// assert!(Operation::ALL.iter().all(|operation| !operation.name().is_empty()));
     /// ```
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 25] = [
         Self::Read,
         Self::Claim,
         Self::Patterns,
@@ -87,6 +95,10 @@ impl Operation {
         Self::BeginMany,
         Self::FinishMany,
         Self::Heartbeat,
+        Self::AcquireLock,
+        Self::RenewLock,
+        Self::ReleaseLock,
+        Self::LockEnded,
         Self::Health,
     ];
 
@@ -118,6 +130,10 @@ impl Operation {
             Self::BeginMany => "begin_many",
             Self::FinishMany => "finish_many",
             Self::Heartbeat => "heartbeat",
+            Self::AcquireLock => "acquire_lock",
+            Self::RenewLock => "renew_lock",
+            Self::ReleaseLock => "release_lock",
+            Self::LockEnded => "lock_ended",
             Self::Health => "health",
         }
     }
@@ -152,12 +168,13 @@ impl Calls {
         self.0[operation as usize]
     }
 
-    /// How many round trips somebody waited for. Waiting for a lease to end is none, and nobody waits for a heartbeat.
+    /// How many round trips somebody waited for. Waiting for a lease or a lock to end is none, and nobody waits for a
+    /// heartbeat.
     ///
     /// See [`Calls`] for an example.
     #[must_use]
     pub fn round_trips(&self) -> u64 {
-        let uncounted = [Operation::LeaseEnded, Operation::Heartbeat];
+        let uncounted = [Operation::LeaseEnded, Operation::Heartbeat, Operation::LockEnded];
         uncounted.iter().fold(self.0.iter().sum(), |sum, operation| sum - self.of(*operation))
     }
 }
@@ -205,6 +222,6 @@ mod tests {
             counters.count(operation);
         }
         assert!(Operation::ALL.into_iter().all(|operation| counters.now().of(operation) == 1));
-        assert_eq!(counters.now().round_trips(), Operation::ALL.len() as u64 - 2);
+        assert_eq!(counters.now().round_trips(), Operation::ALL.len() as u64 - 3);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use super::list::Mutant;
 use crate::failure::{Failure, Result};
@@ -59,23 +60,44 @@ impl Copy {
 
     /// Builds the simulation; where its program is.
     pub(super) fn build(&self, host: &Host) -> Result<PathBuf> {
-        let mut command = host.cargo();
+        let mut command = self.cargo(host);
         command
-            .current_dir(&self.tree)
             .args(["build", "--quiet", "--release", "--locked", "--package", "larder-simulation"])
-            .env("CARGO_TARGET_DIR", &self.target)
             // A mutant is built more often than its seeds are many.
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
             .env("CARGO_PROFILE_RELEASE_INCREMENTAL", "true")
-            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "64")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "64");
+        build(&mut command)?;
+        Ok(self.target.join("release/simulate"))
+    }
+
+    /// Runs one test; whether it passes.
+    pub(super) fn passes(&self, host: &Host, test: [&str; 3]) -> Result<bool> {
+        let [package, target, name] = test;
+        let words = ["test", "--locked", "--all-features", "--package", package, target];
+        build(self.cargo(host).args(words).arg("--no-run"))?;
+        let mut command = self.cargo(host);
+        let output = command.args(words).arg(name).stdin(Stdio::null()).output();
+        let output = output.map_err(|error| Failure::new(error.to_string()))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        match output.status.success() {
+            true if text.contains("test result: ok. 0 passed") => {
+                Err(Failure::new(format!("{package} {target} has no test {name}")))
+            }
+            true => Ok(true),
+            false if text.contains("test result: FAILED") => Ok(false),
+            false => Err(Failure::new(format!("{name} ended badly:\n{text}"))),
+        }
+    }
+
+    fn cargo(&self, host: &Host) -> Command {
+        let mut command = host.cargo();
+        command
+            .current_dir(&self.tree)
+            .env("CARGO_TARGET_DIR", &self.target)
             // Broken guards leave things unused.
             .env("RUSTFLAGS", "--cap-lints=allow");
-        let output = command.output().map_err(|error| Failure::new(error.to_string()))?;
-        if !output.status.success() {
-            let problem = String::from_utf8_lossy(&output.stderr);
-            return Err(Failure::new(format!("the copy does not build:\n{problem}")));
-        }
-        Ok(self.target.join("release/simulate"))
+        command
     }
 }
 
@@ -112,6 +134,15 @@ impl Mutant {
         }
         Ok(text)
     }
+}
+
+fn build(command: &mut Command) -> Result<()> {
+    let output = command.output().map_err(|error| Failure::new(error.to_string()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let problem = String::from_utf8_lossy(&output.stderr);
+    Err(Failure::new(format!("the copy does not build:\n{problem}")))
 }
 
 /// Leaves a file alone that is the same, so that it is not compiled again.

@@ -1,6 +1,6 @@
 //! The guards, each as it reads in the sources, and what stands in its place.
 
-use Found::{BySeed, Elsewhere};
+use Found::{BySeed, ByTest};
 
 /// One broken guard.
 pub(crate) struct Mutant {
@@ -15,8 +15,9 @@ pub(crate) struct Mutant {
 /// Who notices.
 pub(crate) enum Found {
     BySeed,
-    /// No seed did when the list was made. The test that notices: one of the model, where the rule is the same.
-    Elsewhere(&'static str),
+    /// By hardly any: whoever loads the key next makes its dependency anew, which is heard, and mends what was wrong. A test
+    /// notices at once; these words tell `cargo test` which one.
+    ByTest([&'static str; 3]),
 }
 
 pub(crate) const MUTANTS: &[Mutant] = &[
@@ -63,7 +64,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "FILL does not compare the key's nonce",
         file: "cache-store/src/testing/memory/tier.rs",
         edits: &[("if self.dependencies.get(fill.key, now) != Some(&fill.nonce) {", "if false {")],
-        found: Elsewhere("larder-protocol: fill_compares_the_keys_nonce"),
+        found: ByTest([
+            "larder-store",
+            "--lib",
+            "an_invalidation_between_claim_and_fill_refuses_the_fill",
+        ]),
     },
     Mutant {
         name: "memory keeps what FILL refused",
@@ -108,7 +113,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "self.session.live_until.set(sent.plus(",
             "self.session.live_until.set(now.plus(",
         )],
-        found: Elsewhere("larder-protocol: a_heartbeat_counts_from_its_sending"),
+        found: ByTest([
+            "larder-core",
+            "--test=session",
+            "the_bound_counts_from_the_sending_of_a_heartbeat_and_not_from_its_answer",
+        ]),
     },
     Mutant {
         name: "a heartbeat counts though the pattern log could not be read",
@@ -117,7 +126,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "if !self.follow_patterns(store).await {",
             "if !self.follow_patterns(store).await && false {",
         )],
-        found: Elsewhere("larder-protocol: a_heartbeat_waits_for_the_patterns"),
+        found: ByTest([
+            "larder-core",
+            "--test=session",
+            "a_heartbeat_does_not_count_while_a_pattern_that_was_heard_is_unknown",
+        ]),
     },
     Mutant {
         name: "the pattern log is read once",
@@ -136,7 +149,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "self.captured()?.heard.as_ref()?;
         let heard = session.fence(&self.call.tags);",
         )],
-        found: Elsewhere("larder-protocol: the_tags_stamp_is_taken_before_the_claim"),
+        found: ByTest([
+            "larder-core",
+            "--test=session",
+            "a_load_that_another_processs_tag_invalidation_overtook_is_not_kept",
+        ]),
     },
     Mutant {
         name: "the bound of an entry counts from its fill",
@@ -145,7 +162,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "let proof = Some(self.call.proof(self.asked, heard));",
             "let proof = Some(self.call.proof(self.call.engine.now(), heard));",
         )],
-        found: Elsewhere("larder-protocol: the_bound_counts_from_the_claim"),
+        found: ByTest([
+            "larder-core",
+            "--test=review",
+            "memory_is_no_more_than_the_bound_behind_an_invalidation_that_came_while_a_load_ran",
+        ]),
     },
     Mutant {
         name: "what was not confirmed is not repeated",
@@ -268,6 +289,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         self.put_dependency(key, nonce, Deadline::after(life, now));",
             ),
         ],
-        found: Elsewhere("larder-protocol: a_key_has_a_nonce_and_not_a_counter"),
+        found: ByTest(["larder-store", "--lib", "a_flush_brings_back_neither_nonces_nor_logs"]),
     },
 ];

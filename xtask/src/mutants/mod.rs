@@ -1,5 +1,5 @@
 //! `cargo xtask simulate --mutants`: breaks one guard of the engine after another, in a copy of the workspace, and asks the
-//! simulation whether a seed notices.
+//! simulation whether a seed notices, or the test that does.
 
 mod copy;
 mod list;
@@ -37,24 +37,39 @@ pub(crate) fn run(host: &Host, arguments: &[String]) -> Result<()> {
     for mutant in chosen {
         let start = Instant::now();
         let broken = copy.broken(mutant)?;
-        let found = look(host, &copy, options.seeds)
+        let found = notices(host, &copy, mutant, options.seeds)
             .map_err(|failure| Failure::new(format!("{}: {failure}", mutant.name)))?;
         drop(broken);
-        let (seeds, note) = match (&found, &mutant.found) {
-            (Some((seed, what)), _) => ((seed + 1).to_string(), what.as_str()),
-            (None, Found::Elsewhere(test)) => ("-".to_owned(), *test),
-            (None, Found::BySeed) => {
-                failures.push(mutant.name);
-                ("NONE".to_owned(), "")
-            }
-        };
+        let (seeds, by) = found.unwrap_or_else(|| {
+            failures.push(mutant.name);
+            ("NONE".to_owned(), String::new())
+        });
         let seconds = start.elapsed().as_secs_f64();
-        println!("{:<66} {seeds:>8} {seconds:>8.1}  {note}", mutant.name);
+        println!("{:<66} {seeds:>8} {seconds:>8.1}  {by}", mutant.name);
     }
     if failures.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(format!("{} seeds do not need: {}", options.seeds, failures.join("; "))))
+    Err(Failure::new(format!("nobody notices without: {}", failures.join("; "))))
+}
+
+/// How many seeds it takes to notice, or none but a test; and what is noticed.
+fn notices(
+    host: &Host,
+    copy: &Copy,
+    mutant: &Mutant,
+    seeds: u64,
+) -> Result<Option<(String, String)>> {
+    match mutant.found {
+        Found::BySeed => {
+            let found = look(host, copy, seeds)?;
+            Ok(found.map(|(seed, what)| ((seed + 1).to_string(), what)))
+        }
+        Found::ByTest(test) => {
+            let fails = !copy.passes(host, test)?;
+            Ok(fails.then(|| ("test".to_owned(), test[2].to_owned())))
+        }
+    }
 }
 
 struct Options {

@@ -5,7 +5,7 @@ use std::{sync::Weak, time::Duration};
 use super::{ChaosStore, ears};
 use crate::{
     Begin, Begun, BoxFuture, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation,
-    Lease, Life, Listener, Nonce, Query, Reading, Record, Result, Stamp, Store, TagPage,
+    Lease, Life, Listener, Locked, Nonce, Query, Reading, Record, Result, Stamp, Store, TagPage,
     testing::Operation,
 };
 
@@ -184,6 +184,31 @@ impl<S: Store> Store for ChaosStore<S> {
                 }
                 Ok(())
             })
+        })
+    }
+
+    fn acquire_lock<'a>(&'a self, name: &'a str, lease: Lease) -> BoxFuture<'a, Result<Locked>> {
+        self.run_for(Operation::AcquireLock, name, move || self.inner.acquire_lock(name, lease))
+    }
+
+    fn renew_lock<'a>(&'a self, name: &'a str, lease: Lease) -> BoxFuture<'a, Result<bool>> {
+        self.run_for(Operation::RenewLock, name, move || self.inner.renew_lock(name, lease))
+    }
+
+    fn release_lock<'a>(&'a self, name: &'a str, token: Nonce) -> BoxFuture<'a, Result<bool>> {
+        self.run_for(Operation::ReleaseLock, name, move || self.inner.release_lock(name, token))
+    }
+
+    /// A wait that fails returns at once: it has no way to say so.
+    fn lock_ended<'a>(&'a self, name: &'a str, at_most: Duration) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let wait = self.run(Operation::LockEnded, move || {
+                Box::pin(async move {
+                    self.inner.lock_ended(name, at_most).await;
+                    Ok(())
+                })
+            });
+            drop(wait.await);
         })
     }
 

@@ -188,6 +188,16 @@ macro_rules! conformance_tests {
             a_tag_refuses_those_of_many_stamps_that_bear_it
             many_writes_are_each_stored_or_refused_alone
             more_keys_than_go_in_one_piece_are_still_one_list
+            // Locks
+            of_many_who_try_at_once_one_gets_the_lock
+            a_lock_that_expired_is_followed_by_a_greater_fencing_token
+            the_same_acquisition_asked_twice_is_one
+            renewing_keeps_a_lock
+            a_lock_that_nobody_has_cannot_be_renewed
+            a_wait_for_a_lock_that_nobody_has_is_over_at_once
+            a_wait_for_a_lock_ends_when_it_expires_and_gives_up_in_time
+            what_is_invalidated_or_stored_touches_no_lock
+            locks_may_have_any_name
             // News
             listening_begins_with_a_gap
             a_store_that_nobody_listens_to_has_no_heartbeat
@@ -207,6 +217,12 @@ macro_rules! conformance_tests {
             news_may_be_of_any_character
             a_second_listener_takes_the_place_of_the_first
             a_listener_that_is_gone_hinders_nobody
+            // And of locks
+            a_lock_that_another_holds_is_held_for_both
+            each_acquisition_has_a_greater_fencing_token
+            a_lock_is_released_by_its_acquisition_and_no_other
+            a_late_release_takes_nothing_from_the_successor
+            a_wait_for_a_lock_ends_with_its_release
         }
         // Of two namespaces
         $crate::__conformance_tests_of_two! { async || (($make)().await, ($make)().await);
@@ -259,6 +275,7 @@ pub fn run_case(case: impl Future<Output = ()>) {
 mod tests {
     use std::sync::Arc;
 
+    use super::one_by_one;
     use crate::testing::{ChaosStore, MemoryStore};
 
     crate::conformance_tests!(async || Arc::new(MemoryStore::new()), async || {
@@ -288,6 +305,23 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_store_that_leaves_locks_out_says_so() {
+        use crate::{ErrorKind, Lease, Nonce, Store};
+
+        let store = one_by_one::OneByOne(MemoryStore::new());
+        let mine = Lease { token: Nonce::random().unwrap(), life: std::time::Duration::MAX };
+        let answers = [
+            store.acquire_lock("lock", mine).await.err(),
+            store.renew_lock("lock", mine).await.err(),
+            store.release_lock("lock", mine.token).await.err(),
+        ];
+        for error in answers {
+            assert_eq!(error.unwrap().kind(), ErrorKind::Unsupported);
+        }
+        store.lock_ended("lock", mine.life).await;
+    }
+
     #[test]
     fn every_case_is_in_the_list() {
         let list = include_str!("mod.rs");
@@ -297,6 +331,7 @@ mod tests {
             include_str!("cases/leases.rs"),
             include_str!("cases/lives.rs"),
             include_str!("cases/loads.rs"),
+            include_str!("cases/locks.rs"),
             include_str!("cases/many.rs"),
             include_str!("cases/news.rs"),
             include_str!("cases/patterns.rs"),

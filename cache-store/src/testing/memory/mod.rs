@@ -1,4 +1,5 @@
 mod index;
+mod locks;
 mod log;
 mod losses;
 mod shelf;
@@ -19,11 +20,12 @@ use tokio::{
 };
 
 pub use self::losses::Snapshot;
-use self::tier::Tier;
+use self::{shelf::Deadline, tier::Tier};
 use super::operation::{Calls, Counters, Operation};
 use crate::{
     Begin, Begun, BoxFuture, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation,
-    Lease, Life, Listener, News, Nonce, Query, Reading, Record, Result, Stamp, Store, TagPage,
+    Lease, Life, Listener, Locked, News, Nonce, Query, Reading, Record, Result, Stamp, Store,
+    TagPage,
 };
 
 /// A shared tier inside the process, for tests: the same steps as on a server, each of them atomic.
@@ -284,6 +286,31 @@ impl MemoryStore {
         })
     }
 
+    /// Returns when there is no end to wait for any more, or the time is over.
+    fn ended<'a>(
+        &'a self,
+        operation: Operation,
+        at_most: Duration,
+        end: impl Fn() -> Option<Option<Instant>> + Send + 'a,
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.own.counters.count(operation);
+            let give_up = Instant::now().checked_add(at_most);
+            loop {
+                // Listens before it looks, so that an end in between is heard.
+                let changed = self.shared.changed.notified();
+                let Some(until) = end() else { return };
+                if give_up.is_some_and(|at| at <= Instant::now()) {
+                    return;
+                }
+                tokio::select! {
+                    () = changed => {}
+                    () = until_instant(earlier(until, give_up)) => {}
+                }
+            }
+        })
+    }
+
     fn leased_until(&self, key: &str) -> Option<Option<Instant>> {
         let tier = lock(&self.shared.tier);
         tier.lease_until(key, Instant::now()).map(|until| until.instant())
@@ -344,22 +371,7 @@ impl Store for MemoryStore {
     }
 
     fn lease_ended<'a>(&'a self, key: &'a str, at_most: Duration) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            self.own.counters.count(Operation::LeaseEnded);
-            let give_up = Instant::now().checked_add(at_most);
-            loop {
-                // Listens before it looks, so that an end in between is heard.
-                let changed = self.shared.changed.notified();
-                let Some(until) = self.leased_until(key) else { return };
-                if give_up.is_some_and(|at| at <= Instant::now()) {
-                    return;
-                }
-                tokio::select! {
-                    () = changed => {}
-                    () = until_instant(earlier(until, give_up)) => {}
-                }
-            }
-        })
+        self.ended(Operation::LeaseEnded, at_most, || self.leased_until(key))
     }
 
     fn begin<'a>(&'a self, begin: Begin<'a>) -> BoxFuture<'a, Result<Begun>> {
@@ -421,6 +433,31 @@ impl Store for MemoryStore {
         self.round_trip(Operation::Heartbeat, |_, _| match *lock(&self.own.ears) {
             Some(_) => Ok(()),
             None => Err(Error::new(ErrorKind::Unavailable, "nobody listens").during("heartbeat")),
+        })
+    }
+
+    fn acquire_lock<'a>(&'a self, name: &'a str, lease: Lease) -> BoxFuture<'a, Result<Locked>> {
+        self.round_trip(Operation::AcquireLock, move |tier, now| {
+            Ok(tier.locks.acquire(name, lease, now))
+        })
+    }
+
+    fn renew_lock<'a>(&'a self, name: &'a str, lease: Lease) -> BoxFuture<'a, Result<bool>> {
+        self.round_trip(Operation::RenewLock, move |tier, now| {
+            Ok(tier.locks.renew(name, lease, now))
+        })
+    }
+
+    fn release_lock<'a>(&'a self, name: &'a str, token: Nonce) -> BoxFuture<'a, Result<bool>> {
+        self.round_trip(Operation::ReleaseLock, move |tier, now| {
+            Ok(tier.locks.release(name, token, now))
+        })
+    }
+
+    fn lock_ended<'a>(&'a self, name: &'a str, at_most: Duration) -> BoxFuture<'a, ()> {
+        self.ended(Operation::LockEnded, at_most, move || {
+            let tier = lock(&self.shared.tier);
+            tier.locks.held_until(name, Instant::now()).map(Deadline::instant)
         })
     }
 

@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::{
     index::Index,
+    locks::Locks,
     log::Log,
     shelf::{Deadline, Shelf},
 };
@@ -23,6 +24,7 @@ pub(super) struct Tier {
     patterns: Log,
     tag_log: Log,
     index: Index,
+    pub(super) locks: Locks,
     news: Vec<Change>,
 }
 
@@ -71,6 +73,7 @@ impl Tier {
             patterns: Log::new(patterns),
             tag_log: Log::new(tag_log),
             index: Index::default(),
+            locks: Locks::default(),
             news: Vec::new(),
         }
     }

@@ -5,6 +5,7 @@ mod invalidations;
 mod leases;
 mod lives;
 mod loads;
+mod locks;
 mod many;
 mod news;
 mod patterns;
@@ -16,8 +17,8 @@ mod writes;
 use std::sync::Arc;
 
 pub use self::{
-    index::*, invalidations::*, leases::*, lives::*, loads::*, many::*, news::*, patterns::*,
-    successors::*, tags::*, values::*, writes::*,
+    index::*, invalidations::*, leases::*, lives::*, loads::*, locks::*, many::*, news::*,
+    patterns::*, successors::*, tags::*, values::*, writes::*,
 };
 
 type AnyStore = Arc<dyn crate::Store>;
