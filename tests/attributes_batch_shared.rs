@@ -511,12 +511,17 @@ async fn get_many_answers_in_order_and_asks_once_for_what_memory_does_not_have()
 }
 
 #[tokio::test]
-async fn get_many_says_when_the_shared_tier_does_not_answer() {
+async fn get_many_keeps_what_it_found_and_says_when_the_shared_tier_answers_for_nothing() {
     let (cache, chaos) = with_faults(&MemoryStore::new()).await;
     cache.set("a", &1_u64).await.unwrap();
     chaos.down_for(ErrorKind::Unavailable, |key| key == "b");
     assert_eq!(cache.get_many::<u64, _>(["a", "c"]).await.unwrap(), [Some(1), None]);
-    let error = cache.get_many::<u64, _>(["a", "b", "c"]).await.unwrap_err();
+    let before = cache.stats().shared_errors;
+    assert_eq!(cache.get_many::<u64, _>(["a", "b", "c"]).await.unwrap(), [Some(1), None, None]);
+    assert_eq!(cache.get_many::<u64, _>(["c", "b"]).await.unwrap(), [None, None], "c is answered");
+    assert_eq!(cache.get_many::<u64, _>(["a", "b"]).await.unwrap(), [Some(1), None], "a in memory");
+    assert_eq!(cache.stats().shared_errors - before, 3);
+    let error = cache.get_many::<u64, _>(["b"]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 }
 

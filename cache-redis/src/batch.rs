@@ -1,6 +1,6 @@
 //! Commands that travel together, and the connection that carries them.
 
-use redis::{Cmd, Pipeline, RedisResult, Value, aio::MultiplexedConnection};
+use redis::{Arg, Cmd, Pipeline, RedisResult, Value, aio::MultiplexedConnection};
 #[cfg(feature = "cluster")]
 use redis::{
     cluster_async::ClusterConnection,
@@ -14,16 +14,18 @@ pub(crate) struct Batch {
     pipeline: Pipeline,
     /// Any key of the slot.
     slot: String,
+    bytes: usize,
 }
 
 impl Batch {
     /// No commands yet, for the slot of `key`.
     pub(crate) fn new(key: impl Into<String>) -> Self {
-        Self { pipeline: Pipeline::with_capacity(4), slot: key.into() }
+        Self { pipeline: Pipeline::with_capacity(4), slot: key.into(), bytes: 0 }
     }
 
     /// Adds a command.
     pub(crate) fn push(&mut self, command: Cmd) {
+        self.bytes += size(&command);
         self.pipeline.add_command(command);
     }
 
@@ -49,6 +51,11 @@ impl Batch {
     /// How many commands, which is how many replies.
     pub(crate) fn len(&self) -> usize {
         self.pipeline.len()
+    }
+
+    /// About how many bytes travel.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Both, in this order; for a server that is all slots at once.
@@ -108,6 +115,14 @@ impl Conn {
             }
         }
     }
+}
+
+fn size(command: &Cmd) -> usize {
+    let length = |argument: Arg<&[u8]>| match argument {
+        Arg::Simple(bytes) => bytes.len(),
+        _ => 0,
+    };
+    command.args_iter().map(length).sum()
 }
 
 fn is_unknown(reply: &Value) -> bool {

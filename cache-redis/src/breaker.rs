@@ -9,9 +9,13 @@ use std::{
 const SEGMENTS: usize = 64;
 /// How many hash slots a cluster has.
 pub(crate) const SLOTS: usize = 16_384;
-/// After this many failures without an answer in between, a segment counts as dead.
-const DEAD_AFTER: u32 = 3;
-/// How often one request may try a dead segment.
+/// After this many failures without an answer in between, nobody but a trial is let through to a segment.
+const DEAD_AFTER: u32 = 1;
+/// Fewer failures than this may have come long after each other, from the only requests there were.
+const SILENT_AFTER: u32 = 3;
+/// How soon after a failure one request may try the segment: a single one may be a passing trouble.
+const RETRIAL: Duration = Duration::from_millis(50);
+/// The same for a segment that fails again and again.
 const TRIAL: Duration = Duration::from_millis(500);
 /// After this long without an answer it may be the line that is dead, and not the node. A node that only pauses, or that a
 /// replica takes the place of, is mostly back before.
@@ -20,6 +24,8 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// One breaker for each segment of a cluster's slots.
 pub(crate) struct Breaker {
     start: Instant,
+    /// How long a trial may last.
+    deadline: Duration,
     segments: [Segment; SEGMENTS],
 }
 
@@ -33,9 +39,10 @@ struct Segment {
 }
 
 impl Breaker {
-    /// All segments are alive.
-    pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), segments: std::array::from_fn(|_| Segment::default()) }
+    /// All segments are alive. A request lasts no longer than `deadline`.
+    pub(crate) fn new(deadline: Duration) -> Self {
+        let segments = std::array::from_fn(|_| Segment::default());
+        Self { start: Instant::now(), deadline, segments }
     }
 
     /// Whether a request for this key's slot may be sent.
@@ -45,7 +52,8 @@ impl Breaker {
             return true;
         }
         let (now, due) = (self.now(), segment.trial_at.load(Ordering::Relaxed));
-        let next = now + millis(TRIAL);
+        // Unless it is answered, or fails, before.
+        let next = now + millis(self.deadline.max(TRIAL));
         // Of those who come at the same time one tries.
         now >= due
             && segment
@@ -65,11 +73,14 @@ impl Breaker {
     /// The segment did not; whether it has been [silent](Self::is_silent) for long.
     pub(crate) fn failed(&self, key: &str) -> bool {
         let (segment, now) = (self.segment(key), self.now());
-        match segment.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1) {
-            1 => segment.silent_from.store(now, Ordering::Relaxed),
-            DEAD_AFTER => segment.trial_at.store(now + millis(TRIAL), Ordering::Relaxed),
-            _ => {}
+        // Before it counts as dead, or somebody tries it with the time of an earlier death; and after each trial anew.
+        let before = segment.failures.load(Ordering::Relaxed);
+        let pause = if before.saturating_add(1) < SILENT_AFTER { RETRIAL } else { TRIAL };
+        segment.trial_at.store(now + millis(pause), Ordering::Relaxed);
+        if before == 0 {
+            segment.silent_from.store(now, Ordering::Relaxed);
         }
+        segment.failures.fetch_add(1, Ordering::Relaxed);
         segment.is_silent(now)
     }
 
@@ -95,8 +106,7 @@ impl Breaker {
 
 impl Segment {
     fn is_silent(&self, now: u64) -> bool {
-        // Fewer failures may have come long after each other, from the only requests there were.
-        self.failures.load(Ordering::Relaxed) >= DEAD_AFTER
+        self.failures.load(Ordering::Relaxed) >= SILENT_AFTER
             && now.saturating_sub(self.silent_from.load(Ordering::Relaxed)) >= millis(SILENCE)
     }
 }
@@ -134,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_dead_segment_is_tried_by_one_at_a_time_and_the_others_are_not_concerned() {
-        let breaker = Breaker::new();
+        let breaker = Breaker::new(TRIAL);
         for _ in 0..DEAD_AFTER {
             assert!(breaker.admits("foo"));
             breaker.failed("foo");
@@ -149,9 +159,23 @@ mod tests {
     }
 
     #[test]
+    fn between_two_trials_there_is_a_pause_however_long_they_last() {
+        let mut breaker = Breaker::new(4 * TRIAL);
+        breaker.failed("foo");
+        breaker.start -= TRIAL;
+        assert!(breaker.admits("foo"), "it is time for one");
+        breaker.start -= 2 * TRIAL;
+        assert!(!breaker.admits("foo"), "it is still under way");
+        breaker.failed("foo");
+        assert!(!breaker.admits("foo"), "nobody waits right after it");
+        breaker.start -= TRIAL;
+        assert!(breaker.admits("foo"));
+    }
+
+    #[test]
     fn a_segment_is_silent_when_it_was_dead_for_a_time_and_not_before() {
-        let mut breaker = Breaker::new();
-        for _ in 0..10 * DEAD_AFTER {
+        let mut breaker = Breaker::new(TRIAL);
+        for _ in 0..10 * SILENT_AFTER {
             assert!(!breaker.failed("foo"), "many at once are one event");
         }
         breaker.start -= SILENCE;
@@ -160,19 +184,19 @@ mod tests {
         assert!(breaker.failed("foo"));
         breaker.answered("foo");
         assert!(!breaker.is_silent());
-        for _ in 0..DEAD_AFTER {
+        for _ in 0..SILENT_AFTER {
             assert!(!breaker.failed("foo"), "an old silence does not count");
         }
     }
 
     #[test]
-    fn failures_count_only_without_an_answer_in_between() {
-        let breaker = Breaker::new();
+    fn an_answer_ends_what_a_failure_began() {
+        let breaker = Breaker::new(TRIAL);
         for _ in 0..10 {
             breaker.failed("foo");
-            breaker.failed("foo");
+            assert!(!breaker.admits("foo"));
             breaker.answered("foo");
+            assert!(breaker.admits("foo"));
         }
-        assert!(breaker.admits("foo"));
     }
 }

@@ -44,6 +44,8 @@ pub struct RedisConfig {
     pub(crate) log_records: usize,
     pub(crate) sweep: bool,
     pub(crate) tag_index: usize,
+    pub(crate) max_requests: usize,
+    pub(crate) max_request_bytes: usize,
     pub(crate) runtime: Option<Handle>,
     #[cfg(feature = "tls")]
     pub(crate) root_certificate: Option<Vec<u8>>,
@@ -70,6 +72,8 @@ impl RedisConfig {
             log_records: 512,
             sweep: true,
             tag_index: 100_000,
+            max_requests: 8_192,
+            max_request_bytes: 64 << 20,
             runtime: None,
             #[cfg(feature = "tls")]
             root_certificate: None,
@@ -169,6 +173,37 @@ impl RedisConfig {
         self
     }
 
+    /// How many requests may wait for the server's answer at once, in this process: 8,192 unless told, at least 1. One more
+    /// fails at once with [`ErrorKind::Overloaded`], and an annotated function runs its body, as if the server were away.
+    ///
+    /// A request is a round trip, of however many keys; to a cluster it is one for each key. Callers of one key share a
+    /// flight and so a request.
+    ///
+    /// ```
+    /// use cache_redis::RedisConfig;
+    ///
+    /// let config = RedisConfig::new("redis://localhost").max_requests(1_000);
+    /// ```
+    #[must_use]
+    pub const fn max_requests(mut self, requests: usize) -> Self {
+        self.max_requests = if requests == 0 { 1 } else { requests };
+        self
+    }
+
+    /// How many bytes those requests may hold together, keys and values: 64 MiB unless told. One more request fails like one
+    /// [too many](Self::max_requests); a single one that is larger than this goes when it is alone.
+    ///
+    /// ```
+    /// use cache_redis::RedisConfig;
+    ///
+    /// let config = RedisConfig::new("redis://localhost").max_request_bytes(16 << 20);
+    /// ```
+    #[must_use]
+    pub const fn max_request_bytes(mut self, bytes: usize) -> Self {
+        self.max_request_bytes = bytes;
+        self
+    }
+
     /// The runtime that owns the connections: it must outlive the store's use. Default: the one that the constructor
     /// is called on.
     ///
@@ -259,6 +294,8 @@ impl fmt::Debug for RedisConfig {
             .field("log_records", &self.log_records)
             .field("sweep", &self.sweep)
             .field("tag_index", &self.tag_index)
+            .field("max_requests", &self.max_requests)
+            .field("max_request_bytes", &self.max_request_bytes)
             .finish_non_exhaustive()
     }
 }

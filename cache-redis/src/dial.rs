@@ -235,7 +235,7 @@ impl Dialer {
         let error = error::from_redis(cause);
         match error.kind() {
             ErrorKind::Unavailable if self.target.is_tls() && is_handshake(cause) => {
-                Error::new(ErrorKind::Unauthorized, format!("TLS handshake failed: {cause}"))
+                Error::new(ErrorKind::Unauthorized, format!("TLS handshake failed: {cause}{TRUST}"))
             }
             ErrorKind::Timeout => {
                 let message = format!("no connection within {:?}", self.connect_timeout);
@@ -246,20 +246,28 @@ impl Dialer {
     }
 }
 
-/// How many commands [`probe`] sends.
-const PROBES: usize = 4;
+/// What to do about a certificate that is not believed.
+const TRUST: &str = " (the server's certificate must be in force, name the host of the URL, and be signed by an authority \
+                     of the system or by RedisConfig::root_certificate)";
 
-/// A read, a deletion and a script, whole and by its hash. Nothing changes: what is deleted does not exist.
+/// How many commands [`probe`] sends.
+const PROBES: usize = 5;
+
+/// Reads, a deletion and a script, whole and by its hash. Nothing changes: what is deleted does not exist.
 fn probe(names: &Names) -> Batch {
     let keys = ["v:", "d:", "l:", "w:"].map(|kind| names.value("").replacen("v:", kind, 1));
     let keys = keys.each_ref().map(String::as_str);
     let mut last = redis::cmd("LINDEX");
     last.arg(names.pattern_log()).arg(-1);
-    let mut unlink = redis::cmd("UNLINK");
-    unlink.arg(names.unused());
+    let of_unused = |name: &str| {
+        let mut command = redis::cmd(name);
+        command.arg(names.unused());
+        command
+    };
     Batch::new(names.pattern_log())
         .with(last)
-        .with(unlink)
+        .with(of_unused("PTTL"))
+        .with(of_unused("UNLINK"))
         .with(script::PROBE.call_whole(&keys))
         .with(script::PROBE.call(&keys))
 }

@@ -23,6 +23,14 @@ const REFUSALS: [&str; 12] = [
 const ELSEWHERE: &str = " (another server has the key's slot. A Redis Cluster needs redis-cluster:// or ?cluster=true; where \
                          that is written, the slot is being moved: nothing is to be changed, a later request finds it)";
 
+/// What a user needs who may not do something.
+const GRANTS: &str = " (the user needs the keys and commands of Larder. For the prefix `cache:` that is: ACL SETUSER <user> \
+                      ~?:{cache* +@read +@write +@scripting +@connection -@dangerous +time +info +role +cluster; the \
+                      guide \"Redis and Valkey\" says what each of them is for)";
+
+/// How Redis 7 begins to say, without NOPERM, that a script did what its user may not.
+const IN_SCRIPT: &str = "The user executing the script";
+
 /// The error for a request that failed as a whole.
 pub(crate) fn from_redis(error: &RedisError) -> Error {
     if let Some(code) = error.code() {
@@ -52,12 +60,15 @@ pub(crate) fn unexpected(what: &str) -> Error {
 fn from_code(code: &str, detail: &str) -> Error {
     let kind = match code {
         "WRONGPASS" | "NOAUTH" | "NOPERM" => ErrorKind::Unauthorized,
+        "ERR" if detail.starts_with(IN_SCRIPT) => ErrorKind::Unauthorized,
         "ERR" if detail.starts_with("max number of clients") => ErrorKind::Refused,
         _ if REFUSALS.contains(&code) => ErrorKind::Refused,
         _ => ErrorKind::Protocol,
     };
     let advice = match code {
         "MOVED" | "ASK" => ELSEWHERE,
+        "NOPERM" => GRANTS,
+        "ERR" if kind == ErrorKind::Unauthorized => GRANTS,
         _ => "",
     };
     Error::new(kind, format!("{code} {}{advice}", without_user(detail)))
@@ -112,10 +123,20 @@ mod tests {
     #[test]
     fn a_refused_right_does_not_name_the_user() {
         let error = from_code("NOPERM", "User s3cret has no permissions to run the 'eval' command");
-        assert_eq!(
-            error.to_string(),
-            "NOPERM the user has no permissions to run the 'eval' command"
+        let shown = error.to_string();
+        assert!(
+            shown.starts_with("NOPERM the user has no permissions to run the 'eval' command (")
         );
+        assert!(shown.contains("+@scripting"), "{shown}");
+    }
+
+    #[test]
+    fn a_right_that_a_script_lacks_is_a_refused_right() {
+        let detail =
+            "The user executing the script can't run this command or subcommand script: 2cc4";
+        let error = from_code("ERR", detail);
+        assert_eq!(error.kind(), ErrorKind::Unauthorized);
+        assert!(error.to_string().contains("+@write"), "{error}");
     }
 
     #[test]

@@ -57,6 +57,7 @@
 mod backoff;
 mod batch;
 mod breaker;
+mod bulkhead;
 mod config;
 mod dial;
 mod error;

@@ -5,6 +5,9 @@
 //! store's own runtime, that connects, watches, and connects again.
 
 mod each;
+mod probe;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,
@@ -28,12 +31,14 @@ use crate::{
     backoff::Backoff,
     batch::{Batch, Conn},
     breaker::Breaker,
-    dial::{Dialer, OnPush},
+    bulkhead::Bulkhead,
+    dial::{Dialer, OnPush, Purpose},
     error,
     target::Target,
 };
 
-/// After this many timeouts without an answer in between the line counts as dead.
+/// After this many timeouts without an answer in between the line counts as dead. One is enough to ask nothing of it but
+/// whether it is there.
 const DEAD_AFTER: u32 = 3;
 /// A cluster has a breaker for each part, so all of it is given up more slowly.
 const CLUSTER_DEAD_AFTER: u32 = 12;
@@ -50,10 +55,16 @@ pub(crate) struct Link {
     dialer: Dialer,
     deadline: Duration,
     runtime: Handle,
+    bulkhead: Arc<Bulkhead>,
     state: watch::Sender<State>,
+    /// Timeouts without an answer in between. With one server, callers do not use a line that has any.
     failures: AtomicU32,
+    /// A request got no answer: is the line still alive?
+    doubt: Arc<Notify>,
     /// A cluster can be dead in part.
     breaker: Option<Breaker>,
+    /// The segment of the namespace's own keys, without which nothing can be read.
+    home: Option<usize>,
     /// A part of the cluster is silent: another connection may reach it.
     renew: Arc<Notify>,
     supervisor: OnceLock<AbortHandle>,
@@ -87,14 +98,32 @@ impl Link {
         runtime: Handle,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Arc<Self> {
+        Self::bounded(dialer, deadline, runtime, Bulkhead::unlimited(), on_push)
+    }
+
+    /// The same with limits on what is under way.
+    pub(crate) fn bounded(
+        dialer: Dialer,
+        deadline: Duration,
+        runtime: Handle,
+        bulkhead: Bulkhead,
+        on_push: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> Arc<Self> {
         let is_cluster = matches!(dialer.target, Target::Cluster(_));
+        let home = match &dialer.purpose {
+            Purpose::Data(names) => Some(Breaker::number(&names.pattern_log())),
+            Purpose::Watch | Purpose::Track(_) => None,
+        };
         Arc::new(Self {
             dialer,
             deadline,
             runtime,
+            bulkhead: Arc::new(bulkhead),
             state: watch::Sender::new(State::Idle),
             failures: AtomicU32::new(0),
-            breaker: is_cluster.then(Breaker::new),
+            doubt: Arc::default(),
+            breaker: is_cluster.then(|| Breaker::new(deadline)),
+            home,
             renew: Arc::default(),
             supervisor: OnceLock::new(),
             on_push: Box::new(on_push),
@@ -116,7 +145,11 @@ impl Link {
     ) -> Result<Vec<Value>> {
         let Session { number, mut conn } = self.session(until).await?;
         self.admit(batch)?;
-        match timeout_at(until, conn.run(batch)).await {
+        let _place = Bulkhead::enter(&*self.bulkhead, batch.bytes())?;
+        let mut unanswered = Unanswered { doubt: &self.doubt, ended: false };
+        let ended = timeout_at(until, conn.run(batch)).await;
+        unanswered.ended = true;
+        match ended {
             Ok(Ok(replies)) => {
                 self.answered(number, batch, &replies);
                 Ok(replies)
@@ -126,13 +159,23 @@ impl Link {
         }
     }
 
-    /// Fails for what is known to be dead.
+    /// Fails for what is known to be dead, or may be.
     fn admit(&self, batch: &Batch) -> Result<()> {
-        if self.breaker.as_ref().is_some_and(|breaker| !breaker.admits(batch.slot())) {
-            let message = format!("{}: the key's node does not answer", self.dialer.target);
+        if self.is_one_server() && self.failures.load(Ordering::Relaxed) != 0 {
+            let message = format!("{}: the server does not answer", self.dialer.target);
             return Err(Error::new(ErrorKind::Unavailable, message));
         }
+        if self.breaker.as_ref().is_some_and(|breaker| !breaker.admits(batch.slot())) {
+            let message = format!("{}: the key's node does not answer", self.dialer.target);
+            return Err(self.of_slot(batch.slot(), Error::new(ErrorKind::Unavailable, message)));
+        }
         Ok(())
+    }
+
+    /// The error of one slot: the rest of a cluster goes on without it, unless all reads need it.
+    fn of_slot(&self, slot: &str, error: Error) -> Error {
+        let apart = !self.is_one_server() && self.home != Some(Breaker::number(slot));
+        if apart { error.of_a_part() } else { error }
     }
 
     /// Waits until the first attempt has ended, and says how.
@@ -195,14 +238,27 @@ impl Link {
         self.start();
         let mut states = self.state.subscribe();
         let Ok(state) = timeout_at(until, states.wait_for(State::is_settled)).await else {
-            let message = format!("{}: still connecting", self.dialer.target);
-            return Err(Error::new(ErrorKind::Unavailable, message));
+            return Err(self.connects_too_long());
         };
         match &*state.map_err(|_| closed())? {
             State::Up(session) => Ok(session.clone()),
             State::Down(cause) => Err(cause.clone()),
             State::Idle | State::Connecting => Err(closed()),
         }
+    }
+
+    /// One caller has waited for the first connection as long as it may; the next ones need not.
+    fn connects_too_long(&self) -> Error {
+        let message = format!("{}: still connecting", self.dialer.target);
+        let error = Error::new(ErrorKind::Unavailable, message);
+        self.state.send_if_modified(|state| {
+            let connecting = matches!(state, State::Connecting);
+            if connecting {
+                *state = State::Down(error.clone());
+            }
+            connecting
+        });
+        error
     }
 
     fn answered(&self, number: u64, batch: &Batch, replies: &[Value]) {
@@ -229,13 +285,19 @@ impl Link {
                 self.count_failure(number, batch, &error);
             }
         }
-        error
+        self.of_slot(batch.slot(), error)
     }
 
     fn timed_out(&self, number: u64, batch: &Batch) -> Error {
         let error = self.no_reply();
-        self.count_failure(number, batch, &error);
-        error
+        if !self.is_one_server() {
+            self.count_failure(number, batch, &error);
+        } else if self.is_current(number) {
+            // However many were under way: it is one silence.
+            let _ = self.failures.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed);
+            self.doubt.notify_one();
+        }
+        self.of_slot(batch.slot(), error)
     }
 
     fn no_reply(&self) -> Error {
@@ -257,11 +319,15 @@ impl Link {
     fn count_toward_death(&self, number: u64, failures: u32, error: &Error) {
         let most = if self.is_one_server() { DEAD_AFTER } else { CLUSTER_DEAD_AFTER };
         // What an earlier connection still owed says nothing about this one.
-        let current =
-            matches!(&*self.state.borrow(), State::Up(session) if session.number == number);
-        if current && self.failures.fetch_add(failures, Ordering::Relaxed) + failures >= most {
+        if self.is_current(number)
+            && self.failures.fetch_add(failures, Ordering::Relaxed) + failures >= most
+        {
             self.lost(number, &error.to_string());
         }
+    }
+
+    fn is_current(&self, number: u64) -> bool {
+        matches!(&*self.state.borrow(), State::Up(session) if session.number == number)
     }
 
     /// From now on requests fail at once, and the supervisor connects anew.
@@ -278,6 +344,21 @@ impl Link {
         if gone {
             tracing::warn!(target: "larder::redis", server = %self.dialer.target, why, "connection lost");
             (self.on_push)(PushInfo { kind: PushKind::Disconnection, data: Vec::new() });
+        }
+    }
+}
+
+/// A request whose caller may go away before its answer comes, or before its time is over.
+struct Unanswered<'a> {
+    doubt: &'a Notify,
+    ended: bool,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        // Callers who are less patient than the deadline would never find out that nobody answers.
+        if !self.ended {
+            self.doubt.notify_one();
         }
     }
 }
@@ -320,7 +401,8 @@ async fn supervise(link: Weak<Link>) {
             Ok(conn) => {
                 let since = Instant::now();
                 strong.failures.store(0, Ordering::Relaxed);
-                let before = strong.state.send_replace(State::Up(Session { number, conn }));
+                let session = Session { number, conn };
+                let before = strong.state.send_replace(State::Up(session.clone()));
                 if matches!(before, State::Up(_)) {
                     (strong.on_push)(PushInfo { kind: PushKind::Disconnection, data: Vec::new() });
                 }
@@ -329,7 +411,7 @@ async fn supervise(link: Weak<Link>) {
                 }
                 tracing::info!(target: "larder::redis", server = %strong.dialer.target, "connected");
                 drop(strong);
-                if !serve(&link, since).await {
+                if !serve(&link, since, Some(session)).await {
                     return;
                 }
                 if since.elapsed() >= CALM {
@@ -348,7 +430,7 @@ async fn supervise(link: Weak<Link>) {
                     is_down
                 });
                 drop(strong);
-                if !is_down && !serve(&link, Instant::now()).await {
+                if !is_down && !serve(&link, Instant::now(), None).await {
                     return;
                 }
             }
@@ -362,7 +444,7 @@ async fn supervise(link: Weak<Link>) {
 ///
 /// redis-rs's cluster client never leaves a line to a node that is half open, and as long as other nodes answer, the
 /// connection as a whole looks alive. The present one serves until there is another: those nodes lose nothing by it.
-async fn serve(link: &Weak<Link>, since: Instant) -> bool {
+async fn serve(link: &Weak<Link>, since: Instant, session: Option<Session>) -> bool {
     let Some(strong) = link.upgrade() else { return false };
     let mut states = strong.state.subscribe();
     let renew = Arc::clone(&strong.renew);
@@ -381,6 +463,7 @@ async fn serve(link: &Weak<Link>, since: Instant) -> bool {
     tokio::select! {
         lost = states.wait_for(|state| !matches!(state, State::Up(_))) => lost.is_ok(),
         () = renewal => true,
+        () = probe::watch(link, session) => false,
     }
 }
 
@@ -405,63 +488,4 @@ fn is_demotion(reply: &Value) -> bool {
 
 fn closed() -> Error {
     Error::new(ErrorKind::Unavailable, "the store is closed")
-}
-
-#[cfg(test)]
-mod tests {
-    use redis::{AsyncConnectionConfig, RedisConnectionInfo, aio::MultiplexedConnection};
-
-    use super::*;
-    use crate::{config::RedisConfig, dial::Purpose};
-
-    /// A link whose second connection is up, on a line that nobody answers on.
-    async fn with_second_connection() -> Arc<Link> {
-        let (near, _far) = tokio::io::duplex(64);
-        let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let config = AsyncConnectionConfig::new();
-        let made = MultiplexedConnection::new_with_config(&settings, near, config).await;
-        let (conn, _driver) = made.unwrap();
-        let dialer = Dialer {
-            target: Target::parse(&RedisConfig::new("redis://localhost")).unwrap(),
-            purpose: Purpose::Watch,
-            connect_timeout: Duration::from_secs(1),
-            #[cfg(all(feature = "cluster", feature = "tls"))]
-            certificates: None,
-        };
-        let link = Link::new(dialer, Duration::from_secs(1), Handle::current(), |_| ());
-        link.state.send_replace(State::Up(Session { number: 2, conn: Conn::Node(conn) }));
-        link
-    }
-
-    fn is_up(link: &Link) -> bool {
-        matches!(&*link.state.borrow(), State::Up(_))
-    }
-
-    #[tokio::test]
-    async fn what_happens_to_an_earlier_connection_does_not_concern_the_present_one() {
-        let link = with_second_connection().await;
-        let batch = Batch::new("");
-        link.lost(1, "late news");
-        for _ in 0..2 * DEAD_AFTER {
-            link.timed_out(1, &batch);
-        }
-        assert!(is_up(&link));
-        for _ in 0..DEAD_AFTER {
-            assert!(is_up(&link));
-            link.timed_out(2, &batch);
-        }
-        assert!(!is_up(&link));
-    }
-
-    #[tokio::test]
-    async fn an_answer_forgives_the_timeouts_before_it() {
-        let link = with_second_connection().await;
-        let batch = Batch::new("");
-        for _ in 0..3 {
-            link.timed_out(2, &batch);
-            link.timed_out(2, &batch);
-            link.answered(2, &batch, &[]);
-        }
-        assert!(is_up(&link));
-    }
 }

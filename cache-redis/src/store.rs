@@ -12,6 +12,7 @@ use cache_store::{
 };
 
 use crate::{
+    bulkhead::Bulkhead,
     config::RedisConfig,
     dial::{Dialer, Purpose},
     link::Link,
@@ -108,7 +109,8 @@ impl RedisStore {
         let target = Target::parse(&config)?;
         let runtime = config.handle()?;
         let data = dialer(&config, target.clone(), Purpose::Data(names.clone()));
-        let link = Link::new(data, config.deadline, runtime.clone(), |_| ());
+        let bulkhead = Bulkhead::new(config.max_requests, config.max_request_bytes);
+        let link = Link::bounded(data, config.deadline, runtime.clone(), bulkhead, |_| ());
         let watch = LeaseWatch::new(
             dialer(&config, target.clone(), Purpose::Watch),
             config.deadline,

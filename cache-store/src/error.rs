@@ -33,6 +33,7 @@ pub struct Error(Arc<Inner>);
 struct Inner {
     kind: ErrorKind,
     operation: Option<&'static str>,
+    of_a_part: bool,
     message: String,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -59,6 +60,8 @@ pub enum ErrorKind {
     Timeout,
     /// The shared tier answered that it will not do this now: out of memory, read-only, loading, failing over.
     Refused,
+    /// More requests to the shared tier are under way than its limits allow; this one was not sent.
+    Overloaded,
     /// The shared tier answered something that this protocol does not know, or a key holds another type's value.
     Protocol,
     /// The value could not be encoded or decoded.
@@ -110,6 +113,7 @@ impl ErrorKind {
             Self::Unavailable
             | Self::Timeout
             | Self::Refused
+            | Self::Overloaded
             | Self::Entropy
             | Self::Fenced
             | Self::Locked
@@ -137,7 +141,13 @@ impl Error {
     /// ```
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Arc::new(Inner { kind, operation: None, message: message.into(), source: None }))
+        Self(Arc::new(Inner {
+            kind,
+            operation: None,
+            of_a_part: false,
+            message: message.into(),
+            source: None,
+        }))
     }
 
     /// The same error with the name of the operation that failed in front of its message.
@@ -166,6 +176,35 @@ impl Error {
     #[must_use]
     pub fn with_source(self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.map(|inner| inner.source = Some(Arc::new(source)))
+    }
+
+    /// The same error of a part of the shared tier, one node of a cluster for example, that the others do not need: the tier
+    /// as a whole is not away.
+    ///
+    /// ```
+    /// use cache_store::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Unavailable, "the key's node does not answer").of_a_part();
+    /// assert!(error.is_of_a_part());
+    /// ```
+    #[must_use]
+    pub fn of_a_part(self) -> Self {
+        self.map(|inner| inner.of_a_part = true)
+    }
+
+    /// Whether only a [part](Self::of_a_part) of the shared tier failed.
+    ///
+    /// ```
+    /// use larder::Cache;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let error = Cache::memory().set("", &1_u8).await.unwrap_err();
+    /// assert!(!error.is_of_a_part());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn is_of_a_part(&self) -> bool {
+        self.0.of_a_part
     }
 
     /// What went wrong, to match on.
@@ -210,6 +249,7 @@ impl Error {
     fn map(self, change: impl FnOnce(&mut Inner)) -> Self {
         let mut inner = Arc::try_unwrap(self.0).unwrap_or_else(|shared| Inner {
             kind: shared.kind,
+            of_a_part: shared.of_a_part,
             operation: shared.operation,
             message: shared.message.clone(),
             source: shared.source.clone(),

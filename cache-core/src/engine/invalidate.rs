@@ -104,7 +104,14 @@ impl Invalidating {
         let answer = match order.engine.shared.as_ref().filter(|_| order.shared) {
             Some(store) => {
                 telling = Some(order.engine.telling(order.what.clone()));
-                store.invalidate(&order.what).await.inspect(|()| order.engine.answered())
+                // In a cluster, keys may be well while the part that every read needs is away.
+                let tells = !matches!(order.what, Invalidation::Keys(_));
+                let engine = &order.engine;
+                store.invalidate(&order.what).await.inspect(|()| {
+                    if tells {
+                        engine.answered()
+                    }
+                })
             }
             None => Ok(()),
         };

@@ -271,7 +271,8 @@ impl Engine {
     /// Counts an error of the shared tier, and tells when it is the first one.
     pub(crate) fn count_error(&self, error: &Error) {
         let refused = error.kind() == ErrorKind::Unauthorized;
-        let away = refused || error.status() == Status::Temporary;
+        let spared = error.kind() == ErrorKind::Overloaded || error.is_of_a_part();
+        let away = refused || (error.status() == Status::Temporary && !spared);
         if away && !self.down.swap(true, Ordering::Relaxed) {
             if refused {
                 tracing::error!(target: "larder", %error, "the shared tier lets nobody in; calls go on without it");
@@ -287,6 +288,7 @@ impl Engine {
     pub(crate) fn tally_error(&self, error: &Error) {
         self.counters.count(match error.kind() {
             ErrorKind::Timeout => Counter::SharedTimeouts,
+            ErrorKind::Overloaded => Counter::SharedOverloads,
             _ => Counter::SharedErrors,
         });
         tracing::debug!(target: "larder", %error, "the shared tier failed");

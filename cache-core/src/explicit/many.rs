@@ -26,7 +26,9 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// When the shared tier has to be asked for some of the keys and does not answer for one of them; for the empty key.
+    /// When all keys had to be asked of the shared tier, and it answered for none of them; for the empty key. Where a part of it
+    /// does not answer, one node of a cluster for example, the keys of that part are `None` and the others as they are;
+    /// [`stats`](Cache::stats) counts the error.
     ///
     /// # Cancel safety
     ///

@@ -69,6 +69,8 @@ pub struct Stats {
     pub shared_errors: u64,
     /// Requests that the shared tier did not answer in time.
     pub shared_timeouts: u64,
+    /// Requests that were not sent to the shared tier because too much was under way to it.
+    pub shared_overloads: u64,
     /// Calls that ran their body without the cache: disabled, misconfigured, or the value must not be cached.
     pub bypassed: u64,
     /// Invalidations queued because the shared tier could not be told.
@@ -146,7 +148,7 @@ impl Stats {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    fn rows(&self) -> [(&'static str, u64); 30] {
+    fn rows(&self) -> [(&'static str, u64); 31] {
         [
             ("hits, memory", self.hits_memory),
             ("hits, shared", self.hits_shared),
@@ -170,6 +172,7 @@ impl Stats {
             ("forged", self.forged),
             ("shared errors", self.shared_errors),
             ("shared timeouts", self.shared_timeouts),
+            ("shared overloads", self.shared_overloads),
             ("replay, queued", self.replay_queued),
             ("replay, done", self.replay_done),
             ("replay, dropped", self.replay_dropped),

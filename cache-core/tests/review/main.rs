@@ -4,6 +4,7 @@
 mod bound;
 mod dropped;
 mod limits;
+mod outage;
 mod sharing;
 mod unconfirmed;
 mod values;

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::Link;
-use crate::{batch::Batch, breaker::Breaker, error};
+use crate::{batch::Batch, breaker::Breaker, bulkhead::Bulkhead, error};
 
 /// How one request ended.
 struct Ended {
@@ -37,13 +37,21 @@ impl Link {
         let mut answers: Vec<Result<Vec<Value>>> = batches.iter().map(|_| dropped()).collect();
         let mut requests = JoinSet::new();
         for (at, batch) in batches.into_iter().enumerate() {
-            if let Err(error) = self.admit(&batch) {
-                answers[at] = Err(error);
-                continue;
-            }
+            let place = match self.admit(&batch) {
+                Ok(()) => Bulkhead::enter(Arc::clone(&self.bulkhead), batch.bytes()),
+                Err(error) => Err(error),
+            };
+            let place = match place {
+                Ok(place) => place,
+                Err(error) => {
+                    answers[at] = Err(error);
+                    continue;
+                }
+            };
             let mut conn = session.conn.clone();
             let request = async move {
                 let with = timeout_at(until, conn.run(&batch)).await;
+                drop(place);
                 Ended { at, slot: batch.slot().to_owned(), with }
             };
             requests.spawn_on(request, &self.runtime);
@@ -72,14 +80,15 @@ impl Link {
             Ok(Err(cause)) => {
                 let error = error::from_redis(&cause);
                 if !cause.is_unrecoverable_error() && error.kind() != ErrorKind::Unavailable {
-                    return Err(error);
+                    return Err(self.of_slot(&slot, error));
                 }
                 error
             }
             Err(_) => self.no_reply(),
         };
-        account.failed.insert(Breaker::number(&slot), slot);
         account.error = Some(error.clone());
+        let error = self.of_slot(&slot, error);
+        account.failed.insert(Breaker::number(&slot), slot);
         Err(error)
     }
 

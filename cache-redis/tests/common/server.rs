@@ -182,6 +182,12 @@ impl Cluster {
 
     /// Makes a cluster of empty nodes: the first three share the slots, the others wait for what they are told.
     pub fn of(nodes: Vec<Server>) -> Self {
+        let ports: Vec<u16> = nodes.iter().map(|node| node.port).collect();
+        Self::at(nodes, &ports)
+    }
+
+    /// The same of nodes that know each other by other ports than those that a test asks them at.
+    pub fn at(nodes: Vec<Server>, ports: &[u16]) -> Self {
         for (node, (first, last)) in nodes.iter().zip([(0, 5460), (5461, 10922), (10923, 16383)]) {
             let range = [first.to_string(), last.to_string()];
             assert_eq!(node.ask(&["CLUSTER", "ADDSLOTSRANGE", &range[0], &range[1]]), "OK");
@@ -189,8 +195,8 @@ impl Cluster {
         for (epoch, node) in nodes.iter().enumerate() {
             node.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &(epoch + 1).to_string()]);
         }
-        for other in &nodes[1..] {
-            let (port, bus) = (other.port.to_string(), (other.port + 10_000).to_string());
+        for port in &ports[1..] {
+            let (port, bus) = (port.to_string(), (port + 10_000).to_string());
             assert_eq!(nodes[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]), "OK");
         }
         let cluster = Self { nodes, replicas: Vec::new() };

@@ -65,7 +65,8 @@ pub(crate) fn enter_many_sync(calls: Vec<Call>) -> Vec<Entered> {
     runtime::wait_for(enter_many(calls)).unwrap_or_else(|| alone.into_iter().map(away).collect())
 }
 
-/// What is cached for each of the calls now; never loads.
+/// What is cached for each of the calls now; never loads. A key whose part of the shared tier is away is a miss; an error
+/// only where nothing is known of any of them.
 pub(crate) async fn get_many(calls: Vec<Call>) -> Result<Vec<Option<Stored>>> {
     let mut found: Vec<Option<Stored>> = calls.iter().map(Call::hit).collect();
     let missing: Vec<usize> = (0..calls.len()).filter(|&at| found[at].is_none()).collect();
@@ -73,7 +74,10 @@ pub(crate) async fn get_many(calls: Vec<Call>) -> Result<Vec<Option<Stored>>> {
     if let Some(store) = shared(&items) {
         read(&mut items, &store).await;
     }
+    let mut known = items.len() < calls.len();
+    let mut failure = None;
     for (at, Item { call, stage, .. }) in missing.into_iter().zip(items) {
+        known |= !matches!(stage, Stage::Failed(_));
         match stage {
             Stage::Known(Answer::Hit(loaded) | Answer::Behind(loaded)) => {
                 call.engine.count_hit(Counter::HitsShared, &loaded.value);
@@ -82,10 +86,16 @@ pub(crate) async fn get_many(calls: Vec<Call>) -> Result<Vec<Option<Stored>>> {
             Stage::Known(Answer::Load(..) | Answer::Elsewhere) | Stage::Open(_) => {
                 call.engine.counters.count(Counter::Misses);
             }
-            Stage::Failed(error) => return Err(error),
+            Stage::Failed(error) => {
+                call.engine.counters.count(Counter::Misses);
+                failure = Some(error);
+            }
         }
     }
-    Ok(found)
+    match failure {
+        Some(error) if !known => Err(error),
+        _ => Ok(found),
+    }
 }
 
 fn items(calls: Vec<Call>) -> Vec<Item> {

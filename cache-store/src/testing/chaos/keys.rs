@@ -12,7 +12,7 @@ impl<S: Store> ChaosStore<S> {
         call: impl FnOnce() -> BoxFuture<'a, Result<T>> + Send + 'a,
     ) -> BoxFuture<'a, Result<T>> {
         match self.plan.lost(key) {
-            Some(fault) => Box::pin(async move { Err(fault.told(operation)) }),
+            Some(fault) => Box::pin(async move { Err(fault.told(operation).of_a_part()) }),
             None => self.run(operation, call),
         }
     }
@@ -42,7 +42,7 @@ impl<S: Store> ChaosStore<S> {
                 .unwrap_or_else(|error| reached.iter().map(|_| Err(error.clone())).collect());
             let mut answers = answers.into_iter();
             let one = |lost: Option<Fault>| match lost {
-                Some(fault) => Some(Err(fault.told(operation))),
+                Some(fault) => Some(Err(fault.told(operation).of_a_part())),
                 None => answers.next(),
             };
             lost.into_iter().map_while(one).collect()
