@@ -120,7 +120,7 @@ async fn write_once(store: &RedisStore) {
 
 /// Besides the first one so many writes were announced, and the announcements of these keys are taken back.
 fn are_taken_back(server: &Server, announced: u64, keys: &[&str]) {
-    wait_until("the announcements came", || server.calls("zadd") == 1 + announced);
+    wait_until("the announcements came", || server.calls("zadd") >= announced);
     wait_until("they are taken back", || {
         let stands = |key: &&str| server.ask(&["EXISTS", &format!("w:{{cache:k:{key}}}")]) != "0";
         !keys.iter().any(stands)
@@ -131,13 +131,16 @@ fn are_taken_back(server: &Server, announced: u64, keys: &[&str]) {
 async fn an_announcement_that_was_not_answered_in_time_is_taken_back() {
     let server = Server::start(&[]);
     let deadline = Duration::from_millis(100);
-    let store = RedisStore::connect(config(&server.url()).deadline(deadline)).await.unwrap();
-    write_once(&store).await;
+    let connect_hasty = || RedisStore::connect(config(&server.url()).deadline(deadline));
+    // After one timeout a store asks nothing until the server is back: one of them for one key, one for many.
+    let (one, many) = (connect_hasty().await.unwrap(), connect_hasty().await.unwrap());
+    write_once(&one).await;
+    let before = server.calls("zadd");
     server.freeze();
-    store.begin(long("a")).await.unwrap_err();
-    assert!(store.begin_many(&[long("b"), long("c")]).await.iter().all(Result::is_err));
+    one.begin(long("a")).await.unwrap_err();
+    assert!(many.begin_many(&[long("b"), long("c")]).await.iter().all(Result::is_err));
     server.thaw();
-    are_taken_back(&server, 3, &["a", "b", "c"]);
+    are_taken_back(&server, before + 3, &["a", "b", "c"]);
     nonce_of(&connect(&server).await.claim(claim("a")).await.unwrap());
 }
 
@@ -145,25 +148,27 @@ async fn an_announcement_that_was_not_answered_in_time_is_taken_back() {
 async fn an_announcement_whose_caller_went_away_is_taken_back() {
     let (server, store) = start().await;
     write_once(&store).await;
+    let before = server.calls("zadd");
     server.freeze();
     for _ in 0..2 {
         let begun = tokio::time::timeout(Duration::from_millis(50), store.begin(long("a"))).await;
         assert!(begun.is_err(), "nobody answers");
     }
     server.thaw();
-    are_taken_back(&server, 2, &["a"]);
+    are_taken_back(&server, before + 2, &["a"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_announcement_without_the_namespace_s_part_is_taken_back_and_the_others_stand() {
     let (server, store) = start().await;
     write_once(&store).await;
+    let before = server.calls("zadd");
     let stays = store.begin(long("stays")).await.unwrap();
     server.ask(&["SET", "d:{cache}", "no log"]);
     store.begin(long("a")).await.unwrap_err();
     assert!(store.begin_many(&[long("b"), long("c")]).await.iter().all(Result::is_err));
     server.ask(&["DEL", "d:{cache}"]);
-    are_taken_back(&server, 4, &["a", "b", "c"]);
+    are_taken_back(&server, before + 4, &["a", "b", "c"]);
     assert_eq!(server.ask(&["EXISTS", "w:{cache:k:stays}"]), "1");
     assert!(store.finish(finish("stays", &stays, Some(b"value"))).await.unwrap());
     let begun = store.begin_many(&[long("a"), long("b")]).await;

@@ -130,8 +130,9 @@ impl Felt {
 
     /// Whether only times are wrong, which others who use the machine may be the reason for.
     pub(crate) fn is_late_only(&self) -> bool {
+        let is_measured = self.healthy.calls >= ENOUGH && self.during.calls >= ENOUGH;
         let is_well = self.failed == 0 && self.stale == 0 && self.recovery.is_some();
-        is_well && !self.wrong().is_empty()
+        is_measured && is_well && !self.wrong().is_empty()
     }
 
     fn judge_hits(&self, wrong: &mut Vec<String>) {
@@ -159,6 +160,7 @@ fn quantile(ordered: &[Duration], share: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chaos::options::Options;
     use crate::clock::Moment;
 
     const MILLI: Duration = Duration::from_millis(1);
@@ -266,6 +268,19 @@ mod tests {
         assert!(!Felt { failed: 1, ..late() }.is_late_only());
         assert!(!Felt { stale: 1, ..late() }.is_late_only());
         assert!(!Felt { recovery: None, ..late() }.is_late_only());
+        assert!(!felt(&[]).is_late_only(), "nothing was measured");
+    }
+
+    #[test]
+    fn the_short_form_forgives_times_and_nothing_else() {
+        let options = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+            Options::parse(&words).unwrap()
+        };
+        let late = with(call(Duration::from_secs(1)));
+        assert!(options(&["--short"]).forgives(&late));
+        assert!(!options(&[]).forgives(&late));
+        assert!(!options(&["--short"]).forgives(&Felt { failed: 1, ..late }));
     }
 
     #[test]

@@ -26,9 +26,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         file: "cache-core/src/engine/mod.rs",
         edits: &[(
             "self.fences.admit(key.hash(), key.text(), &entry.fence, || {
-                kept = self.insert_unless_heard(key, &entry);
+                kept = self.insert_unless_heard(key, entry);
             });",
-            "kept = self.insert_unless_heard(key, &entry);",
+            "kept = self.insert_unless_heard(key, entry);",
         )],
         found: BySeed,
     },
