@@ -45,6 +45,7 @@ pub struct CacheBuilder {
     rules: InvalidationRules,
     encryption: Option<EncryptionKeys>,
     background_limit: usize,
+    front: bool,
 }
 
 impl Default for CacheBuilder {
@@ -59,6 +60,7 @@ impl Default for CacheBuilder {
             rules: InvalidationRules::new(),
             encryption: None,
             background_limit: 256,
+            front: true,
         }
     }
 }
@@ -104,6 +106,24 @@ impl CacheBuilder {
     /// ```
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Whether each thread keeps copies of the entries that it was given last, on by default. A hit on one takes no lock, renders
+    /// no key and allocates nothing. Copies are never served once their entry is invalidated, replaced, expired or evicted.
+    ///
+    /// At most 512 copies a thread are kept for all caches together, a quarter of [`max_entries`](Self::max_entries) where that is
+    /// less; they share the value with the memory tier. A value that was invalidated or evicted is dropped when the thread
+    /// needs the place, or comes by after some 1,000 other hits; so turn this off where few large values fill the memory, or
+    /// where dropping a value has an effect that others wait for.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::builder().front(false).build().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn front(mut self, on: bool) -> Self {
+        self.front = on;
         self
     }
 
@@ -447,6 +467,7 @@ impl CacheBuilder {
             runtime: self.runtime.clone(),
             rules: self.rules.clone(),
             background_limit: self.background_limit,
+            front: self.front,
         }
     }
 

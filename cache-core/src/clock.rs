@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use coarsetime::Instant as CoarseInstant;
+
 /// Where a cache takes the time from: the machine's monotonic clock, or a hand that a test moves.
 ///
 /// A cache reads it when it stores an entry in memory and when it serves one, so a test of expiry needs no sleep. Give the
@@ -28,13 +30,27 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     /// Time since the origin that all system clocks of this process share, so that their moments compare.
-    System(Instant),
+    System(Origin),
     /// The same of tokio's clock.
     Tokio(tokio::time::Instant),
     Manual(Arc<AtomicU64>),
 }
 
-static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// One moment on the exact clock and on the coarse one.
+#[derive(Clone, Copy, Debug)]
+struct Origin {
+    exact: Instant,
+    coarse: CoarseInstant,
+}
+
+static ORIGIN: LazyLock<Origin> = LazyLock::new(|| Origin {
+    exact: Instant::now(),
+    coarse: CoarseInstant::now_without_cache_update(),
+});
+
+/// The coarse clock moves at each tick of the kernel, the slowest of which come 100 times a second. Between two readings
+/// it can have fallen behind the exact one by one tick; twice that leaves room for a tick that comes late.
+const COARSE_LAG: Duration = Duration::from_millis(20);
 
 impl Clock {
     /// The machine's monotonic clock, the default.
@@ -80,11 +96,25 @@ impl Clock {
     #[inline]
     pub(crate) fn now(&self) -> Moment {
         match &self.0 {
-            Source::System(origin) => Moment(nanos(origin.elapsed())),
+            Source::System(origin) => Moment(nanos(origin.exact.elapsed())),
             Source::Tokio(origin) => {
                 Moment(nanos(tokio::time::Instant::now().saturating_duration_since(*origin)))
             }
             Source::Manual(hand) => Moment(hand.load(Ordering::Acquire)),
+        }
+    }
+
+    /// A moment that is not before the present one, and at most twice [`COARSE_LAG`] after it: a fifth of what
+    /// [`now`](Self::now) costs.
+    #[inline]
+    pub(crate) fn now_at_the_latest(&self) -> Moment {
+        match &self.0 {
+            Source::System(origin) => {
+                let passed =
+                    CoarseInstant::now_without_cache_update().duration_since(origin.coarse);
+                Moment(passed.as_nanos()).plus(COARSE_LAG)
+            }
+            Source::Tokio(_) | Source::Manual(_) => self.now(),
         }
     }
 
@@ -150,6 +180,9 @@ impl ManualClock {
 pub(crate) struct Moment(u64);
 
 impl Moment {
+    /// The end of time.
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+
     /// The moment `later` than this one; the end of time if that does not fit.
     pub(crate) fn plus(self, later: Duration) -> Self {
         Self(self.0.saturating_add(nanos(later)))
@@ -220,6 +253,16 @@ mod tests {
         let later = Clock::default().now();
         assert!(earlier <= later);
         assert!(earlier.until(later) < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn the_cheap_clock_is_not_behind_the_exact_one() {
+        let clock = Clock::system();
+        for _ in 0..100_000 {
+            let exact = clock.now();
+            let latest = clock.now_at_the_latest();
+            assert!(exact <= latest, "{exact:?} {latest:?}");
+        }
     }
 
     #[test]

@@ -396,7 +396,7 @@ where
             if let Some(hit) = subject.call(false).hit().and_then(|kept| subject.copy(&kept)) {
                 return Ok(hit);
             }
-            Miss::of(subject)
+            Miss::of(Some(subject))
                 .load::<ResultShape, _, _>(Share::never(), async { load().await })
                 .await
         })

@@ -1,6 +1,12 @@
 //! Which cache an annotated function uses: that of the scope, or the process's default.
 
-use std::{future::Future, sync::OnceLock};
+use std::{
+    future::Future,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use cache_store::{Error, ErrorKind, Result};
 use tokio::{runtime::Handle, task::JoinHandle};
@@ -53,7 +59,50 @@ pub fn current() -> Result<Cache> {
     with_current(|cache| cache.cloned().map_err(Clone::clone))
 }
 
+/// How many scopes there are in the process. Where there is none, as in most programs, none has to be looked for.
+static SCOPES: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts one scope for as long as it lives.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        SCOPES.fetch_add(1, Relaxed);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        SCOPES.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Runs a future in a scope, which counts from now on.
+fn in_scope<F: Future>(cache: Cache, future: F) -> impl Future<Output = F::Output> {
+    let counted = Counted::new();
+    async move {
+        let _counted = counted;
+        SCOPE.scope(cache, future).await
+    }
+}
+
+fn in_scope_sync<R>(cache: Cache, f: impl FnOnce() -> R) -> R {
+    let _counted = Counted::new();
+    SCOPE.sync_scope(cache, f)
+}
+
+#[inline]
 pub(crate) fn with_current<R>(f: impl FnOnce(Result<&Cache, &Error>) -> R) -> R {
+    // A scope that this thread is in was counted by this thread, or handed over to it after that.
+    if SCOPES.load(Relaxed) == 0 {
+        f(DEFAULT.get_or_init(from_env).as_ref())
+    } else {
+        with_scoped(f)
+    }
+}
+
+fn with_scoped<R>(f: impl FnOnce(Result<&Cache, &Error>) -> R) -> R {
     let mut f = Some(f);
     let scoped = SCOPE.try_with(|cache| f.take().map(|f| f(Ok(cache))));
     match (scoped, f) {
@@ -95,7 +144,7 @@ fn from_env() -> Result<Cache> {
 /// # Ok(()) }
 /// ```
 pub async fn scoped<F: Future>(cache: Cache, future: F) -> F::Output {
-    SCOPE.scope(cache, future).await
+    in_scope(cache, future).await
 }
 
 /// Runs a closure with its own default cache: [`scoped`] for sync code, on its thread. Needs no runtime.
@@ -113,7 +162,7 @@ pub async fn scoped<F: Future>(cache: Cache, future: F) -> F::Output {
 /// assert_eq!(mine.stats().loads, 1);
 /// ```
 pub fn scoped_sync<R>(cache: Cache, f: impl FnOnce() -> R) -> R {
-    SCOPE.sync_scope(cache, f)
+    in_scope_sync(cache, f)
 }
 
 /// [`tokio::spawn`] that takes the scope along.
@@ -140,7 +189,7 @@ where
     F::Output: Send + 'static,
 {
     match SCOPE.try_with(Clone::clone) {
-        Ok(cache) => tokio::spawn(SCOPE.scope(cache, future)),
+        Ok(cache) => tokio::spawn(in_scope(cache, future)),
         Err(_) => tokio::spawn(future),
     }
 }
@@ -167,7 +216,7 @@ where
     R: Send + 'static,
 {
     match SCOPE.try_with(Clone::clone) {
-        Ok(cache) => tokio::task::spawn_blocking(move || SCOPE.sync_scope(cache, f)),
+        Ok(cache) => tokio::task::spawn_blocking(move || in_scope_sync(cache, f)),
         Err(_) => tokio::task::spawn_blocking(f),
     }
 }
@@ -175,7 +224,7 @@ where
 /// Spawns what goes on without the caller, with the caller's scope.
 pub(crate) fn spawn_on(runtime: &Handle, future: impl Future<Output = ()> + Send + 'static) {
     match SCOPE.try_with(Clone::clone) {
-        Ok(cache) => drop(runtime.spawn(SCOPE.scope(cache, future))),
+        Ok(cache) => drop(runtime.spawn(in_scope(cache, future))),
         Err(_) => drop(runtime.spawn(future)),
     }
 }
@@ -183,7 +232,7 @@ pub(crate) fn spawn_on(runtime: &Handle, future: impl Future<Output = ()> + Send
 /// The same for what blocks a thread.
 pub(crate) fn spawn_blocking_on(runtime: &Handle, f: impl FnOnce() + Send + 'static) {
     match SCOPE.try_with(Clone::clone) {
-        Ok(cache) => drop(runtime.spawn_blocking(move || SCOPE.sync_scope(cache, f))),
+        Ok(cache) => drop(runtime.spawn_blocking(move || in_scope_sync(cache, f))),
         Err(_) => drop(runtime.spawn_blocking(f)),
     }
 }

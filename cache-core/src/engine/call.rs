@@ -1,6 +1,11 @@
 //! One call that missed the memory tier: joins a flight or leads one.
 
-use std::{any::TypeId, ops::ControlFlow, sync::Arc, time::Duration};
+use std::{
+    any::TypeId,
+    ops::ControlFlow,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use tokio::{runtime::Handle, time::Instant};
 
@@ -10,7 +15,7 @@ use crate::{
     fence::{Fence, Stamp},
     flight::{Join, Landing, Leader, Waiter},
     key::{Key, Types},
-    memory::{Aging, Freshness, MemoryEntry, Proof},
+    memory::{Aging, Freshness, MemoryEntry, Proof, Sight},
     private::{Layer, Site},
     runtime,
     stats::Counter,
@@ -265,11 +270,11 @@ impl Call {
     }
 
     /// What memory holds for this call, if it is valid and of its type.
-    pub(super) fn in_memory(&self) -> Option<Arc<MemoryEntry>> {
+    pub(super) fn in_memory(&self, sight: Sight) -> Option<Arc<MemoryEntry>> {
         if !self.site.layer.memory() {
             return None;
         }
-        let entry = self.engine.memory_hit(self.key.as_ref(), self.site)?;
+        let entry = self.engine.memory_hit(self.key.as_ref(), self.site, sight)?;
         let ours =
             entry.value.as_ref().is_none_or(|value| (**value).type_id() == (self.value.id)());
         ours.then_some(entry)
@@ -306,6 +311,7 @@ impl Call {
             types: self.key.types().clone(),
             fence: fence.clone(),
             proof,
+            gone: AtomicBool::new(false),
         })
     }
 

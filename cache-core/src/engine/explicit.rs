@@ -14,7 +14,7 @@ use super::{
 use crate::{
     envelope::{self, Envelope, EnvelopeWriter, Header},
     events::Origin,
-    memory::{Age, drops},
+    memory::{Age, Sight, drops},
     stats::Counter,
     value::Stored,
 };
@@ -47,7 +47,7 @@ impl Call {
 
     /// What memory holds now.
     pub(crate) fn hit(&self) -> Option<Stored> {
-        let entry = self.in_memory()?;
+        let entry = self.in_memory(Sight::Recorded)?;
         self.engine.count_hit(Counter::HitsMemory, &entry.value);
         Some(entry.value.clone())
     }
@@ -125,7 +125,7 @@ impl Call {
     }
 
     pub(crate) fn remaining_in_memory(&self) -> Option<Duration> {
-        let entry = self.in_memory()?;
+        let entry = self.in_memory(Sight::Unrecorded)?;
         Some(entry.fresh_until().map_or(Duration::MAX, |end| self.engine.now().until(end)))
     }
 
@@ -153,7 +153,9 @@ impl Call {
 
     pub(crate) fn tag_in_memory(&self, tags: &[String]) -> bool {
         let engine = &self.engine;
-        let Some(old) = engine.memory_hit(self.key.as_ref(), self.site) else { return false };
+        let Some(old) = engine.memory_hit(self.key.as_ref(), self.site, Sight::Unrecorded) else {
+            return false;
+        };
         let entry = old.with_fence(old.fence.clone().with_tags(&engine.fences, tags));
         // Under the key's lock, so that an invalidation finds one of the two entries. When one of the tags was invalidated
         // since the value was loaded, the entry goes with it.

@@ -17,7 +17,8 @@ use crate::{
     clock::Moment,
     envelope::Marks,
     fence::Fence,
-    memory::{Age, Aging, Freshness},
+    memory::{Age, Aging, Freshness, Sight},
+    private::BY_HAND,
     stats::Counter,
     value::Stored,
 };
@@ -93,7 +94,9 @@ impl Call {
 
     /// Another leader may have landed between this call's look into memory and its join.
     pub(super) fn filled_meanwhile(&self) -> Option<Loaded> {
-        let entry = self.in_memory()?;
+        // Of a key that a person gave, this is the first look.
+        let by_hand = self.site.rules == BY_HAND;
+        let entry = self.in_memory(if by_hand { Sight::Recorded } else { Sight::Unrecorded })?;
         self.engine.count_hit(Counter::HitsMemory, &entry.value);
         let live_until = self.engine.session.live_until();
         // The entry's fence and not the flight's: it knows the tags that were learned from the value.

@@ -9,6 +9,7 @@ mod explicit;
 mod fill;
 mod invalidate;
 mod lead;
+mod look;
 mod many;
 mod orders;
 mod recent;
@@ -42,6 +43,7 @@ pub(crate) use self::{
     call::{Call, Entered, Flight, Landed, Loaded, after, sleep_until},
     fill::{Keep, Run},
     invalidate::{Invalidating, Order},
+    look::{Looked, same_rules},
     many::{
         Setting, enter_many, enter_many_sync, get_many, set_many, set_many_in_memory, settle_many,
         settle_many_sync,
@@ -56,10 +58,10 @@ use crate::{
     events::{Event, EventSink},
     fence::{Fence, Fences},
     flight::Flights,
-    key::{Key, KeyRef},
+    key::Key,
     lock::Here,
-    memory::{Age, Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
-    private::{BY_HAND, Site},
+    memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
+    private::Site,
     rules::InvalidationRules,
     runtime,
     stats::{Counter, Counters, Stats},
@@ -82,6 +84,8 @@ pub(crate) struct Settings {
     pub(crate) runtime: Option<Handle>,
     /// The most bodies that run in the background.
     pub(crate) background_limit: usize,
+    /// Whether threads keep copies of what they were given from memory.
+    pub(crate) front: bool,
     /// What an application's own events invalidate.
     pub(crate) rules: InvalidationRules,
 }
@@ -120,6 +124,7 @@ impl Engine {
             max_bytes: settings.max_bytes,
             clock: settings.clock.clone(),
             on_evict: Some(on_evict(&counters, &events)),
+            front: settings.front,
         };
         let memory = MemoryTier::new(config);
         Arc::new(Self {
@@ -141,56 +146,9 @@ impl Engine {
     }
 
     /// Whether functions are cached at all.
+    #[inline]
     pub(crate) fn enabled(&self) -> bool {
         self.enabled.load(Ordering::Relaxed)
-    }
-
-    /// What memory holds under the key for this function, if that is still valid and fresh.
-    #[inline]
-    pub(crate) fn memory_hit(&self, key: KeyRef<'_>, site: &Site) -> Option<Arc<MemoryEntry>> {
-        match self.memory_look(key, site)? {
-            (_, Age::Stale(_)) => None,
-            (entry, Age::Fresh | Age::Due) => Some(entry),
-        }
-    }
-
-    /// What memory holds under the key for this function, if that is still valid, and how old it is.
-    #[inline]
-    pub(crate) fn memory_look(
-        &self,
-        key: KeyRef<'_>,
-        site: &Site,
-    ) -> Option<(Arc<MemoryEntry>, Age)> {
-        let (entry, due) = self.memory.find(key)?;
-        let live = self.fences.is_live_by(|| key.text(), &entry.fence);
-        let vouched = match live {
-            true => self.session.vouches_for(&entry, key, || self.now()),
-            false => Vouched::Never,
-        };
-        if vouched == Vouched::Never {
-            let for_errors = || entry.is_for_errors() && self.session.spares(&entry, key);
-            if !live || !for_errors() {
-                self.memory.remove_if(key, &entry);
-            }
-            return None;
-        }
-        let wanted = entry.value.is_some() || site.negative_ttl.is_some();
-        if !wanted || vouched == Vouched::NotNow || !self.is_for(&entry, key, site) {
-            return None;
-        }
-        let age = match (&entry.aging, due) {
-            (Some(aging), true) => aging.age(self.now(), &site.serving),
-            _ => Age::Fresh,
-        };
-        Some((entry, age))
-    }
-
-    /// Whether the function would have stored such an entry itself.
-    fn is_for(&self, entry: &MemoryEntry, key: KeyRef<'_>, site: &Site) -> bool {
-        entry.version == site.version
-            && same_rules(entry.rules, site.rules)
-            && entry.types.as_deref().unwrap_or_default() == key.types()
-            && !(entry.alone && site.layer.shared())
     }
 
     /// Keeps a value in memory unless something it depends on was invalidated since its fences were made.
@@ -213,6 +171,7 @@ impl Engine {
                     max_bytes: self.settings.max_bytes,
                     clock: self.settings.clock.clone(),
                     on_evict: None,
+                    front: false,
                 })
             });
             drops::after(|| last.insert(key.clone(), Arc::clone(entry)));
@@ -313,11 +272,6 @@ impl fmt::Debug for Engine {
             .field("shared", &self.shared)
             .finish_non_exhaustive()
     }
-}
-
-/// Whether an entry made under one list of tags may be served under another.
-pub(crate) fn same_rules(entry: u64, reader: u64) -> bool {
-    entry == reader || entry == BY_HAND || reader == BY_HAND
 }
 
 /// What one value weighs when capacity is counted in bytes: its encoded size where it is known.

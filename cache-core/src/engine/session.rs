@@ -40,7 +40,7 @@ use crate::{
     events::{Event, Origin},
     fence::{Fence, Fences},
     key::{KeyBuffer, KeyRef, raw_key},
-    memory::{MemoryEntry, drops},
+    memory::{MemoryEntry, Proof, drops},
     stats::Counter,
     value::Stored,
 };
@@ -117,6 +117,22 @@ impl Session {
         }
         let now = now();
         Vouched::from(now < proof.until || now < self.live_until.get())
+    }
+
+    /// Until when an entry is vouched for that nothing that was heard of has invalidated.
+    #[inline]
+    pub(super) fn vouches_until(&self, entry: &MemoryEntry) -> Moment {
+        match &entry.proof {
+            None => Moment::NEVER,
+            Some(Proof { until, heard: None }) => *until,
+            Some(Proof { until, heard: Some(_) }) => self.live_until.get().max(*until),
+        }
+    }
+
+    /// How many invalidations of tags and the like were heard of.
+    #[inline]
+    pub(super) fn unlisted(&self) -> u64 {
+        self.heard.unlisted()
     }
 
     /// Whether nothing that was heard of has invalidated an entry. Much may have been missed.
@@ -342,16 +358,13 @@ impl Engine {
         let mut buffer = KeyBuffer::new();
         let Ok(key) = raw_key(text, &mut buffer) else { return };
         let (removed, values) = drops::hand_over(|| {
-            self.session.heard.invalidate_key(key.hash(), || {
-                let entry = self.memory.get(key).filter(|entry| entry.proof.is_some())?;
-                self.memory.remove_if(key, &entry).then_some(())
-            })
+            self.session.heard.invalidate_key(key.hash(), || self.memory.remove_shared(key))
         });
         if !values.is_empty() {
             lock(&self.session.removed).extend(values);
         }
         // Not for values that the memory tier happened to give back at this moment: they can wait.
-        if removed.is_some() {
+        if removed {
             self.tell_heard(Invalidation::Keys(vec![text.to_owned()]));
             self.session.wake.notify_one();
         }

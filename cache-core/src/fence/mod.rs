@@ -41,10 +41,17 @@
 //! about tags was trimmed since the birth, `checked` goes back to the birth, from where every comparison refuses, by the
 //! record or by the floor. A record that is made meanwhile has a number above `checked`, and is compared by the next hit.
 //! An entry that is tagged by hand counts as if it had borne the tag since its load: coarser, never wrong.
+//!
+//! *Copies outside the memory tier* (its [front](crate::memory)) are compared with two counts instead: the
+//! [stripe](Stripes) of their key, which counts after each change of the tier, and [`Fences::unlisted`], which counts after
+//! each mark. Both are read before the entry is looked up and asked about. A change that the look did not see is counted
+//! after it was made, hence after the reading: the counts differ. So equal counts mean that the look's answer still holds.
+//! An invalidation that returned has counted, and a read that starts then finds the counts changed.
 
 mod keys;
 mod patterns;
 mod stamp;
+mod stripes;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -57,6 +64,7 @@ use keys::KeyMarks;
 use patterns::{Covered, PatternLog};
 use stamp::Sequence;
 pub(crate) use stamp::Stamp;
+pub(crate) use stripes::Stripes;
 use tags::{TagMark, TagMarks};
 
 /// What one cache has invalidated in this process.
@@ -69,6 +77,8 @@ pub(crate) struct Fences {
     cleared: AtomicU64,
     /// The number of the last invalidation of everything that is no mere doubt.
     surely_cleared: AtomicU64,
+    /// How many invalidations of tags, by patterns and of everything there were.
+    unlisted: AtomicU64,
 }
 
 /// How much is remembered before it is folded into a floor.
@@ -155,6 +165,7 @@ impl Fences {
             patterns: PatternLog::new(limits.patterns),
             cleared: AtomicU64::new(0),
             surely_cleared: AtomicU64::new(0),
+            unlisted: AtomicU64::new(0),
         }
     }
 
@@ -183,17 +194,20 @@ impl Fences {
     /// Rules out every load and entry with this tag born before.
     pub(crate) fn invalidate_tag(&self, name: &str) {
         self.tags.invalidate(name, &self.sequence);
+        self.count_unlisted();
     }
 
     /// Rules out every load and entry born before whose key matches.
     pub(crate) fn invalidate_pattern(&self, glob: Glob) {
         self.patterns.invalidate(Covered::Matching(glob), &self.sequence);
+        self.count_unlisted();
     }
 
     /// Rules out every load and entry born before that bears all of these tags; every one, when there is none to bear.
     pub(crate) fn invalidate_all_of(&self, names: &[impl AsRef<str>]) {
         let marks = names.iter().map(|name| self.tags.intern(name.as_ref())).collect();
         self.patterns.invalidate(Covered::Bearing(marks), &self.sequence);
+        self.count_unlisted();
     }
 
     /// Whether an entry with this fence bears the tag.
@@ -207,11 +221,25 @@ impl Fences {
         let number = self.sequence.next();
         self.surely_cleared.fetch_max(number, Ordering::AcqRel);
         self.cleared.fetch_max(number, Ordering::AcqRel);
+        self.count_unlisted();
     }
 
     /// Rules out every load and entry born before, because any of them may have been invalidated unseen.
     pub(crate) fn doubt_all(&self) {
         self.cleared.fetch_max(self.sequence.next(), Ordering::AcqRel);
+        self.count_unlisted();
+    }
+
+    /// How many invalidations of entries that nobody lists there were. An entry that [was live](Self::is_live) after this
+    /// was read is live for as long as it stays the same, unless its key is invalidated.
+    #[inline]
+    pub(crate) fn unlisted(&self) -> u64 {
+        self.unlisted.load(Ordering::Acquire)
+    }
+
+    /// After the mark: whoever reads the new number and then asks, sees it.
+    fn count_unlisted(&self) {
+        self.unlisted.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Whether an entry that [is not live](Self::is_live) is only doubted: nothing is known to have invalidated it.

@@ -1,17 +1,18 @@
 use std::any::TypeId;
 
-use smallvec::SmallVec;
+use arrayvec::ArrayVec;
 
-use super::{KeyPart, buffer::KeyBuffer, bytes::Bytes, lookup};
+use super::{KeyPart, buffer::KeyBuffer};
 
-/// Arguments in a binary form that is made faster than text; a front of the memory tier compares it.
+/// Arguments in a binary form that is made faster than text; the front of the memory tier compares it.
 ///
-/// It is exact, not a digest: at one call site, equal bytes and types mean that the rendered keys are equal. Every
-/// value begins with its kind and shows its own end, so generic call sites are covered too.
+/// It is exact, not a digest: at one call site, equal words and types mean that the rendered keys are equal. Every
+/// value begins with a word that tells its kind and where it ends, so generic call sites are covered too. It has room for
+/// 24 words on the stack; what is longer [fails](Self::failed).
 #[doc(hidden)]
 pub struct Fingerprint {
-    bytes: Bytes<96>,
-    types: SmallVec<[TypeId; 2]>,
+    words: ArrayVec<u64, 24>,
+    types: ArrayVec<TypeId, 4>,
     failed: bool,
 }
 
@@ -38,29 +39,45 @@ impl Fingerprint {
     #[inline]
     #[must_use]
     pub fn new() -> Self {
-        Self { bytes: Bytes::new(), types: SmallVec::new(), failed: false }
+        Self { words: ArrayVec::new_const(), types: ArrayVec::new_const(), failed: false }
     }
 
+    #[inline(always)]
+    pub(crate) fn of(parts: &[&dyn KeyPart]) -> Self {
+        let mut print = Self::new();
+        parts.iter().for_each(|part| part.fingerprint(&mut print));
+        print
+    }
+
+    #[inline]
     #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.as_slice()
+    pub fn words(&self) -> &[u64] {
+        &self.words
     }
 
+    #[inline]
     #[must_use]
     pub fn types(&self) -> &[TypeId] {
         &self.types
     }
 
-    /// Whether a value could not be rendered; the fingerprint then means nothing.
+    /// Whether the arguments are too long, or cannot be in a key; the fingerprint then means nothing.
+    #[inline]
     #[must_use]
     pub fn failed(&self) -> bool {
         self.failed
     }
 
-    /// A hash of the bytes with this process's seed.
+    /// A number that is likely to differ where the words do. It is not seeded: whoever chooses arguments can make it the same,
+    /// so that they take each other's places, and no more.
+    #[inline]
     #[must_use]
-    pub fn hash(&self) -> u64 {
-        lookup::hash(self.bytes.as_slice())
+    pub fn tag(&self) -> u64 {
+        // The products do not wait for each other. Their halves depend on all bits of both factors (wyhash).
+        self.words().iter().fold(0, |tag: u64, word| {
+            let product = u128::from(word ^ 0x2d35_8dcc_aa6c_78a5) * 0x9e37_79b9_7f4a_7c15;
+            tag.rotate_left(23) ^ (product as u64) ^ ((product >> 64) as u64)
+        })
     }
 
     #[inline]
@@ -73,7 +90,7 @@ impl Fingerprint {
         self.str(name);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn str(&mut self, text: &str) {
         self.lengthy(Kind::Text, text.as_bytes());
     }
@@ -81,15 +98,15 @@ impl Fingerprint {
     /// A type; its name is not needed, because the types are compared.
     #[inline]
     pub(super) fn type_id(&mut self, id: TypeId) {
-        self.fixed(Kind::Type, []);
-        self.types.push(id);
+        self.head(Kind::Type, 0);
+        self.failed |= self.types.try_push(id).is_err();
     }
 
     /// The sixteen bytes of an identifier.
     #[cfg(feature = "uuid")]
     #[inline]
     pub(super) fn bytes(&mut self, bytes: &[u8; 16]) {
-        self.fixed(Kind::Identifier, *bytes);
+        self.lengthy(Kind::Identifier, bytes);
     }
 
     /// What a value renders, for types that have no form of their own.
@@ -97,75 +114,108 @@ impl Fingerprint {
         let mut buffer = KeyBuffer::new();
         buffer.part(part);
         self.lengthy(Kind::Rendered, buffer.text.as_slice());
-        self.types.extend_from_slice(&buffer.types);
+        self.failed |= self.types.try_extend_from_slice(&buffer.types).is_err();
         self.failed |= buffer.failure().is_some();
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn u64(&mut self, value: u64) {
-        self.fixed(Kind::Unsigned, value.to_le_bytes());
+        self.pair(Kind::Unsigned, value);
     }
 
     #[inline]
     pub(super) fn i64(&mut self, value: i64) {
         match u64::try_from(value) {
             Ok(value) => self.u64(value),
-            Err(_) => self.fixed(Kind::Negative, value.to_le_bytes()),
+            Err(_) => self.pair(Kind::Negative, value.cast_unsigned()),
         }
     }
 
     /// A number that 64 bits do not hold.
     pub(super) fn wide(&mut self, negative: bool, magnitude: u128) {
-        self.fixed(Kind::Wide, [u8::from(negative)]);
-        self.bytes.extend(&magnitude.to_le_bytes());
+        self.head(Kind::Wide, u64::from(negative));
+        self.word(magnitude as u64);
+        self.word((magnitude >> 64) as u64);
     }
 
     #[inline]
     pub(super) fn bool(&mut self, value: bool) {
-        self.fixed(Kind::Bool, [u8::from(value)]);
+        self.head(Kind::Bool, u64::from(value));
     }
 
     #[inline]
     pub(super) fn char(&mut self, value: char) {
-        self.fixed(Kind::Char, u32::from(value).to_le_bytes());
+        self.head(Kind::Char, u64::from(u32::from(value)));
     }
 
     #[inline]
     pub(super) fn f32(&mut self, bits: u32) {
-        self.fixed(Kind::Float, bits.to_le_bytes());
+        self.head(Kind::Float, u64::from(bits));
     }
 
     #[inline]
     pub(super) fn f64(&mut self, bits: u64) {
-        self.fixed(Kind::Double, bits.to_le_bytes());
+        self.pair(Kind::Double, bits);
     }
 
     #[inline]
     pub(super) fn items(&mut self, count: usize) {
-        self.fixed(Kind::Items, (count as u64).to_le_bytes());
+        self.head(Kind::Items, count as u64);
     }
 
     #[inline]
     pub(super) fn none(&mut self) {
-        self.fixed(Kind::None, []);
+        self.head(Kind::None, 0);
     }
 
     #[inline]
     pub(super) fn some(&mut self, part: &(impl KeyPart + ?Sized)) {
-        self.fixed(Kind::Some, []);
+        self.head(Kind::Some, 0);
         part.fingerprint(self);
     }
 
-    #[inline]
-    fn fixed<const N: usize>(&mut self, kind: Kind, bytes: [u8; N]) {
-        self.bytes.extend(&[kind as u8]);
-        self.bytes.extend(&bytes);
+    #[inline(always)]
+    fn pair(&mut self, kind: Kind, value: u64) {
+        self.head(kind, 0);
+        self.word(value);
     }
 
-    #[inline]
+    /// `low` is a length, or a value of at most 32 bits; no text is 2⁵⁶ bytes long.
+    #[inline(always)]
+    fn head(&mut self, kind: Kind, low: u64) {
+        self.word((kind as u64) << 56 | low);
+    }
+
+    /// The bytes as words. The last word overlaps the one before where the length is no multiple of eight, which is exact
+    /// because the length is known, and needs no copy of a varying number of bytes.
+    #[inline(always)]
     fn lengthy(&mut self, kind: Kind, bytes: &[u8]) {
-        self.fixed(kind, (bytes.len() as u64).to_le_bytes());
-        self.bytes.extend(bytes);
+        self.head(kind, bytes.len() as u64);
+        if let Some(last) = bytes.last_chunk() {
+            let (words, rest) = bytes.as_chunks();
+            words.iter().for_each(|word| self.word(u64::from_le_bytes(*word)));
+            if !rest.is_empty() {
+                self.word(u64::from_le_bytes(*last));
+            }
+        } else if !bytes.is_empty() {
+            self.word(short(bytes));
+        }
+    }
+
+    #[inline(always)]
+    fn word(&mut self, word: u64) {
+        self.failed |= self.words.try_push(word).is_err();
+    }
+}
+
+/// One to seven bytes in a word.
+#[inline(always)]
+fn short(bytes: &[u8]) -> u64 {
+    match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+        }
+        _ => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
 
 use cache_template::escape_into;
 
-use super::{KeyPart, KeyWriter};
+use super::{Fingerprint, KeyPart, KeyWriter};
 
 /// A function item that generated code puts beside the constant of an annotated function: `fn here() {}`.
 #[doc(hidden)]
@@ -29,26 +29,29 @@ pub fn marker<F: 'static>(_: &F) -> Marker {
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Here {
-    parent: &'static str,
+    marker: &'static str,
     name: &'static str,
     id: TypeId,
 }
 
 impl Here {
-    /// The marker's name ends in `::here`, after the name of the function that holds the constant.
     pub(crate) fn new(marker: Marker, name: &'static str) -> Self {
-        let mut holder = marker.name.strip_suffix("::here").unwrap_or(marker.name);
+        Self { marker: marker.name, name, id: marker.id }
+    }
+
+    /// The marker's name ends in `::here`, after the name of the function that holds the constant.
+    fn parent(&self) -> &'static str {
+        let mut holder = self.marker.strip_suffix("::here").unwrap_or(self.marker);
         while let Some(outside) = holder.strip_suffix("::{{closure}}") {
             holder = outside;
         }
-        let parent = holder.rsplit_once("::").map_or("", |(parent, _)| parent);
-        Self { parent, name, id: marker.id }
+        holder.rsplit_once("::").map_or("", |(parent, _)| parent)
     }
 }
 
 impl fmt::Display for Here {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for segment in self.parent.split("::").filter(|segment| !segment.starts_with("{{")) {
+        for segment in self.parent().split("::").filter(|segment| !segment.starts_with("{{")) {
             escape_into(segment, f)?;
             f.write_str("::")?;
         }
@@ -59,6 +62,11 @@ impl fmt::Display for Here {
 impl KeyPart for Here {
     fn render(&self, out: &mut KeyWriter<'_>) {
         out.plain_fmt(format_args!("{self}"));
+        out.type_id(self.id);
+    }
+
+    /// The name is the call site's.
+    fn fingerprint(&self, out: &mut Fingerprint) {
         out.type_id(self.id);
     }
 }

@@ -67,7 +67,7 @@ macro_rules! integers {
                 out.$method(*self as _);
             }
 
-            #[inline]
+            #[inline(always)]
             fn fingerprint(&self, out: &mut Fingerprint) {
                 out.$method(*self as _);
             }
@@ -194,7 +194,7 @@ impl KeyPart for str {
         out.str(self);
     }
 
-    #[inline]
+    #[inline(always)]
     fn fingerprint(&self, out: &mut Fingerprint) {
         out.str(self);
     }
@@ -206,7 +206,7 @@ impl KeyPart for String {
         out.str(self);
     }
 
-    #[inline]
+    #[inline(always)]
     fn fingerprint(&self, out: &mut Fingerprint) {
         out.str(self);
     }
@@ -220,7 +220,7 @@ macro_rules! pointers {
                 (**self).render(out);
             }
 
-            #[inline]
+            #[inline(always)]
             fn fingerprint(&self, out: &mut Fingerprint) {
                 (**self).fingerprint(out);
             }

@@ -1,6 +1,7 @@
 //! What the memory tier holds for a key.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Aging, drops};
 use crate::clock::{Clock, Moment};
@@ -31,6 +32,8 @@ pub(crate) struct MemoryEntry {
     pub(crate) fence: Fence,
     /// What vouches for it where other processes may invalidate it; `None` where none can.
     pub(crate) proof: Option<Proof>,
+    /// Whether the tier gave it up. Set some time after that, so correctness does not rest on it.
+    pub(crate) gone: AtomicBool,
 }
 
 /// How far an entry can be relied on that other processes may invalidate.
@@ -48,7 +51,30 @@ impl MemoryEntry {
     pub(crate) fn with_fence(&self, fence: Fence) -> Self {
         let Self { weight, version, rules, alone, .. } = *self;
         let (value, types, due) = (self.value.clone(), self.types.clone(), self.fresh_until());
-        Self { value, due, aging: None, weight, version, rules, alone, types, fence, proof: None }
+        Self {
+            value,
+            due,
+            aging: None,
+            weight,
+            version,
+            rules,
+            alone,
+            types,
+            fence,
+            proof: None,
+            gone: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the tier gave it up.
+    #[inline]
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+
+    /// The tier has given it up.
+    pub(super) fn give_up(&self) {
+        self.gone.store(true, Ordering::Relaxed);
     }
 
     /// Whether its age has to be asked.

@@ -3,10 +3,13 @@
 //! Moka decides what stays (TinyLFU, by number of entries or by bytes) and gives memory back when entries are old.
 //! Whether an entry may be served is decided here and by the [fences](crate::fence): moka has a clock of its own, which a
 //! test cannot move, so it expires entries a little later than [`MemoryTier::get`] refuses them.
+//! In front of it each thread has copies of what it was given last (`front.rs`).
 
 mod aging;
 pub(crate) mod drops;
 mod entry;
+mod front;
+mod slot;
 #[cfg(test)]
 mod tests;
 
@@ -19,10 +22,13 @@ use moka::Expiry;
 use moka::notification::RemovalCause;
 
 use crate::clock::Clock;
+use crate::fence::Stripes;
 use crate::key::{Key, KeyHasher, KeyRef};
 
 pub(crate) use aging::{Age, Aging, Freshness};
 pub(crate) use entry::{MemoryEntry, Proof};
+pub(crate) use front::{Copied, FrontOf, Glance, Place, Seen};
+use slot::{Kept, Probe};
 
 /// How large the tier may grow, and what it tells.
 pub(crate) struct MemoryConfig {
@@ -33,6 +39,8 @@ pub(crate) struct MemoryConfig {
     pub(crate) clock: Clock,
     /// Told of entries that went without being asked to. It must neither panic nor use the cache.
     pub(crate) on_evict: Option<OnEvict>,
+    /// Whether threads keep copies of what they were given.
+    pub(crate) front: bool,
 }
 
 /// Told the text of a key that went, and why.
@@ -49,11 +57,21 @@ pub(crate) enum Cause {
 
 /// The entries that this process holds.
 pub(crate) struct MemoryTier<S = KeyHasher> {
-    entries: moka::sync::Cache<Key, Arc<MemoryEntry>, S>,
+    entries: moka::sync::Cache<Kept, Arc<MemoryEntry>, S>,
     clock: Clock,
     on_evict: Option<Arc<OnEvict>>,
+    front: Option<FrontOf>,
+    /// Tells those who have copies that they may be old.
+    stripes: Stripes,
     /// Held by inserts and conditional removals of a key, so that neither comes between the other's look and its step.
     changing: Box<[Mutex<()>]>,
+}
+
+/// Whether being asked for counts for whether a key stays in the tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    Recorded,
+    Unrecorded,
 }
 
 /// How much longer than its time to live moka keeps an entry: long enough for a reader to find it and count it as
@@ -70,25 +88,33 @@ impl MemoryTier {
 impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
     /// An empty tier that hashes keys with `hasher`.
     pub(crate) fn with_hasher(config: MemoryConfig, hasher: S) -> Self {
-        let MemoryConfig { max_entries, max_bytes, clock, on_evict } = config;
+        let MemoryConfig { max_entries, max_bytes, clock, on_evict, front } = config;
         let on_evict = on_evict.map(Arc::new);
         let mut builder = moka::sync::Cache::builder()
             .max_capacity(max_bytes.unwrap_or(max_entries))
             .expire_after(GiveBack(clock.clone()));
         if max_bytes.is_some() {
-            builder = builder.weigher(|_: &Key, entry: &Arc<MemoryEntry>| entry.weight);
+            builder = builder.weigher(|_: &Kept, entry: &Arc<MemoryEntry>| entry.weight);
         }
-        if let Some(tell) = on_evict.clone() {
-            builder = builder.eviction_listener(move |key: Arc<Key>, _, cause| match cause {
-                RemovalCause::Size => tell(key.text(), Cause::Size),
-                RemovalCause::Expired => tell(key.text(), Cause::Expired),
+        let tell = on_evict.clone();
+        builder = builder.eviction_listener(move |kept: Arc<Kept>, entry, cause| {
+            entry.give_up();
+            let tell = |cause| tell.iter().for_each(|tell| tell(kept.key().text(), cause));
+            match cause {
+                RemovalCause::Size => tell(Cause::Size),
+                RemovalCause::Expired => tell(Cause::Expired),
                 RemovalCause::Explicit | RemovalCause::Replaced => {}
-            });
-        }
+            }
+        });
+        let front = front.then(|| FrontOf::new(max_entries, max_bytes));
+        // A stripe is as good as one key where there are about as many as keys; 32 KB are enough for any cache.
+        let stripes = max_bytes.map_or(max_entries, |_| 4096).clamp(64, 4096);
         Self {
             entries: builder.build_with_hasher(hasher),
             clock,
             on_evict,
+            stripes: Stripes::new(if front.is_some() { stripes as usize } else { 1 }),
+            front,
             changing: (0..64).map(|_| Mutex::default()).collect(),
         }
     }
@@ -96,13 +122,16 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
     /// The entry, fresh or not, unless its time is over: then it is removed.
     #[inline]
     pub(crate) fn get(&self, key: KeyRef<'_>) -> Option<Arc<MemoryEntry>> {
-        self.find(key).map(|(entry, _)| entry)
+        self.find(key, Sight::Recorded).map(|(entry, _)| entry)
     }
 
     /// The same, and whether its age is to be asked.
     #[inline]
-    pub(crate) fn find(&self, key: KeyRef<'_>) -> Option<(Arc<MemoryEntry>, bool)> {
-        let entry = self.entries.get(&key)?;
+    pub(crate) fn find(&self, key: KeyRef<'_>, sight: Sight) -> Option<(Arc<MemoryEntry>, bool)> {
+        let entry = match sight {
+            Sight::Recorded => self.entries.get(&key)?,
+            Sight::Unrecorded => self.peek(key)?,
+        };
         let due = entry.is_due(&self.clock);
         if due && entry.expires().is_some_and(|end| end <= self.clock.now()) {
             self.expire(key, &entry);
@@ -111,15 +140,49 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
         Some((entry, due))
     }
 
+    /// The entry, without a record of the look.
+    fn peek(&self, key: KeyRef<'_>) -> Option<Arc<MemoryEntry>> {
+        let probe = Probe::new(key);
+        // Moka's answer says whether the entry is there, the probe which one it is.
+        if self.entries.contains_key(&probe) { probe.found() } else { None }
+    }
+
+    /// Records that the key was asked for.
+    pub(crate) fn record(&self, key: &Key) {
+        drop(self.entries.get(&key.as_ref()));
+    }
+
+    /// How this tier uses the fronts of threads, if it does.
+    #[inline]
+    pub(crate) fn front(&self) -> Option<&FrontOf> {
+        self.front.as_ref()
+    }
+
+    /// Whether copies of an entry of this weight are kept.
+    pub(crate) fn takes_copies(&self, weight: u32) -> bool {
+        self.front.as_ref().is_some_and(|front| front.takes(weight))
+    }
+
+    /// How often entries under keys with this hash, or few others, have been replaced or removed.
+    #[inline]
+    pub(crate) fn changes(&self, hash: u64) -> u64 {
+        self.stripes.count(hash)
+    }
+
     /// Puts the entry in place of whatever is there.
     pub(crate) fn insert(&self, key: Key, entry: Arc<MemoryEntry>) {
-        let _changing = self.changing(key.hash());
-        self.entries.insert(key, entry);
+        let hash = key.hash();
+        let _changing = self.changing(hash);
+        self.entries.insert(Kept::new(key, &entry), entry);
+        self.stripes.changed(hash);
     }
 
     /// Takes the entry out.
     pub(crate) fn remove(&self, key: KeyRef<'_>) -> Option<Arc<MemoryEntry>> {
-        self.entries.remove(&key)
+        let removed = self.entries.remove(&key);
+        // Also where nothing was found: copies of what was evicted may still be about.
+        self.stripes.changed(key.hash());
+        removed
     }
 
     /// Takes the entry out if it is still this one, and says whether it was.
@@ -128,15 +191,27 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
         let same = self.entries.get(&key).is_some_and(|there| Arc::ptr_eq(&there, expected));
         if same {
             self.entries.invalidate(&key);
+            self.stripes.changed(key.hash());
         }
         same
     }
 
+    /// Takes the entry out if other processes may invalidate it, and says whether it did. Copies are as old then, also those
+    /// of an entry that was evicted.
+    pub(crate) fn remove_shared(&self, key: KeyRef<'_>) -> bool {
+        let removed = self
+            .peek(key)
+            .filter(|entry| entry.proof.is_some())
+            .is_some_and(|entry| self.remove_if(key, &entry));
+        self.stripes.changed(key.hash());
+        removed
+    }
+
     /// Visits every entry that is fresh. Others may come and go meanwhile.
     pub(crate) fn each(&self, mut visit: impl FnMut(&str, &MemoryEntry)) {
-        for (key, entry) in &self.entries {
+        for (kept, entry) in &self.entries {
             if entry.fresh_until().is_none_or(|end| self.clock.now() < end) {
-                visit(key.text(), &entry);
+                visit(kept.key().text(), &entry);
             }
         }
     }
@@ -151,9 +226,13 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
         self.entries.weighted_size()
     }
 
-    /// Forgets everything, at once for readers; the memory is given back bit by bit.
+    /// Forgets everything, at once for readers but for copies, which only the [fences](crate::fence) rule out; the memory
+    /// is given back bit by bit.
     pub(crate) fn clear(&self) {
         self.entries.invalidate_all();
+        if self.front.is_some() {
+            FrontOf::sweep();
+        }
     }
 
     /// Does the housekeeping that is due: evictions, expirations, counts.
@@ -188,10 +267,10 @@ impl GiveBack {
     }
 }
 
-impl Expiry<Key, Arc<MemoryEntry>> for GiveBack {
+impl Expiry<Kept, Arc<MemoryEntry>> for GiveBack {
     fn expire_after_create(
         &self,
-        _: &Key,
+        _: &Kept,
         entry: &Arc<MemoryEntry>,
         _: Instant,
     ) -> Option<Duration> {
@@ -200,7 +279,7 @@ impl Expiry<Key, Arc<MemoryEntry>> for GiveBack {
 
     fn expire_after_update(
         &self,
-        _: &Key,
+        _: &Kept,
         entry: &Arc<MemoryEntry>,
         _: Instant,
         _: Option<Duration>,

@@ -20,7 +20,8 @@ struct Setup {
 fn setup(max_entries: u64, max_bytes: Option<u64>) -> Setup {
     let (clock, hand) = Clock::manual();
     let (on_evict, evicted) = recorder();
-    let config = MemoryConfig { max_entries, max_bytes, clock: clock.clone(), on_evict };
+    let config =
+        MemoryConfig { max_entries, max_bytes, clock: clock.clone(), on_evict, front: true };
     Setup { tier: MemoryTier::new(config), clock, hand, evicted }
 }
 
@@ -51,6 +52,7 @@ fn entry(value: u64, expires: Option<Moment>, weight: u32) -> Arc<MemoryEntry> {
         types: None,
         fence,
         proof: None,
+        gone: AtomicBool::new(false),
     })
 }
 
@@ -81,7 +83,8 @@ impl Hasher for Same {
 #[test]
 fn two_keys_with_equal_hashes_never_answer_for_each_other() {
     let (clock, _) = Clock::manual();
-    let config = MemoryConfig { max_entries: 100, max_bytes: None, clock, on_evict: None };
+    let config =
+        MemoryConfig { max_entries: 100, max_bytes: None, clock, on_evict: None, front: true };
     let tier = MemoryTier::with_hasher(config, BuildHasherDefault::<Same>::default());
     tier.insert(key("one"), forever(1));
     assert_eq!(found(&tier, "two"), None);
@@ -118,8 +121,11 @@ fn a_clock_that_stands_still_keeps_an_entry_however_long_the_test_takes() {
     let expiry = GiveBack(clock.clone());
     let short = entry(1, Some(clock.now().plus(Duration::from_nanos(1))), 1);
     let asked = Instant::now();
-    assert_eq!(expiry.expire_after_create(&key("short"), &short, asked), None);
-    assert_eq!(expiry.expire_after_update(&key("short"), &short, asked, None), None);
+    assert_eq!(expiry.expire_after_create(&Kept::new(key("short"), &short), &short, asked), None);
+    assert_eq!(
+        expiry.expire_after_update(&Kept::new(key("short"), &short), &short, asked, None),
+        None
+    );
     tier.insert(key("short"), short);
     assert_eq!(found(&tier, "short"), Some(1));
 }
@@ -128,7 +134,13 @@ fn a_clock_that_stands_still_keeps_an_entry_however_long_the_test_takes() {
 fn moka_gives_back_the_memory_of_an_entry_that_nobody_reads_again() {
     let clock = Clock::system();
     let (on_evict, evicted) = recorder();
-    let config = MemoryConfig { max_entries: 10, max_bytes: None, clock: clock.clone(), on_evict };
+    let config = MemoryConfig {
+        max_entries: 10,
+        max_bytes: None,
+        clock: clock.clone(),
+        on_evict,
+        front: true,
+    };
     let tier = MemoryTier::new(config);
     tier.insert(key("short"), entry(1, Some(clock.now()), 1));
     tier.insert(key("renewed"), entry(1, Some(clock.now()), 1));
@@ -210,6 +222,7 @@ fn a_value_is_never_copied() {
         types: None,
         fence,
         proof: None,
+        gone: AtomicBool::new(false),
     });
     tier.insert(key("a"), Arc::clone(&stored));
     let hit = tier.get(key("a").as_ref()).unwrap();
@@ -235,6 +248,7 @@ fn an_absence_is_a_hit() {
             types: None,
             fence,
             proof: None,
+            gone: AtomicBool::new(false),
         }),
     );
     assert!(tier.get(key("a").as_ref()).is_some_and(|hit| hit.value.is_none()));

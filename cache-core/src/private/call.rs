@@ -9,9 +9,8 @@ use crate::{
     cache::Cache,
     engine::{Call, Engine, Entered, Keep, Order, Run},
     events::Origin,
-    key::{Key, KeyBuffer, KeyPart, KeyRef, render_key},
+    key::{Fingerprint, Key, KeyPart, KeyRef},
     scope,
-    stats::Counter,
     value::Stored,
 };
 
@@ -59,11 +58,15 @@ pub(crate) struct Subject<V: 'static> {
 
 impl<V> Subject<V> {
     pub(crate) fn new(spec: &'static Spec<V>, engine: &Arc<Engine>, key: KeyRef<'_>) -> Self {
+        Self::of(spec, engine, key.to_key())
+    }
+
+    pub(crate) fn of(spec: &'static Spec<V>, engine: &Arc<Engine>, key: Key) -> Self {
         let literal = |tag: &&[&str]| (tag.len() == 1).then(|| tag[0].to_owned());
         Self {
             spec,
             engine: Arc::clone(engine),
-            key: key.to_key(),
+            key,
             tags: spec.site.tags.iter().copied().filter_map(|tag| literal(&tag)).collect(),
             learn_from: Vec::new(),
             ttl: None,
@@ -185,7 +188,8 @@ fn jittered(life: Duration, share: f32) -> Duration {
 /// # Errors
 ///
 /// The miss, which says what to load.
-#[inline]
+// So that the fingerprint is made where the types of the arguments are known, without a virtual call for each.
+#[inline(always)]
 pub fn lookup<S, R>(
     spec: &'static Spec<S::Value>,
     cache: Given<'_>,
@@ -195,23 +199,23 @@ where
     S: Shape<R>,
     S::Value: 'static,
 {
+    let print = Fingerprint::of(key);
     cache.with(|engine| {
-        let Some(engine) = engine.filter(|engine| engine.enabled()) else { return Err(Miss(None)) };
-        let mut buffer = KeyBuffer::new();
-        render_key(spec.site.key, key, &mut buffer);
-        if buffer.failure().is_some() {
-            engine.counters.count(Counter::Bypassed);
-            return Err(Miss(None));
+        let Some(engine) = engine.filter(|engine| engine.enabled()) else {
+            return Err(Miss::of(None));
+        };
+        let mut hit = None;
+        let mut serve = |kept: &Stored| {
+            hit = restore::<S, R>(spec, kept);
+            hit.is_some()
+        };
+        let mut missing = None;
+        // A function that renews nothing has no entries that are due.
+        engine.look_up(&spec.site, key, &print, &mut missing, &mut serve);
+        match hit {
+            Some(hit) => Ok(hit),
+            None => Err(Miss::of(missing.map(|key| Subject::of(spec, engine, key)))),
         }
-        let key = buffer.finish();
-        if spec.site.layer.memory()
-            && let Some(entry) = engine.memory_hit(key, &spec.site)
-            && let Some(hit) = restore::<S, R>(spec, &entry.value)
-        {
-            engine.count_hit(Counter::HitsMemory, &entry.value);
-            return Ok(hit);
-        }
-        Err(Miss(Some(Subject::new(spec, engine, key))))
     })
 }
 
@@ -227,7 +231,7 @@ where
 }
 
 /// A call that has to load.
-pub struct Miss<V: 'static>(pub(super) Option<Subject<V>>);
+pub struct Miss<V: 'static>(pub(super) Option<Box<Subject<V>>>);
 
 impl<V> fmt::Debug for Miss<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -254,8 +258,9 @@ impl<V> Miss<V> {
         self
     }
 
-    pub(crate) fn of(subject: Subject<V>) -> Self {
-        Self(Some(subject))
+    /// What is not cached at all has no subject.
+    pub(crate) fn of(subject: Option<Subject<V>>) -> Self {
+        Self(subject.map(Box::new))
     }
 
     /// The value from a flight, from the shared tier, or from the body.

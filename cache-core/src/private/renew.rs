@@ -9,11 +9,11 @@ use super::{
     timeout::within,
 };
 use crate::{
-    engine::{Entered, Flight, Permit, Run},
-    key::{KeyBuffer, KeyPart, render_key},
-    memory::Age,
+    engine::{Entered, Flight, Looked, Permit, Run},
+    key::{Fingerprint, KeyPart},
     scope,
     stats::Counter,
+    value::Stored,
 };
 
 /// What a call comes to without its body.
@@ -41,7 +41,7 @@ impl<R, V> fmt::Debug for Served<R, V> {
 /// # Errors
 ///
 /// The miss, which says what to ask for.
-#[inline]
+#[inline(always)]
 pub fn look<S, R>(
     spec: &'static Spec<S::Value>,
     cache: Given<'_>,
@@ -51,41 +51,23 @@ where
     S: Shape<R>,
     S::Value: 'static,
 {
+    let print = Fingerprint::of(key);
     cache.with(|engine| {
         let Some(engine) = engine.filter(|engine| engine.enabled()) else { return Err(Miss(None)) };
-        let mut buffer = KeyBuffer::new();
-        render_key(spec.site.key, key, &mut buffer);
-        if buffer.failure().is_some() {
-            engine.counters.count(Counter::Bypassed);
-            return Err(Miss(None));
+        let mut hit = None;
+        let mut serve = |kept: &Stored| {
+            hit = restore::<S, R>(spec, kept);
+            hit.is_some()
+        };
+        let mut missing = None;
+        let looked = engine.look_up(&spec.site, key, &print, &mut missing, &mut serve);
+        let subject = missing.map(|key| Subject::of(spec, engine, key));
+        match (looked, hit, subject) {
+            (Looked::Due, Some(hit), Some(subject)) => Ok(Served::Due(hit, Renewal(subject))),
+            (_, Some(hit), _) => Ok(Served::Hit(hit)),
+            (_, None, subject) => Err(Miss::of(subject)),
         }
-        let key = buffer.finish();
-        let serving = &spec.site.serving;
-        if spec.site.layer.memory()
-            && let Some((entry, age)) = engine.memory_look(key, &spec.site)
-            && is_served(age, || engine.now(), serving.while_revalidate)
-            && let Some(hit) = restore::<S, R>(spec, &entry.value)
-        {
-            engine.count_hit(Counter::HitsMemory, &entry.value);
-            let aging = entry.aging.as_ref().filter(|_| age != Age::Fresh);
-            return Ok(match aging.is_some_and(|aging| aging.claim(engine.now())) {
-                true => Served::Due(hit, Renewal(Subject::new(spec, engine, key))),
-                false => Served::Hit(hit),
-            });
-        }
-        Err(Miss(Some(Subject::new(spec, engine, key))))
     })
-}
-
-fn is_served(
-    age: Age,
-    now: impl FnOnce() -> crate::clock::Moment,
-    while_revalidate: Duration,
-) -> bool {
-    match age {
-        Age::Fresh | Age::Due => true,
-        Age::Stale(since) => now() < since.plus(while_revalidate),
-    }
 }
 
 impl<V> Miss<V> {
@@ -100,7 +82,7 @@ impl<V> Miss<V> {
     {
         let Some(subject) = self.0 else { return Served::Miss(Loading::bypassing()) };
         let entered = Box::pin(subject.call(share.0.is_some()).enter()).await;
-        served::<S, R>(entered, subject, &share)
+        served::<S, R>(entered, *subject, &share)
     }
 
     /// The same for a sync function.
@@ -110,7 +92,7 @@ impl<V> Miss<V> {
     {
         let Some(subject) = self.0 else { return Served::Miss(Loading::bypassing()) };
         let entered = subject.call(share.0.is_some()).enter_sync();
-        served::<S, R>(entered, subject, &share)
+        served::<S, R>(entered, *subject, &share)
     }
 }
 

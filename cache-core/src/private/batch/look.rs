@@ -10,6 +10,7 @@ use super::{
 use crate::{
     engine::{Call, Engine, Entered, Keep, Run},
     key::{Key, KeyBuffer, KeyHasher, KeyPart, KeyRef, render_key},
+    memory::Sight,
     private::{Given, Miss, Spec, Subject},
     stats::Counter,
     value::Stored,
@@ -31,7 +32,7 @@ pub fn batch<'a, T: Element, V: 'static>(
         };
         for element in elements {
             if let Some(Miss(Some(subject))) = look(element, &mut here) {
-                here.looked.miss(subject);
+                here.looked.miss(*subject);
             }
         }
         Some(here.looked)
@@ -79,12 +80,13 @@ impl<V> Look<'_, V> {
             return None;
         }
         self.looked.add(State::Nameless);
-        Some(Miss::of(Subject::new(spec, self.engine, key)))
+        Some(Miss::of(Some(Subject::new(spec, self.engine, key))))
     }
 }
 
 fn in_memory<V>(spec: &Spec<V>, engine: &Engine, key: KeyRef<'_>) -> Option<Stored> {
-    let entry = spec.site.layer.memory().then(|| engine.memory_hit(key, &spec.site))??;
+    let entry =
+        spec.site.layer.memory().then(|| engine.memory_hit(key, &spec.site, Sight::Recorded))??;
     spec.value.is_of(&entry.value).then(|| entry.value.clone())
 }
 
