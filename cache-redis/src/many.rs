@@ -190,8 +190,9 @@ impl RedisStore {
             life: longest(claims.iter().map(|claim| claim.dependency_life)),
         };
         let parts = parts.collect::<Result<_>>()?;
+        let mut leasing = self.leasing(claims);
         let (replies, captured) = self.send_capturing(parts, &common).await?;
-        let of = |(replies, claim): (Result<Replies>, &Claim<'_>)| {
+        let mut of = |(replies, claim): (Result<Replies>, &Claim<'_>)| {
             let outcome = steps::outcome(replies?.next_list()?)?;
             let patterns = match outcome {
                 ClaimOutcome::Found { .. } => captured.patterns.clone(),
@@ -199,9 +200,10 @@ impl RedisStore {
             };
             let tag_nonces = common.tags.pick(claim.tags, &captured.tag_nonces)?;
             let tag_log = captured.tag_log.filter(|_| claim.tag_log);
+            claim.lease.iter().for_each(|lease| leasing.stands(lease.token));
             Ok(Claimed { outcome, tag_nonces, patterns, tag_log })
         };
-        Ok(replies.into_iter().zip(claims).map(of).collect())
+        Ok(replies.into_iter().zip(claims).map(&mut of).collect())
     }
 
     async fn begin_piece(&self, begins: &[Begin<'_>]) -> Result<Vec<Result<Begun>>> {
@@ -210,7 +212,7 @@ impl RedisStore {
         for begin in begins {
             let (token, nonce) = (Nonce::random()?, Nonce::random()?);
             drawn.push((token, nonce));
-            announcing.add(self.names.writers(begin.key), token, begin.at_most);
+            announcing.add_write(self.names.writers(begin.key), token, begin.at_most);
             let commands = vec![self.begin_command(begin, token, nonce)];
             parts.push(Part { slot: self.names.dependency(begin.key), commands });
         }

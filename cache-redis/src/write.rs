@@ -28,7 +28,7 @@ impl RedisStore {
         let command = self.begin_command(&begin, token, nonce);
         let of_key = Batch::new(self.names.dependency(begin.key)).with(command);
         let mut announcing = self.withdrawals.announcing();
-        announcing.add(self.names.writers(begin.key), token, begin.at_most);
+        announcing.add_write(self.names.writers(begin.key), token, begin.at_most);
         let (mut of_key, mut captured) = self.send_both(of_key, capture).await?;
         let alone = of_key.next_int()? == 1;
         let captured = steps::read_capture(&mut captured)?;

@@ -82,6 +82,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Announces a load: gives the nonces that the entry will carry, making those that do not exist, and the lease where
     /// one is asked for. One round trip. An example is at [`Claim`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Whoever drops this, or gets an error, does not know whether he has the lease, and does not give it back. A store that
+    /// may have given it takes it back itself, as soon as it can.
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Claimed>>;
 
     /// The pattern log, oldest record first; opened when there is none, so never empty. An example is at [`Record`].

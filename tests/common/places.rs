@@ -76,6 +76,15 @@ impl Place {
         self.servers().iter().map(|server| server.ask(command)).find(elsewhere).unwrap()
     }
 
+    /// Whoever has this key.
+    pub fn holder(&self, name: &str) -> &Server {
+        let has_it = |server: &&Server| !server.ask(&["EXISTS", name]).starts_with('-');
+        match self {
+            Self::Sentinel(sentinel) => sentinel.master(),
+            _ => self.servers().iter().find(has_it).unwrap(),
+        }
+    }
+
     /// Tells each server; all agree.
     pub fn tell_all(&self, command: &[&str], reply: &str) {
         for server in self.servers() {
