@@ -210,10 +210,10 @@ impl RedisStore {
         let (mut parts, mut drawn) = (Vec::new(), Vec::new());
         let mut announcing = self.withdrawals.announcing();
         for begin in begins {
-            let (token, nonce) = (Nonce::random()?, Nonce::random()?);
-            drawn.push((token, nonce));
-            announcing.add_write(self.names.writers(begin.key), token, begin.at_most);
-            let commands = vec![self.begin_command(begin, token, nonce)];
+            let nonce = Nonce::random()?;
+            drawn.push(nonce);
+            announcing.add_write(self.names.writers(begin.key), begin.token, begin.at_most);
+            let commands = vec![self.begin_command(begin, nonce)];
             parts.push(Part { slot: self.names.dependency(begin.key), commands });
         }
         let common = Common {
@@ -224,10 +224,11 @@ impl RedisStore {
         };
         let (replies, captured) = self.send_capturing(parts, &common).await?;
         let pattern_nonce = newest(&captured.patterns)?.nonce;
-        let mut of = |((replies, begin), (token, nonce)): ((Result<Replies>, &Begin<'_>), _)| {
+        let mut of = |((replies, begin), nonce): ((Result<Replies>, &Begin<'_>), _)| {
             let alone = replies?.next_int()? == 1;
             let tag_nonces = common.tags.pick(begin.tags, &captured.tag_nonces)?;
             let tag_log = captured.tag_log.filter(|_| begin.tag_log);
+            let token = begin.token;
             announcing.stands(token);
             Ok(Begun { token, nonce, alone, tag_nonces, pattern_nonce, tag_log })
         };

@@ -16,6 +16,7 @@ mod replay;
 mod session;
 mod stale;
 mod tagged;
+mod told;
 mod validity;
 mod write;
 
