@@ -19,7 +19,8 @@ pub enum Place {
     Shared(MemoryStore),
     One(Server),
     Cluster(Cluster),
-    Sentinel(Sentinel),
+    /// Much larger than the others.
+    Sentinel(Box<Sentinel>),
 }
 
 impl Place {
@@ -32,7 +33,7 @@ impl Place {
     }
 
     pub fn sentinel() -> Self {
-        Self::Sentinel(Sentinel::start())
+        Self::Sentinel(Box::new(Sentinel::start()))
     }
 
     pub fn shared() -> Self {
