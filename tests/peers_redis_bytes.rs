@@ -3,15 +3,29 @@
 
 #[path = "common/loads.rs"]
 mod loads;
+#[macro_use]
+#[path = "common/places.rs"]
+mod places;
 #[path = "../cache-redis/tests/common/server.rs"]
 mod server;
 
-use std::time::Duration;
-
 use larder::{Cache, Stats, cache_aside, stampede_protect};
 use loads::Held;
+use places::Place;
 use serde::{Deserialize, Serialize, Serializer};
-use server::Server;
+
+on_redis!(
+    a_flipped_bit_anywhere_is_a_miss_that_is_counted,
+    an_entry_cut_off_anywhere_is_a_miss_that_is_counted,
+    another_types_value_is_a_miss_that_is_counted,
+    a_key_of_another_redis_type_in_our_place_is_no_error_and_is_counted,
+    a_stored_value_of_no_bytes_is_a_miss_that_is_counted,
+    ten_megabytes_of_garbage_are_a_miss_that_is_counted,
+    a_value_of_no_bytes_is_cached,
+    a_value_of_ten_megabytes_is_cached,
+    a_value_above_the_limit_is_returned_and_neither_stored_nor_read,
+    a_value_that_does_not_encode_is_returned_and_counted,
+);
 
 /// In Redis only, so that every call asks it.
 #[cache_aside(key = "row:{id}", ttl = "1m", layer = "shared", cache = cache, skip(found))]
@@ -21,12 +35,8 @@ async fn row(cache: &Cache, id: u64, found: u64) -> u64 {
 
 const VALUE: &str = "v:{cache:k:row:1}";
 
-async fn process(server: &Server) -> Cache {
-    builder(server).build().await.unwrap()
-}
-
-fn builder(server: &Server) -> larder::CacheBuilder {
-    Cache::builder().redis(server.url()).shared_deadline(Duration::from_secs(5))
+async fn process(place: &Place) -> Cache {
+    place.builder().build().await.unwrap()
 }
 
 /// How often Redis failed, one way or the other.
@@ -43,14 +53,13 @@ const CUT: &str = "local v = redis.call('GET', KEYS[1]) \
 const NONCE: usize = 16;
 
 /// Every byte of an entry in its turn is treated with `script`: each time the body runs and its result is returned.
-async fn damaged(script: &str) {
-    let server = Server::start(&[]);
-    let cache = process(&server).await;
+async fn damaged(place: Place, script: &str) {
+    let cache = process(&place).await;
     row(&cache, 1, 1000).await;
-    let length: usize = server.ask(&["STRLEN", VALUE]).parse().unwrap();
+    let length: usize = place.ask(&["STRLEN", VALUE]).parse().unwrap();
     assert!(length > 4 * NONCE, "{length}");
     for at in 0..length {
-        assert_eq!(server.ask(&["EVAL", script, "1", VALUE, &at.to_string()]), "OK");
+        assert_eq!(place.ask(&["EVAL", script, "1", VALUE, &at.to_string()]), "OK");
         // As long as the first one when it is encoded.
         let (before, found) = (cache.stats(), 1001 + at as u64);
         assert_eq!(row(&cache, 1, found).await, found, "{at}");
@@ -63,26 +72,22 @@ async fn damaged(script: &str) {
 }
 
 // Guard: cache-core/src/envelope/parse.rs, the checksum covers every byte.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flipped_bit_anywhere_is_a_miss_that_is_counted() {
-    damaged(FLIP).await;
+async fn a_flipped_bit_anywhere_is_a_miss_that_is_counted(place: Place) {
+    damaged(place, FLIP).await;
 }
 
 // Guard: cache-core/src/envelope/parse.rs, `Reader::take` never takes more than there is.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_entry_cut_off_anywhere_is_a_miss_that_is_counted() {
-    damaged(CUT).await;
+async fn an_entry_cut_off_anywhere_is_a_miss_that_is_counted(place: Place) {
+    damaged(place, CUT).await;
 }
 
 // Guard: cache-core/src/engine/validity.rs, the type's fingerprint is compared.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_types_value_is_a_miss_that_is_counted() {
+async fn another_types_value_is_a_miss_that_is_counted(place: Place) {
     #[cache_aside(key = "row:{id}", layer = "shared", cache = cache)]
     async fn named(cache: &Cache, id: u64) -> Vec<u8> {
         vec![id as u8; 3]
     }
-    let server = Server::start(&[]);
-    let cache = process(&server).await;
+    let cache = process(&place).await;
     for round in 1..4 {
         assert_eq!(row(&cache, 1, 10).await, 10);
         assert_eq!(named(&cache, 1).await, [1, 1, 1]);
@@ -102,11 +107,9 @@ async fn everything(cache: &Cache, id: u64, found: u64) -> u64 {
 }
 
 // Guard: cache-core/src/engine/lead.rs, `ask` takes an error reply for a load without Redis; fill.rs does the same.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_of_another_redis_type_in_our_place_is_no_error_and_is_counted() {
-    let server = Server::start(&[]);
-    let cache = process(&server).await;
-    let places = [
+async fn a_key_of_another_redis_type_in_our_place_is_no_error_and_is_counted(place: Place) {
+    let cache = process(&place).await;
+    let names = [
         "v:{cache:k:all:1}",
         "d:{cache:k:all:1}",
         "l:{cache:k:all:1}",
@@ -116,22 +119,20 @@ async fn a_key_of_another_redis_type_in_our_place_is_no_error_and_is_counted() {
         "d:{cache}t:known:1",
         "d:{cache}t:learned:5",
     ];
-    for place in places {
-        server.ask(&["FLUSHALL"]);
-        assert_eq!(server.ask(&["HSET", place, "field", "value"]), "1");
+    for name in names {
+        place.flush();
+        assert_eq!(place.ask(&["HSET", name, "field", "value"]), "1");
         let before = cache.stats();
-        assert_eq!(everything(&cache, 1, 5).await, 5, "{place}");
-        assert!(cache.stats().shared_errors > before.shared_errors, "{place}");
+        assert_eq!(everything(&cache, 1, 5).await, 5, "{name}");
+        assert!(cache.stats().shared_errors > before.shared_errors, "{name}");
     }
 }
 
 // Guard: cache-core/src/engine/lead.rs, `read_asking` takes only what begins with the key's nonce.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stored_value_of_no_bytes_is_a_miss_that_is_counted() {
-    let server = Server::start(&[]);
-    let cache = process(&server).await;
+async fn a_stored_value_of_no_bytes_is_a_miss_that_is_counted(place: Place) {
+    let cache = process(&place).await;
     for round in 1..4 {
-        assert_eq!(server.ask(&["SET", VALUE, ""]), "OK");
+        assert_eq!(place.ask(&["SET", VALUE, ""]), "OK");
         assert_eq!(row(&cache, 1, round).await, round);
         assert_eq!(cache.stats().misses, round);
     }
@@ -139,15 +140,13 @@ async fn a_stored_value_of_no_bytes_is_a_miss_that_is_counted() {
 }
 
 // Guard: cache-core/src/envelope/parse.rs, the magic bytes are compared before anything else is believed.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_megabytes_of_garbage_are_a_miss_that_is_counted() {
-    let server = Server::start(&[]);
-    let cache = process(&server).await;
+async fn ten_megabytes_of_garbage_are_a_miss_that_is_counted(place: Place) {
+    let cache = process(&place).await;
     row(&cache, 1, 10).await;
     let garbage = "redis.call('SET', KEYS[1], redis.call('GET', KEYS[2]) .. \
                    string.rep('\\255', 10000000)) return 'OK'";
     let dependency = "d:{cache:k:row:1}";
-    assert_eq!(server.ask(&["EVAL", garbage, "2", VALUE, dependency]), "OK");
+    assert_eq!(place.ask(&["EVAL", garbage, "2", VALUE, dependency]), "OK");
     assert_eq!(row(&cache, 1, 20).await, 20);
     assert!(cache.stats().corrupt > 0);
     assert_eq!(row(&cache, 1, 30).await, 20);
@@ -167,10 +166,8 @@ async fn text(cache: &Cache, held: &Held, length: usize) -> String {
 }
 
 // Guard: cache-core/src/envelope/parse.rs, a payload of no bytes is an entry like every other.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_value_of_no_bytes_is_cached() {
-    let server = Server::start(&[]);
-    let (cache, held) = (process(&server).await, Held::open());
+async fn a_value_of_no_bytes_is_cached(place: Place) {
+    let (cache, held) = (process(&place).await, Held::open());
     for _ in 0..3 {
         assert_eq!(nothing(&cache, &held, 1).await, Nothing);
         assert_eq!(text(&cache, &held, 0).await, "");
@@ -180,10 +177,8 @@ async fn a_value_of_no_bytes_is_cached() {
 }
 
 // Guard: cache-core/src/envelope/write.rs, a value within the limit is stored whole.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_value_of_ten_megabytes_is_cached() {
-    let server = Server::start(&[]);
-    let (cache, held) = (process(&server).await, Held::open());
+async fn a_value_of_ten_megabytes_is_cached(place: Place) {
+    let (cache, held) = (process(&place).await, Held::open());
     for _ in 0..3 {
         assert_eq!(text(&cache, &held, 10_000_000).await.len(), 10_000_000);
     }
@@ -192,14 +187,12 @@ async fn a_value_of_ten_megabytes_is_cached() {
 }
 
 // Guard: cache-core/src/envelope/write.rs and parse.rs, neither passes what is larger than the limit.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_value_above_the_limit_is_returned_and_neither_stored_nor_read() {
-    let server = Server::start(&[]);
+async fn a_value_above_the_limit_is_returned_and_neither_stored_nor_read(place: Place) {
     let held = Held::open();
-    let small = builder(&server).max_value_bytes(1 << 20).build().await.unwrap();
+    let small = place.builder().max_value_bytes(1 << 20).build().await.unwrap();
     assert_eq!(text(&small, &held, 10_000_000).await.len(), 10_000_000);
     assert_eq!((small.stats().too_large, small.stats().fills), (1, 0));
-    text(&process(&server).await, &held, 10_000_000).await;
+    text(&process(&place).await, &held, 10_000_000).await;
     assert_eq!(text(&small, &held, 10_000_000).await.len(), 10_000_000);
     assert_eq!((small.stats().too_large, small.stats().corrupt > 0), (2, true));
     assert_eq!(held.runs(), 3);
@@ -216,14 +209,12 @@ impl Serialize for Stubborn {
 }
 
 // Guard: cache-core/src/engine/fill.rs, `encode` counts what does not encode.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_value_that_does_not_encode_is_returned_and_counted() {
+async fn a_value_that_does_not_encode_is_returned_and_counted(place: Place) {
     #[cache_aside(key = "stubborn:{id}", layer = "shared", cache = cache)]
     async fn stubborn(cache: &Cache, id: u64) -> Stubborn {
         Stubborn
     }
-    let server = Server::start(&[]);
-    let cache = process(&server).await;
+    let cache = process(&place).await;
     assert_eq!(stubborn(&cache, 1).await, Stubborn);
     assert_eq!((cache.stats().codec_errors, cache.stats().fills), (1, 0));
 }

@@ -5,6 +5,9 @@
 
 #[path = "common/loads.rs"]
 mod loads;
+#[macro_use]
+#[path = "common/places.rs"]
+mod places;
 #[path = "../cache-redis/tests/common/server.rs"]
 mod server;
 
@@ -18,9 +21,32 @@ use std::{
 
 use cache_store::testing::{ChaosStore, MemoryStore, Operation};
 use larder::{Cache, cache_aside, memoize, stampede_protect};
-use loads::{Held, caches, in_time, on, waiting};
-use server::{Server, wait_until};
+use loads::{Held, in_time, on, waiting};
+use places::Place;
+use server::wait_until;
 use tokio::{sync::Barrier, task::JoinHandle};
+
+in_process!(
+    a_cancelled_leader_leaves_no_waiter_hanging,
+    a_cancelled_waiter_cancels_nobody_else,
+    a_failing_load_runs_once_for_all_who_wait,
+    a_failing_load_whose_error_is_not_shared_does_not_run_one_waiter_after_another,
+    fifty_callers_of_a_cold_key_run_it_once,
+);
+
+on_redis!(
+    a_cancelled_leader_leaves_no_waiter_hanging,
+    a_cancelled_waiter_cancels_nobody_else,
+    a_failing_load_runs_once_for_all_who_wait,
+    a_failing_load_whose_error_is_not_shared_does_not_run_one_waiter_after_another,
+    fifty_callers_of_a_cold_key_run_it_once,
+    a_leader_looks_into_the_shared_tier_before_it_loads,
+    fifty_callers_in_five_processes_run_a_protected_function_once,
+    a_load_whose_lock_was_deleted_and_acquired_again_stores_nothing,
+    a_key_deleted_and_loaded_again_in_one_process_keeps_the_second_value,
+    a_body_that_outlives_its_lock_keeps_it,
+    a_lock_left_by_a_killed_process_ends,
+);
 
 #[cache_aside(key = "row:{id}", skip(held, found))]
 async fn row(held: &Held, id: u64, found: u64) -> u64 {
@@ -34,49 +60,45 @@ fn call(held: &Arc<Held>, found: u64) -> JoinHandle<u64> {
 }
 
 // Guard: cache-core/src/flight/leader.rs, `Drop` of a leader that has not landed.
-#[tokio::test]
-async fn a_cancelled_leader_leaves_no_waiter_hanging() {
-    for cache in caches().await {
-        larder::scoped(cache.clone(), async {
-            let held = Held::new();
-            let leader = call(&held, 1);
-            held.began().await;
-            let waiters: Vec<_> = (0..10).map(|_| call(&held, 2)).collect();
-            waiting(&cache, 10).await;
-            leader.abort();
-            held.began().await;
-            held.end();
-            for waiter in waiters {
-                assert_eq!(in_time("a waiter is answered", waiter).await.unwrap(), 2);
-            }
-            assert_eq!(held.runs(), 2);
-        })
-        .await;
-    }
+async fn a_cancelled_leader_leaves_no_waiter_hanging(place: Place) {
+    let cache = place.cache().await;
+    larder::scoped(cache.clone(), async {
+        let held = Held::new();
+        let leader = call(&held, 1);
+        held.began().await;
+        let waiters: Vec<_> = (0..10).map(|_| call(&held, 2)).collect();
+        waiting(&cache, 10).await;
+        leader.abort();
+        held.began().await;
+        held.end();
+        for waiter in waiters {
+            assert_eq!(in_time("a waiter is answered", waiter).await.unwrap(), 2);
+        }
+        assert_eq!(held.runs(), 2);
+    })
+    .await;
 }
 
 // Guard: cache-core/src/flight/state.rs, a waiter that leaves takes back its own waker and nobody else's.
-#[tokio::test]
-async fn a_cancelled_waiter_cancels_nobody_else() {
-    for cache in caches().await {
-        larder::scoped(cache.clone(), async {
-            let held = Held::new();
-            let leader = call(&held, 1);
-            held.began().await;
-            let waiters: Vec<_> = (0..5).map(|_| call(&held, 2)).collect();
-            waiting(&cache, 5).await;
-            waiters[2].abort();
-            let mut waiters = waiters;
-            assert!(waiters.remove(2).await.unwrap_err().is_cancelled());
-            held.end();
-            assert_eq!(in_time("the leader ends", leader).await.unwrap(), 1);
-            for waiter in waiters {
-                assert_eq!(in_time("a waiter is answered", waiter).await.unwrap(), 1);
-            }
-            assert_eq!(held.runs(), 1);
-        })
-        .await;
-    }
+async fn a_cancelled_waiter_cancels_nobody_else(place: Place) {
+    let cache = place.cache().await;
+    larder::scoped(cache.clone(), async {
+        let held = Held::new();
+        let leader = call(&held, 1);
+        held.began().await;
+        let waiters: Vec<_> = (0..5).map(|_| call(&held, 2)).collect();
+        waiting(&cache, 5).await;
+        waiters[2].abort();
+        let mut waiters = waiters;
+        assert!(waiters.remove(2).await.unwrap_err().is_cancelled());
+        held.end();
+        assert_eq!(in_time("the leader ends", leader).await.unwrap(), 1);
+        for waiter in waiters {
+            assert_eq!(in_time("a waiter is answered", waiter).await.unwrap(), 1);
+        }
+        assert_eq!(held.runs(), 1);
+    })
+    .await;
 }
 
 #[cache_aside(key = "failing:{id}", skip(held))]
@@ -96,35 +118,34 @@ async fn failing_alone(held: &Held, others: &Barrier, id: u64) -> Result<u64, St
 }
 
 // Guard: cache-core/src/engine/call.rs, `landed` hands the leader's error to those who waited.
-#[tokio::test]
-async fn a_failing_load_runs_once_for_all_who_wait() {
-    for cache in caches().await {
-        larder::scoped(cache.clone(), async {
-            let held = Held::new();
-            let call = || {
-                let held = Arc::clone(&held);
-                larder::spawn(async move { failing(&held, 1).await })
-            };
-            let leader = call();
-            held.began().await;
-            let waiters: Vec<_> = (0..5).map(|_| call()).collect();
-            waiting(&cache, 5).await;
-            held.end();
-            assert!(leader.await.unwrap().is_err());
-            for waiter in waiters {
-                let answer = in_time("a waiter is answered", waiter).await.unwrap();
-                assert_eq!(answer, Err("no database".to_owned()));
-            }
-            assert_eq!(held.runs(), 1);
-        })
-        .await;
-    }
+async fn a_failing_load_runs_once_for_all_who_wait(place: Place) {
+    let cache = place.cache().await;
+    larder::scoped(cache.clone(), async {
+        let held = Held::new();
+        let call = || {
+            let held = Arc::clone(&held);
+            larder::spawn(async move { failing(&held, 1).await })
+        };
+        let leader = call();
+        held.began().await;
+        let waiters: Vec<_> = (0..5).map(|_| call()).collect();
+        waiting(&cache, 5).await;
+        held.end();
+        assert!(leader.await.unwrap().is_err());
+        for waiter in waiters {
+            let answer = in_time("a waiter is answered", waiter).await.unwrap();
+            assert_eq!(answer, Err("no database".to_owned()));
+        }
+        assert_eq!(held.runs(), 1);
+    })
+    .await;
 }
 
 // Guard: cache-core/src/engine/call.rs, `landed` lets everybody run when the error cannot be shared.
-#[tokio::test]
-async fn a_failing_load_whose_error_is_not_shared_does_not_run_one_waiter_after_another() {
-    let cache = Cache::builder().flight_wait(loads::FLIGHT_WAIT).build().await.unwrap();
+async fn a_failing_load_whose_error_is_not_shared_does_not_run_one_waiter_after_another(
+    place: Place,
+) {
+    let cache = place.cache().await;
     larder::scoped(cache.clone(), async {
         let (held, others) = (Held::new(), Arc::new(Barrier::new(5)));
         let call = || {
@@ -171,12 +192,14 @@ fn a_leader_looks_into_memory_once_more_before_it_loads() {
 
 // Guard: cache-core/src/engine/lead.rs, `ask_until` reads the shared tier, and takes what its claim finds.
 #[tokio::test]
-async fn a_leader_looks_into_the_shared_tier_before_it_loads() {
-    let store = MemoryStore::new();
-    let held = Held::new();
-    held.end();
-    larder::scoped(on(&store).await, async { row(&held, 1, 1).await }).await;
-    let value = larder::scoped(on(&store).await, async { row(&held, 1, 2).await });
+async fn a_leader_looks_into_a_shared_tier_of_this_process_before_it_loads() {
+    a_leader_looks_into_the_shared_tier_before_it_loads(Place::shared()).await;
+}
+
+async fn a_leader_looks_into_the_shared_tier_before_it_loads(place: Place) {
+    let held = Held::open();
+    larder::scoped(place.cache().await, async { row(&held, 1, 1).await }).await;
+    let value = larder::scoped(place.cache().await, async { row(&held, 1, 2).await });
     assert_eq!(in_time("no body runs", value).await, 1);
     assert_eq!(held.runs(), 1);
 }
@@ -200,22 +223,20 @@ async fn a_value_that_another_process_stored_after_the_look_is_taken_all_the_sam
 }
 
 // Guard: cache-core/src/flight/mod.rs, `enter` waits for the flight that is up.
-#[tokio::test]
-async fn fifty_callers_of_a_cold_key_run_it_once() {
-    for cache in caches().await {
-        larder::scoped(cache.clone(), async {
-            let held = Held::new();
-            let callers: Vec<_> = (0..50).map(|_| call(&held, 3)).collect();
-            held.began().await;
-            waiting(&cache, 49).await;
-            held.end();
-            for caller in callers {
-                assert_eq!(in_time("a caller is answered", caller).await.unwrap(), 3);
-            }
-            assert_eq!(held.runs(), 1);
-        })
-        .await;
-    }
+async fn fifty_callers_of_a_cold_key_run_it_once(place: Place) {
+    let cache = place.cache().await;
+    larder::scoped(cache.clone(), async {
+        let held = Held::new();
+        let callers: Vec<_> = (0..50).map(|_| call(&held, 3)).collect();
+        held.began().await;
+        waiting(&cache, 49).await;
+        held.end();
+        for caller in callers {
+            assert_eq!(in_time("a caller is answered", caller).await.unwrap(), 3);
+        }
+        assert_eq!(held.runs(), 1);
+    })
+    .await;
 }
 
 /// Whoever waits for a lock does so for longer than any test.
@@ -232,11 +253,6 @@ async fn brief(held: &Held, id: u64, found: u64) -> u64 {
 
 const LEASE: &str = "l:{cache:k:report:1}";
 const BRIEF_LEASE: &str = "l:{cache:k:brief:1}";
-
-async fn process(url: &str) -> Cache {
-    let builder = Cache::builder().redis(url).shared_deadline(Duration::from_secs(5));
-    builder.flight_wait(loads::FLIGHT_WAIT).build().await.unwrap()
-}
 
 fn protected(cache: &Cache, held: &Arc<Held>, found: u64) -> JoinHandle<u64> {
     let held = Arc::clone(held);
@@ -257,13 +273,11 @@ async fn stored(cache: &Cache) -> Option<u64> {
 }
 
 // Guard: cache-redis/src/scripts/read.lua, one process gets the lease and the others are told to wait.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_callers_in_five_processes_run_a_protected_function_once() {
-    let server = Server::start(&[]);
+async fn fifty_callers_in_five_processes_run_a_protected_function_once(place: Place) {
     let held = Held::new();
     let mut callers = Vec::new();
     for _ in 0..5 {
-        let cache = process(&server.url()).await;
+        let cache = place.cache().await;
         for _ in 0..10 {
             callers.push(protected(&cache, &held, 3));
         }
@@ -278,30 +292,26 @@ async fn fifty_callers_in_five_processes_run_a_protected_function_once() {
 }
 
 // Guard: cache-core/src/engine/lead.rs, each lease has a token of its own.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_load_whose_lock_was_deleted_and_acquired_again_stores_nothing() {
-    let server = Server::start(&[]);
-    let (stalled, successor) = (process(&server.url()).await, process(&server.url()).await);
+async fn a_load_whose_lock_was_deleted_and_acquired_again_stores_nothing(place: Place) {
+    let (stalled, successor) = (place.cache().await, place.cache().await);
     let (old, new) = (Held::new(), Held::new());
     let first = protected(&stalled, &old, 1);
     old.began().await;
-    assert_eq!(server.ask(&["DEL", LEASE]), "1");
+    assert_eq!(place.ask(&["DEL", LEASE]), "1");
     let second = protected(&successor, &new, 2);
     new.began().await;
     old.end();
     assert_eq!(first.await.unwrap(), 1, "its own caller gets what it loaded");
     assert_eq!(stored(&successor).await, None);
-    assert_eq!(server.ask(&["EXISTS", LEASE]), "1", "the successor still holds its lock");
+    assert_eq!(place.ask(&["EXISTS", LEASE]), "1", "the successor still holds its lock");
     new.end();
     assert_eq!(second.await.unwrap(), 2);
     assert_eq!(stored(&successor).await, Some(2));
 }
 
 // Guard: cache-core/src/engine/call.rs, `is_joinable`; and cache-redis/src/scripts/read.lua, a lease names its nonce.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_deleted_and_loaded_again_in_one_process_keeps_the_second_value() {
-    let server = Server::start(&[]);
-    let cache = process(&server.url()).await;
+async fn a_key_deleted_and_loaded_again_in_one_process_keeps_the_second_value(place: Place) {
+    let cache = place.cache().await;
     let (old, new) = (Held::new(), Held::new());
     let first = protected(&cache, &old, 1);
     old.began().await;
@@ -313,14 +323,12 @@ async fn a_key_deleted_and_loaded_again_in_one_process_keeps_the_second_value() 
     old.end();
     assert_eq!(first.await.unwrap(), 1);
     assert_eq!(stored(&cache).await, Some(2));
-    assert_eq!(stored(&process(&server.url()).await).await, Some(2));
+    assert_eq!(stored(&place.cache().await).await, Some(2));
 }
 
 // Guard: cache-core/src/engine/fill.rs, `keep_lease` renews while the body runs.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_that_outlives_its_lock_keeps_it() {
-    let server = Server::start(&[]);
-    let (here, there) = (process(&server.url()).await, process(&server.url()).await);
+async fn a_body_that_outlives_its_lock_keeps_it(place: Place) {
+    let (here, there) = (place.cache().await, place.cache().await);
     let (holder, other) = (Held::new(), Held::new());
     let first = protected_briefly(&here, &holder, 1);
     holder.began().await;
@@ -328,7 +336,7 @@ async fn a_body_that_outlives_its_lock_keeps_it() {
     // A renewal comes at each third of the lock's life: four of them, and it would be over.
     let (mut renewals, mut before) = (0, 1500);
     wait_until("the lock was renewed four times", || {
-        let left: i64 = server.ask(&["PTTL", BRIEF_LEASE]).parse().unwrap();
+        let left: i64 = place.ask(&["PTTL", BRIEF_LEASE]).parse().unwrap();
         assert!(left > 0, "the lock ended after {renewals} renewals");
         renewals += u32::from(left > before);
         before = left;
@@ -342,18 +350,16 @@ async fn a_body_that_outlives_its_lock_keeps_it() {
 }
 
 // Guard: cache-redis/src/scripts/read.lua, a lease is written with its life.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lock_left_by_a_killed_process_ends() {
-    let server = Server::start(&[]);
-    server.ask(&["ACL", "SETUSER", "doomed", "on", ">x", "~*", "&*", "+@all"]);
-    let killed = process(&format!("redis://doomed:x@{}", server.address())).await;
+async fn a_lock_left_by_a_killed_process_ends(place: Place) {
+    place.tell_all(&["ACL", "SETUSER", "doomed", "on", ">x", "~*", "&*", "+@all"], "OK");
+    let killed = place.builder().redis(place.url_of("doomed")).build().await.unwrap();
     let (dead, alive) = (Held::new(), Held::new());
     let lost = protected_briefly(&killed, &dead, 1);
     dead.began().await;
     // To the server this is a process that is gone: it neither renews nor gives back.
-    server.ask(&["ACL", "DELUSER", "doomed"]);
-    assert_eq!(server.ask(&["EXISTS", BRIEF_LEASE]), "1");
-    let next = protected_briefly(&process(&server.url()).await, &alive, 2);
+    place.tell_all(&["ACL", "DELUSER", "doomed"], "1");
+    assert_eq!(place.ask(&["EXISTS", BRIEF_LEASE]), "1");
+    let next = protected_briefly(&place.cache().await, &alive, 2);
     alive.began().await;
     alive.end();
     assert_eq!(in_time("the lock ends", next).await.unwrap(), 2);

@@ -190,8 +190,9 @@ impl RedisStore {
             life: longest(claims.iter().map(|claim| claim.dependency_life)),
         };
         let parts = parts.collect::<Result<_>>()?;
+        let mut leasing = self.leasing(claims);
         let (replies, captured) = self.send_capturing(parts, &common).await?;
-        let of = |(replies, claim): (Result<Replies>, &Claim<'_>)| {
+        let mut of = |(replies, claim): (Result<Replies>, &Claim<'_>)| {
             let outcome = steps::outcome(replies?.next_list()?)?;
             let patterns = match outcome {
                 ClaimOutcome::Found { .. } => captured.patterns.clone(),
@@ -199,19 +200,20 @@ impl RedisStore {
             };
             let tag_nonces = common.tags.pick(claim.tags, &captured.tag_nonces)?;
             let tag_log = captured.tag_log.filter(|_| claim.tag_log);
+            claim.lease.iter().for_each(|lease| leasing.stands(lease.token));
             Ok(Claimed { outcome, tag_nonces, patterns, tag_log })
         };
-        Ok(replies.into_iter().zip(claims).map(of).collect())
+        Ok(replies.into_iter().zip(claims).map(&mut of).collect())
     }
 
     async fn begin_piece(&self, begins: &[Begin<'_>]) -> Result<Vec<Result<Begun>>> {
         let (mut parts, mut drawn) = (Vec::new(), Vec::new());
         let mut announcing = self.withdrawals.announcing();
         for begin in begins {
-            let (token, nonce) = (Nonce::random()?, Nonce::random()?);
-            drawn.push((token, nonce));
-            announcing.add(self.names.writers(begin.key), token, begin.at_most);
-            let commands = vec![self.begin_command(begin, token, nonce)];
+            let nonce = Nonce::random()?;
+            drawn.push(nonce);
+            announcing.add_write(self.names.writers(begin.key), begin.token, begin.at_most);
+            let commands = vec![self.begin_command(begin, nonce)];
             parts.push(Part { slot: self.names.dependency(begin.key), commands });
         }
         let common = Common {
@@ -222,10 +224,11 @@ impl RedisStore {
         };
         let (replies, captured) = self.send_capturing(parts, &common).await?;
         let pattern_nonce = newest(&captured.patterns)?.nonce;
-        let mut of = |((replies, begin), (token, nonce)): ((Result<Replies>, &Begin<'_>), _)| {
+        let mut of = |((replies, begin), nonce): ((Result<Replies>, &Begin<'_>), _)| {
             let alone = replies?.next_int()? == 1;
             let tag_nonces = common.tags.pick(begin.tags, &captured.tag_nonces)?;
             let tag_log = captured.tag_log.filter(|_| begin.tag_log);
+            let token = begin.token;
             announcing.stands(token);
             Ok(Begun { token, nonce, alone, tag_nonces, pattern_nonce, tag_log })
         };

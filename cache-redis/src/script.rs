@@ -61,6 +61,7 @@ scripts! {
     FILL = "scripts/fill.lua";
     RENEW = "scripts/renew.lua";
     RELEASE = "scripts/release.lua";
+    UNLEASE = "scripts/unlease.lua";
     CAPTURE = "scripts/capture.lua";
     STAMP = "scripts/stamp.lua";
     BEGIN = "scripts/begin.lua";

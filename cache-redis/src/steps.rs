@@ -14,6 +14,7 @@ use crate::{
     reply::{self, Replies},
     script,
     store::RedisStore,
+    withdraw::Announcing,
 };
 
 /// Which records of the pattern log are wanted.
@@ -79,10 +80,23 @@ impl RedisStore {
         let of_key = Batch::new(self.names.value(claim.key)).with(self.read_command(&claim)?);
         let records = claim.known.map_or(Records::All, Records::From);
         let capture = self.capture(records, claim.tags, claim.tag_log, claim.dependency_life)?;
+        let mut leasing = self.leasing(&[claim]);
         let (mut of_key, mut captured) = self.send_both(of_key, capture).await?;
         let outcome = outcome(of_key.next_list()?)?;
         let Capture { patterns, tag_log, tag_nonces } = read_capture(&mut captured)?;
+        claim.lease.iter().for_each(|lease| leasing.stands(lease.token));
         Ok(Claimed { outcome, tag_nonces, patterns, tag_log })
+    }
+
+    /// The leases of these claims: taken back unless they come to stand.
+    pub(crate) fn leasing(&self, claims: &[Claim<'_>]) -> Announcing<'_> {
+        let mut leasing = self.withdrawals.announcing();
+        for claim in claims {
+            if let Some(lease) = claim.lease {
+                leasing.add_lease(self.names.lease(claim.key), lease);
+            }
+        }
+        leasing
     }
 
     /// Looks once more and announces a load.

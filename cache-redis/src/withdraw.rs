@@ -1,11 +1,14 @@
-//! Taking back announcements of writes that nobody will end.
+//! Taking back announcements that nobody will end: of writes, and of loads under a lease.
 //!
 //! BEGIN leaves a record beside the key, and while it stands nobody stores the key. Whoever was told that the write is
 //! announced ends it. But where no answer came, or where the request of the key succeeded and the one of the namespace, on
 //! another node perhaps, did not, the caller holds nothing that could be ended. He goes on as if it had not been announced,
 //! and invalidates the key afterwards; so the record alone has to go.
 //!
-//! Nothing rests on it: a record also ends with its time. So what waits is bounded, and given up when its time is over.
+//! READ leaves a lease likewise, and while it stands nobody else loads the key. Whoever asked for it and left, or had no answer,
+//! does not even know the nonce that the lease was given under; its token is enough to take it back.
+//!
+//! Nothing rests on it: a record and a lease also end with their time. So what waits is bounded, and given up when its time is over.
 
 use std::{
     collections::VecDeque,
@@ -13,13 +16,14 @@ use std::{
     time::Duration,
 };
 
-use cache_store::Nonce;
+use cache_store::{Lease, Nonce};
+use redis::Cmd;
 use tokio::{
     task::AbortHandle,
     time::{Instant, sleep},
 };
 
-use crate::{backoff::Backoff, batch::Batch, link::Link, reply::Replies};
+use crate::{backoff::Backoff, batch::Batch, link::Link, reply::Replies, script};
 
 /// How many announcements wait at most; beyond that the oldest ones are left to end by themselves.
 const MOST: usize = 1024;
@@ -27,6 +31,8 @@ const MOST: usize = 1024;
 const ROUND: usize = 64;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// A lease may be asked for for ever, and clocks end.
+const FURTHEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Takes announcements back in the background.
 pub(crate) struct Withdrawals {
@@ -46,11 +52,12 @@ struct Queue {
     worker: Option<AbortHandle>,
 }
 
-/// One record of a write.
+/// One record of a write, or one lease.
 struct Withdrawal {
-    /// Where the key's writers are recorded.
-    writers: String,
+    /// Where it is.
+    name: String,
     token: Nonce,
+    is_lease: bool,
     /// When it ends by itself.
     until: Instant,
 }
@@ -84,12 +91,22 @@ impl Withdrawals {
 }
 
 impl Announcing<'_> {
-    /// A write is about to be announced, for this long.
-    pub(crate) fn add(&mut self, writers: String, token: Nonce, at_most: Duration) {
-        self.open.push(Withdrawal { writers, token, until: Instant::now() + at_most });
+    /// A write is about to be announced where the key's writers are recorded, for this long.
+    pub(crate) fn add_write(&mut self, writers: String, token: Nonce, at_most: Duration) {
+        self.add(writers, token, false, at_most);
     }
 
-    /// The caller is told that this one stands, and ends it.
+    /// This lease is about to be asked for.
+    pub(crate) fn add_lease(&mut self, name: String, lease: Lease) {
+        self.add(name, lease.token, true, lease.life);
+    }
+
+    fn add(&mut self, name: String, token: Nonce, is_lease: bool, at_most: Duration) {
+        let until = Instant::now() + at_most.min(FURTHEST);
+        self.open.push(Withdrawal { name, token, is_lease, until });
+    }
+
+    /// The caller has the answer, and ends what stands.
     pub(crate) fn stands(&mut self, token: Nonce) {
         self.open.retain(|one| one.token != token);
     }
@@ -100,6 +117,20 @@ impl Drop for Announcing<'_> {
         if !self.open.is_empty() {
             self.withdrawals.add(std::mem::take(&mut self.open));
         }
+    }
+}
+
+impl Withdrawal {
+    fn command(&self) -> Cmd {
+        let mut command = if self.is_lease {
+            script::UNLEASE.call(&[&self.name])
+        } else {
+            let mut command = redis::cmd("ZREM");
+            command.arg(&self.name);
+            command
+        };
+        command.arg(self.token.as_bytes());
+        command
     }
 }
 
@@ -142,17 +173,12 @@ async fn work(link: Arc<Link>, queue: Arc<Mutex<Queue>>) {
 
 /// Those that it could not take back.
 async fn withdraw(link: &Arc<Link>, round: Vec<Withdrawal>) -> Vec<Withdrawal> {
-    let command = |one: &Withdrawal| {
-        let mut command = redis::cmd("ZREM");
-        command.arg(&one.writers).arg(one.token.as_bytes());
-        command
-    };
     let is_done: Vec<bool> = if link.is_one_server() {
-        let all = round.iter().fold(Batch::new(""), |batch, one| batch.with(command(one)));
+        let all = round.iter().fold(Batch::new(""), |batch, one| batch.with(one.command()));
         let mut replies = Replies::new(link.send(&all).await.unwrap_or_default());
         round.iter().map(|_| replies.next_int().is_ok()).collect()
     } else {
-        let batch = |one: &Withdrawal| Batch::new(one.writers.as_str()).with(command(one));
+        let batch = |one: &Withdrawal| Batch::new(one.name.as_str()).with(one.command());
         let answers = link.send_each(round.iter().map(batch).collect()).await;
         let is_done = |replies| Replies::new(replies).next_int().is_ok();
         answers.into_iter().map(|answer| answer.is_ok_and(is_done)).collect()
@@ -170,7 +196,8 @@ mod tests {
     use super::*;
 
     fn some(count: usize, until: Instant) -> Vec<Withdrawal> {
-        let one = || Withdrawal { writers: "w".to_owned(), token: Nonce::random().unwrap(), until };
+        let token = || Nonce::random().unwrap();
+        let one = || Withdrawal { name: "w".to_owned(), token: token(), is_lease: false, until };
         (0..count).map(|_| one()).collect()
     }
 

@@ -22,13 +22,13 @@ pub(crate) const MOST_KEYS: usize = 500;
 
 impl RedisStore {
     pub(crate) async fn begin_write(&self, begin: Begin<'_>) -> Result<Begun> {
-        let (token, nonce) = (Nonce::random()?, Nonce::random()?);
+        let (token, nonce) = (begin.token, Nonce::random()?);
         let (life, newest) = (begin.dependency_life, Records::Newest);
         let capture = self.capture(newest, begin.tags, begin.tag_log, life)?;
-        let command = self.begin_command(&begin, token, nonce);
+        let command = self.begin_command(&begin, nonce);
         let of_key = Batch::new(self.names.dependency(begin.key)).with(command);
         let mut announcing = self.withdrawals.announcing();
-        announcing.add(self.names.writers(begin.key), token, begin.at_most);
+        announcing.add_write(self.names.writers(begin.key), token, begin.at_most);
         let (mut of_key, mut captured) = self.send_both(of_key, capture).await?;
         let alone = of_key.next_int()? == 1;
         let captured = steps::read_capture(&mut captured)?;
@@ -45,12 +45,12 @@ impl RedisStore {
         })
     }
 
-    /// Announces a write under this token, with this nonce in place of the key's.
-    pub(crate) fn begin_command(&self, begin: &Begin<'_>, token: Nonce, nonce: Nonce) -> Cmd {
+    /// Announces a write, with this nonce in place of the key's.
+    pub(crate) fn begin_command(&self, begin: &Begin<'_>, nonce: Nonce) -> Cmd {
         let dependency = self.names.dependency(begin.key);
         let mut command = script::BEGIN.call(&[&dependency, &self.names.writers(begin.key)]);
         command
-            .arg(token.as_bytes())
+            .arg(begin.token.as_bytes())
             .arg(millis(begin.at_most))
             .arg(nonce.as_bytes())
             .arg(life_arg(begin.dependency_life));

@@ -338,8 +338,9 @@ async fn a_write_that_was_announced_to_one_node_while_another_failed_is_taken_ba
     let (far, port) = elsewhere(&cluster);
     let (home, node) = (cluster.owner("d:{cache}"), cluster.nodes.iter().find(|n| n.port == port));
     let (node, writers) = (node.unwrap(), format!("w:{{cache:k:{far}}}"));
-    let begin = Begin {
+    let begin = || Begin {
         key: &far,
+        token: token(),
         tags: &[],
         tag_log: false,
         // Longer than the test has patience for.
@@ -347,10 +348,10 @@ async fn a_write_that_was_announced_to_one_node_while_another_failed_is_taken_ba
         dependency_life: DEPENDENCY,
     };
     assert_eq!(home.ask(&["SET", "d:{cache}", "no log"]), "OK");
-    store.begin(begin).await.unwrap_err();
-    assert!(store.begin_many(&[begin]).await.iter().all(Result::is_err));
+    store.begin(begin()).await.unwrap_err();
+    assert!(store.begin_many(&[begin()]).await.iter().all(Result::is_err));
     assert_eq!(home.ask(&["DEL", "d:{cache}"]), "1");
     assert_eq!(node.calls("zadd"), 2);
     wait_until("they are taken back", || node.ask(&["EXISTS", &writers]) == "0");
-    assert!(store.begin(begin).await.unwrap().alone, "nobody is in the way");
+    assert!(store.begin(begin()).await.unwrap().alone, "nobody is in the way");
 }

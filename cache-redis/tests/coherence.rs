@@ -167,8 +167,14 @@ async fn read_and_check(store: Arc<RedisStore>, world: Arc<World>) {
 async fn write(store: &RedisStore, world: &World, k: usize) -> (u64, Result<bool>) {
     let (key, tags) = (name(k), tags(k));
     let at_most = Duration::from_secs(10);
-    let begin =
-        Begin { key: &key, tags: &tags, tag_log: false, at_most, dependency_life: DEPENDENCY };
+    let begin = Begin {
+        key: &key,
+        token: token(),
+        tags: &tags,
+        tag_log: false,
+        at_most,
+        dependency_life: DEPENDENCY,
+    };
     let begun = store.begin(begin).await;
     pause(2).await;
     let version = world.versions[k].fetch_add(1, SeqCst) + 1;

@@ -284,6 +284,7 @@ async fn a_full_server_refuses_values_and_takes_invalidations() {
     let nonce = nonce_of(&leased);
     let begin = Begin {
         key: "b",
+        token: token(),
         tags: &[],
         tag_log: false,
         at_most: Duration::from_secs(60),

@@ -147,7 +147,14 @@ async fn a_written_value_keeps_its_tags_and_is_listed() {
     let tags = &["a".to_owned()][..];
     let at_most = Duration::from_secs(30);
     for (key, value) in [("kept", Some(b"new".as_slice())), ("dropped", None)] {
-        let begin = Begin { key, tags, tag_log: false, at_most, dependency_life: seconds(60) };
+        let begin = Begin {
+            key,
+            token: token(),
+            tags,
+            tag_log: false,
+            at_most,
+            dependency_life: seconds(60),
+        };
         let begun = store.begin(begin).await.unwrap();
         let finish = Finish {
             key,

@@ -279,3 +279,73 @@ async fn a_flush_wakes_all_waiters() {
     // Sooner than somebody who was not told would have looked.
     assert!(since.elapsed() < Duration::from_millis(1_500), "{:?}", since.elapsed());
 }
+
+/// The scripts are known, and nobody holds a lease.
+async fn load_once(store: &RedisStore) {
+    let mine = lease(60_000);
+    let nonce = acquire(store, "first", mine).await;
+    store.release("first", nonce, mine.token).await.unwrap();
+}
+
+/// Longer than the test has patience for.
+fn long(key: &str) -> Claim<'_> {
+    Claim { lease: Some(lease(600_000)), ..claim(key) }
+}
+
+/// The server has set so many keys, two for each claim that got a lease, and nobody holds these any more.
+fn are_taken_back(server: &Server, sets: u64, keys: &[&str]) {
+    common::server::wait_until("the leases were given", || server.calls("set") >= sets);
+    common::server::wait_until("the leases are taken back", || {
+        let held = |key: &&str| server.ask(&["EXISTS", &format!("l:{{cache:k:{key}}}")]) != "0";
+        !keys.iter().any(held)
+    });
+}
+
+// Guard: cache-redis/src/withdraw.rs, what was asked for and is not known to stand is taken back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lease_of_a_claim_whose_caller_went_away_is_taken_back() {
+    let (server, store) = start().await;
+    load_once(&store).await;
+    let before = server.calls("set");
+    server.freeze();
+    let claimed = timeout(Duration::from_millis(50), store.claim(long("a"))).await;
+    assert!(claimed.is_err(), "nobody answers");
+    let many = [long("b"), long("c")];
+    let claimed = timeout(Duration::from_millis(50), store.claim_many(&many)).await;
+    assert!(claimed.is_err(), "nobody answers");
+    server.thaw();
+    are_taken_back(&server, before + 6, &["a", "b", "c"]);
+    let other = connect(&server).await;
+    acquire(&other, "a", lease(60_000)).await;
+}
+
+// Guard: as above.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lease_of_a_claim_that_was_not_answered_in_time_is_taken_back() {
+    let server = Server::start(&[]);
+    let hasty = config(&server.url()).deadline(Duration::from_millis(100));
+    let store = RedisStore::connect(hasty).await.unwrap();
+    load_once(&store).await;
+    let before = server.calls("set");
+    server.freeze();
+    store.claim(long("a")).await.unwrap_err();
+    server.thaw();
+    are_taken_back(&server, before + 2, &["a"]);
+}
+
+// Guard: cache-redis/src/scripts/unlease.lua, the token is compared; steps.rs, an answered claim's lease stands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_taken_back_is_nobody_else_s_lease() {
+    let (server, store) = start().await;
+    let stands = lease(60_000);
+    let nonce = acquire(&store, "a", stands).await;
+    server.ask(&["SET", "d:{cache}", "no log"]);
+    let before = server.calls("set");
+    // The key's part says that another one holds it; the namespace's part fails, so that it is taken back.
+    store.claim(long("a")).await.unwrap_err();
+    store.claim(long("b")).await.unwrap_err();
+    server.ask(&["DEL", "d:{cache}"]);
+    // They are taken back in their order.
+    are_taken_back(&server, before + 2, &["b"]);
+    assert!(store.renew("a", nonce, stands).await.unwrap());
+}

@@ -80,6 +80,7 @@ async fn what_many_keys_have_in_common_is_asked_for_once() {
 
     let begin = |key| Begin {
         key,
+        token: token(),
         tags: &tags,
         tag_log: false,
         at_most: Duration::from_secs(30),
@@ -207,6 +208,7 @@ async fn keys_of_all_slots_are_written_read_and_written_through_in_one_call() {
     assert!(put_many(&store, &keys).await.iter().all(|done| matches!(done, Ok(true))));
     let begin = |key| Begin {
         key,
+        token: token(),
         tags: &[],
         tag_log: false,
         at_most: Duration::from_secs(30),

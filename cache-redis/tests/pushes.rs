@@ -81,6 +81,7 @@ impl Scene {
     async fn write(&self, key: &str) {
         let begin = Begin {
             key,
+            token: token(),
             tags: &[],
             tag_log: false,
             at_most: std::time::Duration::from_secs(60),

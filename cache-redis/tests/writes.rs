@@ -13,6 +13,7 @@ use common::{server::wait_until, *};
 fn begin(key: &str) -> Begin<'_> {
     Begin {
         key,
+        token: token(),
         tags: &[],
         tag_log: false,
         at_most: Duration::from_secs(10),

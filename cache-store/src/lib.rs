@@ -36,6 +36,7 @@ mod request;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod write;
 
 pub use error::{Error, ErrorKind, Result, Status};
 pub use head::Head;
@@ -44,7 +45,8 @@ pub use news::{Listener, News};
 pub use nonce::Nonce;
 pub use record::{Record, Recorded};
 pub use request::{
-    Begin, Begun, Claim, ClaimOutcome, Claimed, Fill, Finish, Health, Invalidation, Lease, Life,
-    Query, Reading, Stamp, TagPage,
+    Claim, ClaimOutcome, Claimed, Fill, Health, Invalidation, Lease, Life, Query, Reading, Stamp,
+    TagPage,
 };
 pub use store::{BoxFuture, Store};
+pub use write::{Begin, Begun, Finish};

@@ -1,4 +1,5 @@
-//! What is asked of a [`Store`](crate::Store) and what it answers: one pair of types for each step of the protocol.
+//! What is asked of a [`Store`](crate::Store) and what it answers: one pair of types for each step of the protocol. Those of
+//! writes are beside this.
 
 use std::time::Duration;
 
@@ -241,80 +242,6 @@ pub struct Stamp<'a> {
     /// The tags that the value tells.
     pub tags: &'a [String],
     /// How long dependencies made here live.
-    pub dependency_life: Life,
-}
-
-/// Announces a write: until it is finished or its time is over, nothing else is stored under the key.
-///
-/// ```
-/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-/// use std::time::Duration;
-/// use cache_store::{Begin, Finish, Life, Store, testing::MemoryStore};
-///
-/// let store = MemoryStore::new();
-/// let (life, dependency_life) = (Life::For(Duration::from_secs(60)), Life::For(Duration::from_secs(120)));
-/// let begin = Begin {
-///     key: "user:42", tags: &[], tag_log: false, at_most: Duration::from_secs(30), dependency_life,
-/// };
-/// let begun = store.begin(begin).await?;
-/// assert!(begun.alone);
-///
-/// // … the database is written to …
-/// let value = b"Ada".as_slice();
-/// let finish = Finish { key: "user:42", begun: &begun, value: Some(value), tags: &[], life, dependency_life };
-/// assert!(store.finish(finish).await?);
-/// # Ok::<(), cache_store::Error>(())
-/// # }).unwrap();
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct Begin<'a> {
-    /// The rendered key.
-    pub key: &'a str,
-    /// The tags known before the write.
-    pub tags: &'a [String],
-    /// Whether tags will be learned from the value.
-    pub tag_log: bool,
-    /// How long the write may take before readers stop waiting for its end.
-    pub at_most: Duration,
-    /// How long dependencies made here live.
-    pub dependency_life: Life,
-}
-
-/// The answer to a [`Begin`]; handed back in [`Finish`].
-///
-/// See [`Begin`] for an example.
-#[derive(Clone, Debug)]
-pub struct Begun {
-    /// Names this write.
-    pub token: Nonce,
-    /// The nonce that the write put in place of the key's.
-    pub nonce: Nonce,
-    /// Whether no other write was under way; only then may the value be stored.
-    pub alone: bool,
-    /// The nonces of [`Begin::tags`].
-    pub tag_nonces: Vec<Nonce>,
-    /// The newest nonce of the pattern log.
-    pub pattern_nonce: Nonce,
-    /// The newest nonce of the tag log, when it was asked for.
-    pub tag_log: Option<Nonce>,
-}
-
-/// Ends a write: stores the value if nothing came between, and invalidates the key otherwise.
-///
-/// See [`Begin`] for an example.
-#[derive(Clone, Copy, Debug)]
-pub struct Finish<'a> {
-    /// The rendered key.
-    pub key: &'a str,
-    /// What `begin` answered.
-    pub begun: &'a Begun,
-    /// The bytes to store after the fresh key nonce, or `None` to store nothing (the body failed, a tag was refused).
-    pub value: Option<&'a [u8]>,
-    /// The tags that the value names inside, as in [`Fill::tags`].
-    pub tags: &'a [(&'a str, Nonce)],
-    /// How long the value lives.
-    pub life: Life,
-    /// How long the key's dependency lives, and a tag that would end before the value.
     pub dependency_life: Life,
 }
 

@@ -82,6 +82,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Announces a load: gives the nonces that the entry will carry, making those that do not exist, and the lease where
     /// one is asked for. One round trip. An example is at [`Claim`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Whoever drops this, or gets an error, does not know whether he has the lease, and does not give it back. A store that
+    /// may have given it takes it back itself, as soon as it can.
     fn claim<'a>(&'a self, claim: Claim<'a>) -> BoxFuture<'a, Result<Claimed>>;
 
     /// The pattern log, oldest record first; opened when there is none, so never empty. An example is at [`Record`].
@@ -167,6 +172,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Announces a write: what is stored under the key ends, and until [`finish`](Self::finish) nothing else is stored. An
     /// example is at [`Begin`].
+    ///
+    /// A caller without an answer in time [finishes](Self::finish) all the same: see [`Begun::unanswered`]. A request that the
+    /// way repeats, with one token, is one write.
     fn begin<'a>(&'a self, begin: Begin<'a>) -> BoxFuture<'a, Result<Begun>>;
 
     /// Ends a write; `true` when its value was stored, `false` when the key was invalidated instead. An example is at
@@ -289,12 +297,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use cache_store::{Begin, Finish, Life, Store, testing::MemoryStore};
+    /// use cache_store::{Begin, Finish, Life, Nonce, Store, testing::MemoryStore};
     ///
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
     /// let (store, life) = (MemoryStore::new(), Life::For(Duration::from_secs(60)));
     /// let begin = Begin {
-    ///     key: "user:1", tags: &[], tag_log: false, at_most: Duration::from_secs(30), dependency_life: life,
+    ///     key: "user:1", token: Nonce::random()?, tags: &[], tag_log: false, at_most: Duration::from_secs(30),
+    ///     dependency_life: life,
     /// };
     /// for begun in store.begin_many(&[begin]).await {
     ///     let begun = &begun?;

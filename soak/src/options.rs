@@ -17,6 +17,8 @@ pub(crate) struct Options {
 pub(crate) enum Deployment {
     Single,
     Cluster,
+    /// A master and its replica, watched by three sentinels. The chaos suite's alone.
+    Sentinel,
 }
 
 impl Deployment {
@@ -85,7 +87,7 @@ impl Options {
             _ if !self.is_short => self.time,
             Deployment::Single => Duration::from_secs(20),
             // It takes its time to replace a master.
-            Deployment::Cluster => Duration::from_secs(36),
+            Deployment::Cluster | Deployment::Sentinel => Duration::from_secs(36),
         }
     }
 }

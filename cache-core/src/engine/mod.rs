@@ -17,6 +17,7 @@ mod replay;
 mod session;
 mod stale;
 mod tagged;
+mod told;
 mod validity;
 mod write;
 

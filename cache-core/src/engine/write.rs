@@ -6,7 +6,12 @@ use cache_store::{
     Begin, Begun, Error, ErrorKind, Finish, Invalidation, Life, Nonce, Result, Store,
 };
 
-use super::{Call, fill::dependency_life, recent::Telling};
+use super::{
+    Call,
+    fill::dependency_life,
+    recent::Telling,
+    told::{Told, is_timeout},
+};
 use crate::{
     clock::Moment,
     events::{Announcement, Event, Origin},
@@ -27,12 +32,10 @@ pub(crate) struct Writing {
     asked: Moment,
     /// What is heard since then is compared with this.
     heard: Option<Fence>,
-    begun: Option<Begun>,
+    told: Told,
     /// The shared tier tells what it is told, until the write ends.
     telling: Option<Telling>,
     origin: Origin,
-    /// The caller has waited in vain for the shared tier's answer to the announcement.
-    waited: bool,
     finished: bool,
 }
 
@@ -63,25 +66,28 @@ impl Writing {
     /// Announces the write: until it ends, no load that began before it stores anything under the key.
     pub(crate) async fn begin(call: Call, origin: Origin) -> Self {
         let asking = Asking::new(&call);
-        let mut waited = false;
-        let begun = match call.engine.shared_for(call.site) {
-            Some(store) => {
-                let begun = store.begin(Self::announcement(&call)).await;
-                let begun = begun.inspect(|_| call.engine.answered());
-                waited = begun.as_ref().is_err_and(is_timeout);
-                begun.map_err(|error| call.engine.count_error(&error)).ok()
-            }
-            None => None,
+        let Some(store) = call.engine.shared_for(call.site).cloned() else {
+            return Self::announced(call, asking, Told::Nothing, origin);
         };
-        let mut writing = Self::announced(call, asking, begun, origin);
-        writing.waited = waited;
-        writing
+        let told = match Nonce::random() {
+            Ok(token) => {
+                let begun = store.begin(Self::announcement(&call, token)).await;
+                let begun = begun.inspect(|_| call.engine.answered());
+                Told::by(begun.inspect_err(|error| call.engine.count_error(error)), token)
+            }
+            Err(error) => {
+                call.engine.count_error(&error);
+                Told::Nothing
+            }
+        };
+        Self::announced(call, asking, told, origin)
     }
 
     /// What tells the shared tier of a write.
-    pub(super) fn announcement(call: &Call) -> Begin<'_> {
+    pub(super) fn announcement(call: &Call, token: Nonce) -> Begin<'_> {
         Begin {
             key: call.key.text(),
+            token,
             tags: &call.tags,
             tag_log: call.site.learns,
             at_most: WRITE_TTL,
@@ -89,16 +95,11 @@ impl Writing {
         }
     }
 
-    /// A write that the shared tier was told of, which answered with `begun` if it did.
-    pub(super) fn announced(
-        call: Call,
-        asking: Asking,
-        begun: Option<Begun>,
-        origin: Origin,
-    ) -> Self {
+    /// A write that the shared tier was to be told of.
+    pub(super) fn announced(call: Call, asking: Asking, told: Told, origin: Origin) -> Self {
         let local = LocalWrite::begin(&call);
         let Asking { asked, heard, telling } = asking;
-        Self { call, local, asked, heard, begun, telling, origin, waited: false, finished: false }
+        Self { call, local, asked, heard, told, telling, origin, finished: false }
     }
 
     pub(super) fn call(&self) -> &Call {
@@ -108,8 +109,8 @@ impl Writing {
     /// [`begin`](Self::begin) without a shared tier to tell.
     pub(crate) fn begin_in_memory(call: Call, origin: Origin) -> Self {
         let (local, asked) = (LocalWrite::begin(&call), call.engine.now());
-        let (heard, begun, telling) = (None, None, None);
-        Self { call, local, asked, heard, begun, telling, origin, waited: false, finished: false }
+        let (heard, told, telling) = (None, Told::Nothing, None);
+        Self { call, local, asked, heard, told, telling, origin, finished: false }
     }
 
     pub(crate) fn is_shared(&self) -> bool {
@@ -119,7 +120,8 @@ impl Writing {
     /// Ends the write, and tells how: stores the value, or invalidates the key when there is none or something came
     /// between. `true` when the caller has waited in vain for the shared tier: once is enough.
     pub(crate) async fn finish(self, value: Option<Written>) -> bool {
-        let (call, origin, waited) = (self.call.clone(), self.origin, self.waited);
+        let (call, origin) = (self.call.clone(), self.origin);
+        let waited = matches!(self.told, Told::Unanswered(_));
         let ended = self.attempt(value).await;
         call.tell_ended(&ended, origin);
         waited || matches!(&ended, Ended::Failed(error, _) if is_timeout(error))
@@ -149,7 +151,7 @@ impl Writing {
         let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else {
             return Shared::None;
         };
-        let Some(begun) = &self.begun else { return self.unannounced() };
+        let Some(begun) = self.told.begun() else { return self.unannounced() };
         let encoded = match value {
             Some(written) => {
                 self.encode(&store, begun, written).await.map(Option::unwrap_or_default)
@@ -183,7 +185,7 @@ impl Writing {
     pub(super) fn end<'a>(&'a self, sealed: &'a Sealed<'_>) -> Option<Finish<'a>> {
         Some(Finish {
             key: self.call.key.text(),
-            begun: self.begun.as_ref()?,
+            begun: self.told.begun()?,
             // The key nonce is FINISH's to choose; the place of the old one is cut off.
             value: sealed.encoded.bytes.get(Nonce::LEN..),
             tags: &sealed.encoded.tags,
@@ -218,7 +220,7 @@ impl Writing {
 
     /// The bytes of a value without learned tags.
     pub(super) fn seal<'a>(&'a self, written: &'a Written) -> Option<Sealed<'a>> {
-        let encoded = self.encode_with(self.begun.as_ref()?, written, &[]);
+        let encoded = self.encode_with(self.told.begun()?, written, &[]);
         Some(Sealed::of(encoded, self.call.kept_for(&written.value, written.life)))
     }
 
@@ -298,16 +300,12 @@ impl Writing {
     fn repeat_invalidation(&self) -> Arc<Announcement> {
         let (engine, what) = (&self.call.engine, self.call.invalidation());
         let announcement = Announcement::new(self.origin);
-        match self.begun.clone() {
+        match self.told.to_end() {
             Some(begun) => engine.replay_write(what, begun, Arc::clone(&announcement)),
             None => engine.replay(what, Arc::clone(&announcement)),
         }
         announcement
     }
-}
-
-fn is_timeout(error: &Error) -> bool {
-    error.kind() == ErrorKind::Timeout
 }
 
 impl Drop for Writing {
@@ -320,7 +318,7 @@ impl Drop for Writing {
         self.call.tell_ended(&Ended::Fenced, self.origin);
         let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else { return };
         let (call, told) = (self.call.clone(), Announcement::made(self.origin));
-        let Some(begun) = self.begun.take() else {
+        let Some(begun) = self.told.to_end() else {
             return call.engine.replay(call.invalidation(), told);
         };
         let Ok(runtime) = self.call.engine.runtime() else {

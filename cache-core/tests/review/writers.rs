@@ -153,12 +153,44 @@ async fn a_write_whose_end_is_lost_keeps_nobody_from_storing_later() {
                 }
             }
             confirmed(&cache).await;
-            let there = on(&store).await;
-            assert_eq!(call(&PLAIN, there.clone(), async { 2 }).await, 2);
-            assert_eq!(get(&on(&store).await).await, Some(2), "{how}: a reader stored it");
-            there.set("k:1", &3u64).await.unwrap();
-            assert_eq!(get(&on(&store).await).await, Some(3), "{how}");
+            no_write_is_under_way(&store, how).await;
         }
+    }
+}
+
+/// Readers and writers store what they have.
+async fn no_write_is_under_way(store: &MemoryStore, after: &str) {
+    let there = on(store).await;
+    assert_eq!(call(&PLAIN, there.clone(), async { 2 }).await, 2);
+    assert_eq!(get(&on(store).await).await, Some(2), "{after}: a reader stored it");
+    there.set("k:1", &3u64).await.unwrap();
+    assert_eq!(get(&on(store).await).await, Some(3), "{after}");
+}
+
+// Guard: cache-core/src/engine/told.rs, an announcement that was not answered is ended by its token.
+#[tokio::test]
+async fn a_write_whose_announcement_is_lost_keeps_nobody_from_storing_later() {
+    for how in ["writer", "dropped", "set", "set_many"] {
+        let store = MemoryStore::new();
+        let (cache, chaos) = with_faults(&store).await;
+        let lost = || Fault::lose_reply(ErrorKind::Timeout).times(1);
+        chaos.inject(lost().on(Operation::Begin));
+        chaos.inject(lost().on(Operation::BeginMany));
+        let write = write_through(entry(&PLAIN, given(&cache), &[&1u64]));
+        match how {
+            "set" => drop(cache.set("k:1", &1u64).await.unwrap_err()),
+            "set_many" => drop(cache.set_many([("k:1", &1u64)]).await.unwrap_err()),
+            "dropped" => {
+                let slow = Arc::new(Slow::default());
+                let write = tokio::spawn(write.run::<PlainShape, _, _>(slow.clone().load(1)));
+                slow.began.notified().await;
+                write.abort();
+                until(|| chaos.inner().calls().of(Operation::Finish) == 1).await;
+            }
+            _ => assert_eq!(write.run::<PlainShape, _, _>(async { 1 }).await, 1),
+        }
+        confirmed(&cache).await;
+        no_write_is_under_way(&store, how).await;
     }
 }
 

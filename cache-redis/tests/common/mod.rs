@@ -79,9 +79,14 @@ pub fn fill<'a>(key: &'a str, nonce: Nonce, value: &'a [u8]) -> Fill<'a> {
     }
 }
 
+/// One that nothing else has.
+pub fn token() -> Nonce {
+    Nonce::random().unwrap()
+}
+
 /// A lease of this many milliseconds.
 pub fn lease(ms: u64) -> Lease {
-    Lease { token: Nonce::random().unwrap(), life: Duration::from_millis(ms) }
+    Lease { token: token(), life: Duration::from_millis(ms) }
 }
 
 /// Stored bytes: the key nonce, then a body.

@@ -342,6 +342,23 @@ impl Sentinel {
     pub fn url(&self) -> String {
         format!("redis-sentinel://127.0.0.1:{}/main", self.sentinel.port)
     }
+
+    /// The one that may be written to.
+    pub fn master(&self) -> &Server {
+        let is_master = |server: &&Server| {
+            server.try_ask(&["ROLE"]).is_ok_and(|role| role.starts_with("master"))
+        };
+        self.servers.iter().find(is_master).expect("a master")
+    }
+
+    /// The replica becomes the master, and the master its replica.
+    pub fn fail_over(&self) {
+        let old = self.master();
+        wait_until("the failover starts", || {
+            self.sentinel.ask(&["SENTINEL", "FAILOVER", "main"]) == "OK"
+        });
+        wait_until("the roles are swapped", || old.ask(&["ROLE"]).starts_with("slave"));
+    }
 }
 
 /// Waits until a condition of a real server holds; fails the test when it never does.

@@ -118,13 +118,14 @@ impl Store for Line {
 
     fn begin<'a>(&'a self, begin: Begin<'a>) -> BoxFuture<'a, Result<Begun>> {
         let owned = (begin.key.to_owned(), begin.tags.to_vec());
-        let Begin { tag_log, at_most, dependency_life, .. } = begin;
+        let Begin { token, tag_log, at_most, dependency_life, .. } = begin;
         let (world, doing) = (self.ends.world.clone(), Doing::current());
         self.ask(Operation::Begin, begin.key, move |tier| {
             let ((key, tags), world, doing) = (owned.clone(), world.clone(), doing.clone());
             async move {
                 let before = world.before_effect();
-                let begin = Begin { key: &key, tags: &tags, tag_log, at_most, dependency_life };
+                let begin =
+                    Begin { key: &key, token, tags: &tags, tag_log, at_most, dependency_life };
                 let begun = tier.begin(begin).await;
                 if let Some(doing) = doing.filter(|_| begun.is_ok()) {
                     doing.announced(&world);

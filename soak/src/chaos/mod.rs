@@ -101,8 +101,11 @@ impl SharedLedger {
 
 impl Chaos {
     fn start(deployment: Deployment) -> io::Result<Self> {
-        let is_cluster = deployment == Deployment::Cluster;
-        let field = if is_cluster { Field::cluster()? } else { Field::single()? };
+        let field = match deployment {
+            Deployment::Single => Field::single()?,
+            Deployment::Cluster => Field::cluster()?,
+            Deployment::Sentinel => Field::sentinel(),
+        };
         let judge = Arc::new(SharedJudge::new(Judge::new(Verdicts::new(Moment::now()))));
         let (truth, ledger) = (Arc::new(Truth::new()), Arc::new(SharedLedger::default()));
         let door = TcpListener::bind(("127.0.0.1", 0))?;
@@ -132,6 +135,11 @@ impl Chaos {
 
     /// One fault: a time before it, the fault, and until everything is well again.
     fn suffer(&mut self, trouble: Trouble, options: &Options) -> io::Result<Felt> {
+        // Sentinels take their time until they agree on what was done last.
+        self.in_background(|servers| {
+            servers.field.settle();
+            Ok(())
+        })?;
         let before = Moment::now();
         self.ledger.lock().forget(before.minus(Duration::from_secs(5)));
         self.watch_for(options.healthy());

@@ -8,7 +8,7 @@ use crate::options::Deployment;
 pub(crate) const HELP: &str = "\
 Breaks Redis in one way after the other, and tells what the calls of a service felt.
 
-    --deployment single|cluster|all    on which servers (all unless told)
+    --deployment single|cluster|sentinel|all    on which servers (all unless told)
     --only NAME                        only what has NAME in its name
     --short                            one server, the most telling faults, about a minute; what takes too long is told,
                                        and only calls that fail, old values and caches that do not recover are failures
@@ -36,12 +36,12 @@ impl Options {
             match word {
                 "--short" => is_short = true,
                 "--only" => only = Some(value()?.to_owned()),
-                "--deployment" => deployments = Some(Deployment::parse(value()?)?),
+                "--deployment" => deployments = Some(deployments_of(value()?)?),
                 other => return Err(format!("there is no option `{other}`")),
             }
         }
         let usual = if is_short { "single" } else { "all" };
-        let deployments = deployments.map_or_else(|| Deployment::parse(usual), Ok)?;
+        let deployments = deployments.map_or_else(|| deployments_of(usual), Ok)?;
         let options = Self { deployments, only, is_short };
         let is_idle = |&deployment: &Deployment| options.troubles(deployment).is_empty();
         if options.deployments.iter().all(is_idle) {
@@ -79,6 +79,18 @@ impl Options {
     }
 }
 
+/// Those of the soak, and Sentinel.
+fn deployments_of(name: &str) -> Result<Vec<Deployment>, String> {
+    if name == "sentinel" {
+        return Ok(vec![Deployment::Sentinel]);
+    }
+    let mut deployments = Deployment::parse(name)?;
+    if name == "all" {
+        deployments.push(Deployment::Sentinel);
+    }
+    Ok(deployments)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,7 +103,7 @@ mod tests {
     #[test]
     fn the_short_form_has_one_server_unless_told() {
         assert_eq!(parse("--short").unwrap().deployments, [Deployment::Single]);
-        assert_eq!(parse("").unwrap().deployments.len(), 2);
+        assert_eq!(parse("").unwrap().deployments.len(), 3);
         let both = parse("--short --deployment all").unwrap();
         assert!(both.troubles(Deployment::Single).contains(&Trouble::Freeze));
         assert!(both.troubles(Deployment::Single).len() < Trouble::of(Deployment::Single).len());
@@ -102,6 +114,14 @@ mod tests {
         let one = parse("--only sigstop --deployment single").unwrap();
         assert_eq!(one.troubles(Deployment::Single), [Trouble::Freeze]);
         assert_eq!(one.length(Trouble::Freeze), Duration::from_secs(30));
+    }
+
+    #[test]
+    fn behind_sentinel_masters_are_replaced() {
+        let options = parse("--deployment sentinel --only failover").unwrap();
+        assert_eq!(options.deployments, [Deployment::Sentinel]);
+        assert_eq!(options.troubles(Deployment::Sentinel), [Trouble::Promote; 2]);
+        assert!(options.troubles(Deployment::Single).is_empty());
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(crate) enum Trouble {
     Reshard,
     Failover,
     MasterFrozen,
+    /// Sentinel is told to have the replica take over.
+    Promote,
 }
 
 use Trouble::*;
@@ -57,6 +59,9 @@ const SINGLE: [Trouble; 15] = [
 ];
 const CLUSTER: [Trouble; 9] =
     [Kill, MasterFrozen, TooSlow, Cut, HalfOpen, FlushAll, Reshard, Reshard, Failover];
+
+/// The second one makes the former master, a replica since the first one, the master again.
+const SENTINEL: [Trouble; 4] = [Kill, Promote, Promote, Demoted];
 
 /// How long a line that is slow takes in each direction.
 const SLOW: Duration = Duration::from_millis(5);
@@ -88,6 +93,7 @@ impl fmt::Display for Trouble {
             Reshard => "a slot moved under load",
             Failover => "CLUSTER FAILOVER",
             MasterFrozen => "SIGSTOP of a master",
+            Promote => "SENTINEL FAILOVER",
         })
     }
 }
@@ -97,6 +103,7 @@ impl Trouble {
         match deployment {
             Deployment::Single => &SINGLE,
             Deployment::Cluster => &CLUSTER,
+            Deployment::Sentinel => &SENTINEL,
         }
     }
 
@@ -118,7 +125,9 @@ impl Trouble {
                 let tell = |server: &Server| drop(server.try_ask(self.command()));
                 repeat(length, || servers.field.servers.iter().for_each(tell));
             }
-            Demoted => demote(&servers.field.servers[0], length),
+            Demoted => demote(servers.field.master(), length),
+            Promote => return servers.replace_watched(false, length),
+            Kill if servers.field.is_watched() => return servers.replace_watched(true, length),
             Loading => load(&mut servers.field.servers[0], length),
             DiskFull => return fill_disk(&servers.field.servers[0], length),
             ClockForward => jump(&servers.field.servers[0], "1"),

@@ -5,6 +5,7 @@ use std::{io, net::TcpListener, sync::Arc};
 use super::{
     crew::WORKERS,
     proxy::Proxy,
+    sentinel::SERVICE,
     server::{Cluster, Server, wait_until},
 };
 use crate::world::NAMESPACE;
@@ -14,7 +15,7 @@ const NODE_TIMEOUT: &str = "2000";
 const MASTERS: usize = 3;
 
 /// What was confirmed is on the disk, so that a server that is killed can come back with all of it.
-const PERSISTENT: [&str; 6] =
+pub(super) const PERSISTENT: [&str; 6] =
     ["--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-min-size", "8mb"];
 
 pub(crate) struct Field {
@@ -22,6 +23,8 @@ pub(crate) struct Field {
     /// One for each worker, or one for each server of a cluster.
     pub(crate) proxies: Vec<Arc<Proxy>>,
     pub(crate) is_cluster: bool,
+    /// Those that watch the servers, if any do.
+    pub(super) sentinels: Vec<Server>,
 }
 
 impl Field {
@@ -34,7 +37,7 @@ impl Field {
             proxy.serve(listener, server.port);
             proxies.push(proxy);
         }
-        Ok(Self { servers: vec![server], proxies, is_cluster: false })
+        Ok(Self { servers: vec![server], proxies, is_cluster: false, sentinels: Vec::new() })
     }
 
     /// Three masters and their replicas. What a node says of its address is its line's.
@@ -54,13 +57,17 @@ impl Field {
                 replica.ask(&["CLUSTER", "REPLICATE", &id]) == "OK"
             });
         }
-        let field = Self { servers, proxies, is_cluster: true };
+        let field = Self { servers, proxies, is_cluster: true, sentinels: Vec::new() };
         field.settle();
         Ok(field)
     }
 
     /// Where Redis is, for each worker.
     pub(crate) fn urls(&self) -> Vec<String> {
+        if self.is_watched() {
+            let watchers: Vec<String> = self.sentinels.iter().map(Server::address).collect();
+            return vec![format!("redis-sentinel://{}/{SERVICE}", watchers.join(","))];
+        }
         let ports: Vec<String> =
             self.proxies.iter().map(|proxy| format!("127.0.0.1:{}", proxy.port)).collect();
         if self.is_cluster {
@@ -73,6 +80,9 @@ impl Field {
     /// Waits until every server answers and knows its place.
     pub(crate) fn settle(&self) {
         wait_until("all servers are well", || {
+            if self.is_watched() {
+                return self.agree();
+            }
             let well = |server: &Server| {
                 if !self.is_cluster {
                     return server.try_ask(&["PING"]).is_ok_and(|pong| pong == "PONG");

@@ -12,6 +12,7 @@ mod lag;
 mod promises;
 pub(crate) mod proxy;
 mod report;
+mod sentinel;
 pub(crate) mod servers;
 pub(crate) mod truth;
 pub(crate) mod verdicts;

@@ -23,7 +23,7 @@ use crate::clock::Moment;
 /// Where a server keeps what it was told to keep.
 const FILES: &str = "appendonlydir";
 /// How far a replica may lag behind its master.
-const REPLICATION: Duration = Duration::from_secs(1);
+pub(super) const REPLICATION: Duration = Duration::from_secs(1);
 
 /// Has the servers for itself.
 pub(crate) struct Servers {
@@ -124,7 +124,7 @@ impl Servers {
     }
 
     /// What was confirmed in this time may be undone: clears the namespace, as the manual says.
-    fn forget(&self, name: &'static str, from: Moment, to: Moment) {
+    pub(super) fn forget(&self, name: &'static str, from: Moment, to: Moment) {
         self.field.clear();
         self.judge.lock().limit(Limit { name, from, to, healed: Moment::now() });
     }

@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cache_store::{Begin, Error, ErrorKind, Finish, Invalidation, Result, Store};
+use cache_store::{Begin, Error, ErrorKind, Finish, Invalidation, Nonce, Result, Store};
 
 use super::note;
 use crate::{
     engine::{
         Call, Invalidating, Order, Writing, Written,
         explicit::{self, ATTEMPTS},
+        told::Told,
         write::{Answer, Asking, Ended, Sealed},
     },
     events::Origin,
@@ -93,14 +94,21 @@ async fn announce(settings: &[&Setting], store: &Arc<dyn Store>) -> Vec<Writing>
         origin: Origin::Here,
     });
     let asking: Vec<Asking> = settings.iter().map(|setting| Asking::new(&setting.call)).collect();
-    let begins: Vec<Begin<'_>> =
-        settings.iter().map(|setting| Writing::announcement(&setting.call)).collect();
+    let tokens: Result<Vec<Nonce>> = settings.iter().map(|_| Nonce::random()).collect();
+    // Without tokens none is announced.
+    let tokens = tokens.inspect_err(|error| first.call.engine.count_error(error));
+    let tokens = tokens.unwrap_or_default();
+    let begins: Vec<Begin<'_>> = settings
+        .iter()
+        .zip(&tokens)
+        .map(|(setting, token)| Writing::announcement(&setting.call, *token))
+        .collect();
     let answers = store.begin_many(&begins).await;
     note(&first.call.engine, &answers);
-    let mut answers = answers.into_iter();
+    let mut answers = answers.into_iter().zip(tokens);
     let announced = |(setting, asking): (&&Setting, Asking)| {
-        let begun = answers.next().and_then(Result::ok);
-        Writing::announced(setting.call.clone(), asking, begun, Origin::Here)
+        let told = answers.next().map_or(Told::Nothing, |(answer, token)| Told::by(answer, token));
+        Writing::announced(setting.call.clone(), asking, told, Origin::Here)
     };
     let announced = settings.iter().zip(asking).map(announced).collect();
     or_else.call_off();

@@ -148,6 +148,8 @@ macro_rules! conformance_tests {
             a_claim_with_an_unknown_record_gives_the_whole_log
             // Writes
             nothing_is_stored_between_begin_and_finish
+            an_announcement_without_an_answer_is_ended_by_its_token
+            a_write_that_is_announced_twice_is_one
             a_value_ends_when_a_write_begins
             a_write_that_was_alone_stores_its_value
             a_finished_value_has_the_life_it_was_given

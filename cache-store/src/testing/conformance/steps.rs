@@ -43,7 +43,7 @@ pub(super) fn leased(key: &str, lease: Lease) -> Claim<'_> {
 
 /// A lease with a token of its own.
 pub(super) fn lease(life: Duration) -> Lease {
-    Lease { token: given(Nonce::random()), life }
+    Lease { token: token(), life }
 }
 
 pub(super) async fn claim(store: &dyn Store, claim: Claim<'_>) -> Claimed {
@@ -166,10 +166,17 @@ pub(super) async fn patterns(store: &dyn Store) -> Vec<Record> {
     given(store.patterns().await)
 }
 
+/// One that nothing else has.
+pub(super) fn token() -> Nonce {
+    given(Nonce::random())
+}
+
 /// Begins a write that may take this long.
 pub(super) async fn begin(store: &dyn Store, key: &str, at_most: Duration) -> Begun {
     let dependency_life = Life::For(2 * LONG);
-    given(store.begin(Begin { key, tags: &[], tag_log: false, at_most, dependency_life }).await)
+    let token = token();
+    let begin = Begin { key, token, tags: &[], tag_log: false, at_most, dependency_life };
+    given(store.begin(begin).await)
 }
 
 /// Finishes a write with a value that lives long.

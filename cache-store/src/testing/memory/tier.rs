@@ -175,7 +175,9 @@ impl Tier {
     }
 
     pub(super) fn begin(&mut self, begin: Begin<'_>, now: Instant) -> Result<Begun> {
-        let (token, nonce) = (Nonce::random()?, Nonce::random()?);
+        let (token, nonce) = (begin.token, Nonce::random()?);
+        // A request that was repeated is no other writer.
+        self.unmark(begin.key, token, now);
         let begun = Begun {
             token,
             nonce,

@@ -71,7 +71,8 @@ pub async fn keys_are_found_by_their_tags(store: AnyStore) {
 pub async fn a_written_key_is_found_by_its_tags(store: AnyStore) {
     let tags = &names(["user"])[..];
     let (at_most, dependency_life) = (LONG, Life::For(2 * LONG));
-    let begin = Begin { key: "user:1", tags, tag_log: false, at_most, dependency_life };
+    let begin =
+        Begin { key: "user:1", token: token(), tags, tag_log: false, at_most, dependency_life };
     let begun = given(store.begin(begin).await);
     let named = &[("user", begun.tag_nonces[0])];
     let finish = Finish {

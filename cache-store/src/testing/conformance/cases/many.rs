@@ -214,7 +214,7 @@ pub async fn many_writes_are_each_stored_or_refused_alone(store: AnyStore) {
 }
 
 fn announced<'a>(key: &'a str, tags: &'a [String]) -> Begin<'a> {
-    Begin { key, tags, tag_log: false, at_most: LONG, dependency_life: DEPENDENCY }
+    Begin { key, token: token(), tags, tag_log: false, at_most: LONG, dependency_life: DEPENDENCY }
 }
 
 pub async fn more_keys_than_go_in_one_piece_are_still_one_list(store: AnyStore) {

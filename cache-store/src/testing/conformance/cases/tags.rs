@@ -195,7 +195,8 @@ pub async fn a_fill_that_lives_forever_keeps_its_tags(store: AnyStore) {
 pub async fn a_finished_value_keeps_its_tags_as_long_as_itself(store: AnyStore) {
     let tags = &names(["a"])[..];
     let (at_most, soon) = (LONG, Life::For(SOON));
-    let begin = Begin { key: "key", tags, tag_log: false, at_most, dependency_life: soon };
+    let begin =
+        Begin { key: "key", token: token(), tags, tag_log: false, at_most, dependency_life: soon };
     let begun = given(store.begin(begin).await);
     let finish = Finish {
         key: "key",

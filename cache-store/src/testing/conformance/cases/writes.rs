@@ -1,5 +1,5 @@
 use super::{super::steps::*, AnyStore};
-use crate::{Begin, Claim, ClaimOutcome, Finish, Life};
+use crate::{Begin, Begun, Claim, ClaimOutcome, Finish, Life};
 
 pub async fn nothing_is_stored_between_begin_and_finish(store: AnyStore) {
     let nonce = load(&*store, plain("key")).await;
@@ -12,6 +12,36 @@ pub async fn nothing_is_stored_between_begin_and_finish(store: AnyStore) {
     load(&*store, plain("another key")).await;
     finish(&*store, "key", &begun, None).await;
     load(&*store, plain("key")).await;
+}
+
+pub async fn an_announcement_without_an_answer_is_ended_by_its_token(store: AnyStore) {
+    let nonce = load(&*store, plain("key")).await;
+    for many in [false, true] {
+        let (token, at_most) = (token(), LONG);
+        let dependency_life = Life::For(2 * LONG);
+        let begin =
+            Begin { key: "key", token, tags: &[], tag_log: false, at_most, dependency_life };
+        // The answer is lost.
+        if many {
+            store.begin_many(&[begin]).await.into_iter().for_each(|begun| drop(given(begun)));
+        } else {
+            given(store.begin(begin).await);
+        }
+        assert_eq!(claim(&*store, plain("key")).await.outcome, ClaimOutcome::Writing);
+        assert!(!finish(&*store, "key", &Begun::unanswered(token), None).await);
+        assert_ne!(load(&*store, plain("key")).await, nonce, "the key is invalidated");
+    }
+    assert!(begin(&*store, "key", LONG).await.alone, "no announcement stands");
+}
+
+pub async fn a_write_that_is_announced_twice_is_one(store: AnyStore) {
+    let (token, at_most, dependency_life) = (token(), LONG, Life::For(2 * LONG));
+    let begin = Begin { key: "key", token, tags: &[], tag_log: false, at_most, dependency_life };
+    given(store.begin(begin).await);
+    let again = given(store.begin(begin).await);
+    assert!(again.alone, "it finds nobody else at work");
+    assert!(finish(&*store, "key", &again, Some(b"new")).await);
+    assert_eq!(hit(&*store, "key").await.as_deref(), Some(&b"new"[..]));
 }
 
 pub async fn a_value_ends_when_a_write_begins(store: AnyStore) {
@@ -142,5 +172,6 @@ pub async fn a_write_captures_what_a_load_captures(store: AnyStore) {
 
 async fn begin_with(store: &AnyStore, tags: &[String]) -> crate::Begun {
     let (tag_log, at_most, dependency_life) = (true, LONG, Life::For(2 * LONG));
-    given(store.begin(Begin { key: "key", tags, tag_log, at_most, dependency_life }).await)
+    let begin = Begin { key: "key", token: token(), tags, tag_log, at_most, dependency_life };
+    given(store.begin(begin).await)
 }
