@@ -275,7 +275,7 @@ impl<T> Entry<T> {
 
     /// What invalidates the entry.
     pub(crate) fn target(&self) -> Option<Order> {
-        self.0.as_ref().map(Subject::invalidation)
+        self.0.as_ref().map(|subject| subject.invalidation())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cache_store::{Error, ErrorKind, Fill, Lease, Life, Nonce, Result, Stamp};
+use cache_store::{BoxFuture, Error, ErrorKind, Fill, Lease, Life, Nonce, Result, Stamp};
 use tokio::task::AbortHandle;
 
 use super::{Call, Landed, Loaded, call::FlightKey, stale::Fallback};
@@ -145,6 +145,11 @@ impl Run {
     pub(super) fn count_load(&self) {
         let engine = &self.call.engine;
         engine.counters.loaded(self.load_time());
+    }
+
+    /// [`settle`](Self::settle), whose code so is not in every function that awaits it.
+    pub(crate) fn settle_boxed(self: Box<Self>, keep: Keep) -> BoxFuture<'static, ()> {
+        Box::pin(self.settle(keep))
     }
 
     /// [`settle`](Self::settle) for a sync function; waits on the calling thread only when there is a shared tier to wait for.

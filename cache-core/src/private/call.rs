@@ -1,14 +1,20 @@
 //! Readers: the typed shell around the engine.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::Duration,
+};
 
-use cache_store::Invalidation;
-
-use super::{Outcome, Shape, Spec, Tags, sharing::Share};
+use super::{
+    Outcome, Shape, Spec, Tags,
+    sharing::Share,
+    subject::{Untyped, enter, keep_value},
+};
 use crate::{
     cache::Cache,
-    engine::{Call, Engine, Entered, Keep, Order, Run},
-    events::Origin,
+    engine::{Call, Engine, Entered, Keep, Run},
     key::{Fingerprint, Key, KeyPart, KeyRef},
     scope,
     value::Stored,
@@ -45,15 +51,25 @@ impl Given<'_> {
     }
 }
 
-/// One entry: its cache, its key, and what its tags and life are made of.
+/// One entry, with the type of its value.
 pub(crate) struct Subject<V: 'static> {
     pub(crate) spec: &'static Spec<V>,
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) key: Key,
-    pub(crate) tags: Vec<String>,
-    /// Rendered arguments that tags learned from the value use.
-    pub(crate) learn_from: Vec<String>,
-    pub(crate) ttl: Option<Duration>,
+    untyped: Untyped,
+}
+
+/// Most of what is done with an entry does not ask for its type.
+impl<V> Deref for Subject<V> {
+    type Target = Untyped;
+
+    fn deref(&self) -> &Untyped {
+        &self.untyped
+    }
+}
+
+impl<V> DerefMut for Subject<V> {
+    fn deref_mut(&mut self) -> &mut Untyped {
+        &mut self.untyped
+    }
 }
 
 impl<V> Subject<V> {
@@ -62,124 +78,43 @@ impl<V> Subject<V> {
     }
 
     pub(crate) fn of(spec: &'static Spec<V>, engine: &Arc<Engine>, key: Key) -> Self {
-        let literal = |tag: &&[&str]| (tag.len() == 1).then(|| tag[0].to_owned());
-        Self {
-            spec,
-            engine: Arc::clone(engine),
-            key,
-            tags: spec.site.tags.iter().copied().filter_map(|tag| literal(&tag)).collect(),
-            learn_from: Vec::new(),
-            ttl: None,
-        }
-    }
-
-    /// All placeholders of the known tags in order, then the arguments that learned tags use.
-    pub(crate) fn tag_with(&mut self, mut parts: &[&dyn KeyPart]) {
-        self.tags.clear();
-        for tag in self.spec.site.tags {
-            let (own, rest) = parts.split_at(parts.len().min(tag.len() - 1));
-            self.tags.push(crate::key::render(tag, own));
-            parts = rest;
-        }
-        self.learn_from =
-            parts.iter().map(|part| crate::key::render(&["", ""], &[*part])).collect();
-    }
-
-    /// What invalidates the entry.
-    pub(crate) fn invalidation(&self) -> Order {
-        Order {
-            engine: Arc::clone(&self.engine),
-            what: Invalidation::Keys(vec![self.key.text().to_owned()]),
-            shared: self.spec.site.layer.shared(),
-            origin: Origin::Here,
-        }
+        Self { spec, untyped: Untyped::new(&spec.site, engine, key) }
     }
 
     pub(crate) fn call(&self, shares_errors: bool) -> Call {
-        Call {
-            engine: Arc::clone(&self.engine),
-            key: self.key.clone(),
-            site: &self.spec.site,
-            value: self.spec.value.erased,
-            tags: self.tags.as_slice().into(),
-            life: self.fixed_life(),
-            arrival: self.engine.fences.now(),
-            arrived: self.engine.now(),
-            shares_errors,
-            renewing: false,
-        }
+        self.call_of(self.spec.value.erased, shares_errors)
     }
 
     /// How long this value lives: what the value says, then the call, then the function, then the cache.
     pub(crate) fn life(&self, value: &V) -> Option<Duration> {
-        let life = match self.spec.ttl_fn {
-            Some(ttl) => endless(ttl(value)),
-            None => self.fixed_life(),
-        };
-        life.map(|life| jittered(life, self.spec.site.jitter))
-    }
-
-    /// The same without the value.
-    fn fixed_life(&self) -> Option<Duration> {
-        match (self.ttl, self.spec.site.ttl) {
-            (Some(ttl), _) => endless(ttl),
-            (None, Some(ttl)) => ttl.0,
-            (None, None) => self.engine.settings.default_ttl,
-        }
+        self.untyped.life(self.spec.ttl_fn.map(|ttl| ttl(value)))
     }
 
     /// The tags that the value tells.
     pub(crate) fn learned(&self, value: &V) -> Vec<String> {
+        let Some(learn) = self.spec.learn else { return Vec::new() };
         let mut tags = Tags::default();
-        if let Some(learn) = self.spec.learn {
-            learn(value, &self.learn_from, &mut tags);
-        }
-        tags.0.retain(|tag| !self.tags.contains(tag));
-        tags.0
+        learn(value, &self.learn_from, &mut tags);
+        self.new_of(tags)
     }
 
     /// Whether the function wants this value kept.
     pub(crate) fn keeps(&self, value: &V) -> bool {
-        self.spec.cache_if.is_none_or(|keep| keep(value))
+        match self.spec.cache_if {
+            Some(keep) => keep(value),
+            None => true,
+        }
     }
 
     /// What of a loaded value is kept, and for how long.
     pub(crate) fn kept(&self, value: &V) -> Keep {
         let kept = self.spec.value.keep(value);
-        let life = self.life(value);
-        if !self.keeps(value) || life.is_some_and(|life| life.is_zero()) {
-            return Keep::Pass { value: Some(kept), learned: self.learned(value) };
-        }
-        Keep::Value { value: Some(kept), life, learned: self.learned(value) }
-    }
-
-    /// What is kept where there is no value.
-    pub(crate) fn nothing(&self) -> Keep {
-        match self.spec.site.negative_ttl {
-            Some(ttl) => Keep::Value { value: None, life: Some(ttl), learned: Vec::new() },
-            None => Keep::Pass { value: None, learned: Vec::new() },
-        }
+        keep_value(kept, self.life(value), self.keeps(value), self.learned(value))
     }
 
     /// A caller's copy of what is kept.
     pub(crate) fn copy(&self, kept: &Stored) -> Option<V> {
         kept.as_ref().and_then(|kept| self.spec.value.copy(kept))
-    }
-}
-
-/// [`Duration::MAX`] means for ever.
-fn endless(life: Duration) -> Option<Duration> {
-    Some(life).filter(|life| *life != Duration::MAX)
-}
-
-/// Shortens a life by a random share of at most `share`, so that entries made together do not expire together.
-fn jittered(life: Duration, share: f32) -> Duration {
-    if share > 0.0 {
-        let shorter = life.as_secs_f64() * f64::from(1.0 - share * fastrand::f32());
-        // Rounding may take it past what a duration holds.
-        Duration::try_from_secs_f64(shorter).map_or(life, |shorter| shorter.min(life))
-    } else {
-        life
     }
 }
 
@@ -225,7 +160,7 @@ where
     S::Value: 'static,
 {
     match kept {
-        Some(kept) => spec.value.copy(kept).map(S::value),
+        Some(kept) => Some(S::value(spec.value.copy(kept)?)),
         None => S::nothing(),
     }
 }
@@ -273,13 +208,20 @@ impl<V> Miss<V> {
         S: Shape<R, Value = V>,
         F: Future<Output = R>,
     {
-        let Some(subject) = self.0 else { return body.await };
-        let entered = Box::pin(subject.call(share.0.is_some()).enter()).await;
-        let run = match settled::<S, R>(entered, &subject, &share) {
-            Ok(result) => return result,
-            Err(run) => run,
-        };
-        finish::<S, R>(run, body.await, &subject, &share).await
+        let mut run = None;
+        if let Some(subject) = &self.0 {
+            let entered = enter(subject.call(share.0.is_some())).await;
+            match settled::<S, R>(entered, subject, &share) {
+                Ok(result) => return result,
+                Err(left) => run = left,
+            }
+        }
+        // In one place: each `.await` of the body has a copy of its code.
+        let result = body.await;
+        let (Some(run), Some(subject)) = (run, &self.0) else { return result };
+        let (keep, result) = ended::<S, R>(&run, result, subject, &share);
+        run.settle_boxed(keep).await;
+        result
     }
 
     /// The same for a sync function.
@@ -306,7 +248,7 @@ pub(super) async fn finish<S: Shape<R>, R>(
 ) -> R {
     let Some(run) = run else { return result };
     let (keep, result) = ended::<S, R>(&run, result, subject, share);
-    Box::pin(run.settle(keep)).await;
+    run.settle_boxed(keep).await;
     result
 }
 
@@ -331,14 +273,15 @@ pub(super) fn keep_instead<S: Shape<R>, R>(
     share: &Share<S::Error>,
 ) -> Keep {
     match S::open(result) {
-        Outcome::Error(_) => run.instead_of_error().map_or_else(
-            || keep::<S, R>(result, subject, share),
-            |stale| {
+        Outcome::Value(value) => subject.kept(value),
+        Outcome::Nothing => subject.nothing(),
+        Outcome::Error(error) => match run.instead_of_error() {
+            Some(stale) => {
                 run.tell_stale();
                 Keep::Stale(stale)
-            },
-        ),
-        _ => keep::<S, R>(result, subject, share),
+            }
+            None => share.kept(error),
+        },
     }
 }
 
@@ -349,14 +292,20 @@ fn ended<S: Shape<R>, R>(
     subject: &Subject<S::Value>,
     share: &Share<S::Error>,
 ) -> (Keep, R) {
-    if let Outcome::Error(_) = S::open(&result)
-        && let Some(stale) = run.instead_of_error()
-        && let Some(instead) = restore::<S, R>(subject.spec, &stale)
-    {
-        run.tell_stale();
-        return (Keep::Stale(stale), instead);
-    }
-    (keep::<S, R>(&result, subject, share), result)
+    let keep = match S::open(&result) {
+        Outcome::Value(value) => subject.kept(value),
+        Outcome::Nothing => subject.nothing(),
+        Outcome::Error(error) => {
+            if let Some(stale) = run.instead_of_error()
+                && let Some(instead) = restore::<S, R>(subject.spec, &stale)
+            {
+                run.tell_stale();
+                return (Keep::Stale(stale), instead);
+            }
+            share.kept(error)
+        }
+    };
+    (keep, result)
 }
 
 /// What the engine already has for the caller, or the run that is left to do.
@@ -369,26 +318,14 @@ pub(super) fn settled<S: Shape<R>, R>(
         Entered::Run(run) => Err(Some(run)),
         // Flights and entries are apart by type, so the copies succeed; if not, the body is right whatever was kept.
         Entered::Value(kept) | Entered::Behind(kept) => {
-            restore::<S, R>(subject.spec, &kept).ok_or(None)
+            match restore::<S, R>(subject.spec, &kept) {
+                Some(result) => Ok(result),
+                None => Err(None),
+            }
         }
-        Entered::Error(kept) => {
-            let copy = share.0.as_ref().and_then(|share| (share.copy)(&kept));
-            copy.map(S::error).ok_or(None)
-        }
-    }
-}
-
-/// What of the result is kept, and for how long.
-pub(super) fn keep<S: Shape<R>, R>(
-    result: &R,
-    subject: &Subject<S::Value>,
-    share: &Share<S::Error>,
-) -> Keep {
-    match S::open(result) {
-        Outcome::Value(value) => subject.kept(value),
-        Outcome::Nothing => subject.nothing(),
-        Outcome::Error(error) => {
-            share.0.as_ref().map_or(Keep::Nothing, |share| Keep::Error((share.keep)(error)))
-        }
+        Entered::Error(kept) => match share.copied(&kept) {
+            Some(error) => Ok(S::error(error)),
+            None => Err(None),
+        },
     }
 }

@@ -8,6 +8,7 @@ mod serving;
 mod shape;
 pub mod sharing;
 mod spec;
+mod subject;
 mod timeout;
 mod writer;
 

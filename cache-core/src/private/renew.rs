@@ -6,6 +6,7 @@ use super::{
     Given, Miss, Shape, Spec, Subject,
     call::{finish, finish_sync, restore, settled},
     sharing::Share,
+    subject::enter,
     timeout::within,
 };
 use crate::{
@@ -81,7 +82,7 @@ impl<V> Miss<V> {
         S: Shape<R, Value = V>,
     {
         let Some(subject) = self.0 else { return Served::Miss(Loading::bypassing()) };
-        let entered = Box::pin(subject.call(share.0.is_some()).enter()).await;
+        let entered = enter(subject.call(share.0.is_some())).await;
         served::<S, R>(entered, *subject, &share)
     }
 
@@ -210,7 +211,7 @@ async fn settle<S: Shape<R>, R>(
         let result = body.await;
         super::call::keep_instead::<S, R>(&run, &result, subject, &share)
     };
-    Box::pin(run.settle(keep)).await;
+    run.settle_boxed(keep).await;
 }
 
 /// A value that is to be renewed.

@@ -2,6 +2,8 @@
 
 use std::{convert::Infallible, marker::PhantomData};
 
+// Plain `match`es: each combinator would be compiled once more for every annotated function.
+
 /// What a function returned, seen through its shape.
 #[derive(Debug)]
 pub enum Outcome<'a, V, E> {
@@ -87,7 +89,10 @@ impl<T, E> Shape<Result<T, E>> for ResultShape {
     type Error = E;
 
     fn open(result: &Result<T, E>) -> Outcome<'_, T, E> {
-        result.as_ref().map_or_else(Outcome::Error, Outcome::Value)
+        match result {
+            Ok(value) => Outcome::Value(value),
+            Err(error) => Outcome::Error(error),
+        }
     }
 
     fn take(result: Result<T, E>) -> Result<T, Result<T, E>> {
@@ -112,7 +117,10 @@ impl<T> Shape<Option<T>> for OptionShape {
     type Error = Infallible;
 
     fn open(result: &Option<T>) -> Outcome<'_, T, Infallible> {
-        result.as_ref().map_or(Outcome::Nothing, Outcome::Value)
+        match result {
+            Some(value) => Outcome::Value(value),
+            None => Outcome::Nothing,
+        }
     }
 
     fn take(result: Option<T>) -> Result<T, Option<T>> {

@@ -5,7 +5,7 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
-use crate::value::Erased;
+use crate::{engine::Keep, value::Erased};
 
 /// How to share errors of type `E`; `None` when they cannot be.
 pub struct Share<E>(pub(crate) Option<Shared<E>>);
@@ -20,6 +20,19 @@ impl<E> Share<E> {
     /// Never.
     pub(crate) const fn never() -> Self {
         Self(None)
+    }
+
+    /// What those who wait get for this error.
+    pub(super) fn kept(&self, error: &E) -> Keep {
+        match &self.0 {
+            Some(share) => Keep::Error((share.keep)(error)),
+            None => Keep::Nothing,
+        }
+    }
+
+    /// A caller's copy of an error that was kept.
+    pub(super) fn copied(&self, kept: &Erased) -> Option<E> {
+        (self.0.as_ref()?.copy)(kept)
     }
 }
 
