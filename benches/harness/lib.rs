@@ -11,7 +11,7 @@ mod target;
 pub use allocations::{Held, held};
 pub use effort::Effort;
 pub use record::{Quantity, RESULTS, Record, Row, Verdict};
-pub use rounds::{Candidate, Comparison};
+pub use rounds::{Candidate, Comparison, block_on};
 pub use sample::Sample;
 pub use table::Table;
 pub use target::Target;

@@ -93,7 +93,7 @@ impl Quantity {
             Self::Throughput if value < 1e3 => format!("{value:.0} /s"),
             Self::Throughput if value < 1e6 => format!("{:.1} k/s", value / 1e3),
             Self::Throughput => format!("{:.2} M/s", value / 1e6),
-            Self::Allocations => format!("{value:.2}"),
+            Self::Allocations => format!("{value:.3}"),
             Self::Bytes => format!("{value:.0} B"),
             Self::Share => format!("{value:.2} %"),
             Self::Count => format!("{value:.0}"),

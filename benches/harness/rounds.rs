@@ -2,12 +2,22 @@
 
 use std::{hint::black_box, time::Instant};
 
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 
 use crate::{
     allocations::held, effort::Effort, record::Quantity, sample::Sample, table::Table,
     target::Target,
 };
+
+thread_local! {
+    static RUNTIME: Runtime =
+        runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+}
+
+/// Runs a future on this thread, in a runtime that the thread keeps: after the first time that costs next to nothing.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    RUNTIME.with(|runtime| runtime.block_on(future))
+}
 
 /// One thing to measure: does its work as often as it is told.
 pub struct Candidate<'a> {
@@ -28,14 +38,9 @@ impl<'a> Candidate<'a> {
     }
 
     /// A candidate whose work is one call of `work` in an async context: one `block_on` for all calls of a round.
-    ///
-    /// # Panics
-    ///
-    /// No runtime can be made.
     pub fn future<R>(name: impl Into<String>, mut work: impl AsyncFnMut() -> R + 'a) -> Self {
-        let runtime = runtime::Builder::new_current_thread().build().expect("a runtime");
         Self::batch(name, move |calls| {
-            runtime.block_on(async {
+            block_on(async {
                 for _ in 0..calls {
                     black_box(work().await);
                 }
@@ -99,6 +104,13 @@ impl<'a> Comparison<'a> {
     #[must_use]
     pub fn with(mut self, candidate: Candidate<'a>) -> Self {
         self.candidates.push(candidate);
+        self
+    }
+
+    /// Adds several of them.
+    #[must_use]
+    pub fn with_all(mut self, candidates: impl IntoIterator<Item = Candidate<'a>>) -> Self {
+        self.candidates.extend(candidates);
         self
     }
 
