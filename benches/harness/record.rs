@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{self, Write},
     path::Path,
 };
@@ -53,6 +53,8 @@ pub struct Verdict {
     pub target: String,
     /// What was found, in the same terms: "0.24".
     pub found: String,
+    /// Where it lies, in the quantity of the table; `None` when what it is measured by is missing.
+    pub bound: Option<f64>,
     /// Whether it is reached.
     pub met: bool,
 }
@@ -76,6 +78,19 @@ pub enum Quantity {
 }
 
 impl Quantity {
+    /// What a value is, in words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Time => "time for a call",
+            Self::Throughput => "calls for each second",
+            Self::Allocations => "allocations for a call",
+            Self::Bytes => "bytes for an entry",
+            Self::Share => "per cent",
+            Self::Count => "number",
+        }
+    }
+
     /// Whether more is better.
     #[must_use]
     pub fn grows_better(self) -> bool {
@@ -115,9 +130,27 @@ impl Record {
         }
     }
 
+    /// The record as a line of such a file.
+    ///
+    /// # Errors
+    ///
+    /// None that is known: numbers, texts and lists can be written.
+    pub fn to_line(&self) -> io::Result<String> {
+        Ok(serde_json::to_string(self)? + "\n")
+    }
+
+    /// All records of a file that benches wrote.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is none of theirs.
+    pub fn read(path: &Path) -> io::Result<Vec<Self>> {
+        let text = fs::read_to_string(path)?;
+        Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
+    }
+
     fn append(&self, path: &Path) -> io::Result<()> {
-        let mut line = serde_json::to_string(self)?;
-        line.push('\n');
+        let line = self.to_line()?;
         OpenOptions::new().create(true).append(true).open(path)?.write_all(line.as_bytes())
     }
 }

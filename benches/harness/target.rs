@@ -95,7 +95,14 @@ impl Target {
             (Rule::AtMost | Rule::AtLeast, Some(value)) => quantity.show(value),
             (_, Some(value)) => format!("{value:.2} x"),
         };
-        Verdict { target: self.words(quantity), found, met }
+        let bound = match self.rule {
+            Rule::AtMostTimes | Rule::AtLeastTimes | Rule::Below => {
+                other.map(|other| other.median() * self.bound)
+            }
+            Rule::WithinPoints => other.map(|other| other.median() - self.bound),
+            Rule::AtMost | Rule::AtLeast => Some(self.bound),
+        };
+        Verdict { target: self.words(quantity), found, bound, met }
     }
 
     fn words(&self, quantity: Quantity) -> String {
