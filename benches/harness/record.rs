@@ -111,7 +111,8 @@ impl Quantity {
             Self::Allocations => format!("{value:.3}"),
             Self::Bytes => format!("{value:.0} B"),
             Self::Share => format!("{value:.2} %"),
-            Self::Count => format!("{value:.0}"),
+            Self::Count if value.fract() == 0.0 => format!("{value:.0}"),
+            Self::Count => format!("{value:.2}"),
         }
     }
 }
