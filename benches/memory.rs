@@ -5,7 +5,7 @@
 use std::{any::Any, sync::Arc, time::Duration};
 
 use larder::{Cache, memoize};
-use larder_benches::{Effort, Quantity, Table, block_on, held};
+use larder_benches::{Effort, Quantity, Table, block_on, held, thousands};
 
 const TTL: Duration = Duration::from_secs(300);
 
@@ -61,8 +61,8 @@ fn larder_with(entries: u64, load: fn(u64) -> Arc<u64>) -> Cache {
 
 fn main() {
     let entries = Effort::asked().choose(1_000, 100_000, 1_000_000);
-    let title = format!("Memory for one entry of {entries}, value included");
-    let mut table = Table::new("memory", title, Quantity::Bytes);
+    let note = format!("{} entries; the value, 24 bytes, is included", thousands(entries as f64));
+    let mut table = Table::new("memory", "Memory for one entry", Quantity::Bytes).note(note);
     for (name, fill) in CANDIDATES {
         let mut cache = None;
         let Some(held) = held(|| cache = Some(fill(entries))) else { continue };

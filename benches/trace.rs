@@ -15,7 +15,7 @@ use std::{
 
 use cached::ConcurrentCached;
 use larder::{Cache, cache_aside};
-use larder_benches::{Effort, Quantity, Sample, Table, Target, block_on};
+use larder_benches::{Effort, Quantity, Sample, Table, Target, block_on, thousands};
 use requests::Requests;
 
 const TTL: Duration = Duration::from_secs(3600);
@@ -85,13 +85,14 @@ fn main() {
 
 fn compare(requests: &Requests) {
     let Requests { name, pages, distinct } = requests;
-    let about = format!("{name} ({} requests, {distinct} pages)", pages.len());
-    let axis = "capacity in % of the pages";
-    let mut ratios = Table::new("trace", format!("Hits, {about}"), Quantity::Share).axis(axis);
-    let mut speeds =
-        Table::new("trace", format!("Requests per second, {about}"), Quantity::Throughput)
-            .axis(axis);
-    let rounds = Effort::asked().choose(1, 1, 7);
+    let (count, distinct_pages) = (thousands(pages.len() as f64), thousands(*distinct as f64));
+    let table = |title, quantity| {
+        let note = format!("{count} requests, {distinct_pages} pages");
+        Table::new("trace", title, quantity).note(note).axis("capacity in % of the pages")
+    };
+    let mut ratios = table(format!("Hits, {name}"), Quantity::Share);
+    let mut speeds = table(format!("Requests per second, {name}"), Quantity::Throughput);
+    let rounds = Effort::asked().choose(1, 1, 5);
     for share in CAPACITIES {
         let capacity = (distinct * share / 100).max(1);
         let mut found = [const { (Vec::new(), Vec::new()) }; CANDIDATES.len()];

@@ -10,7 +10,7 @@ mod target;
 
 pub use allocations::{Held, held};
 pub use effort::Effort;
-pub use record::{Quantity, RESULTS, Record, Row, Verdict};
+pub use record::{Quantity, RESULTS, Record, Row, Verdict, thousands};
 pub use rounds::{Candidate, Comparison, block_on};
 pub use sample::Sample;
 pub use table::Table;

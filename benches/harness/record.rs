@@ -19,6 +19,8 @@ pub struct Record {
     pub bench: String,
     /// What was measured, as a person would say it.
     pub title: String,
+    /// What the title leaves out.
+    pub note: Option<String>,
     /// What the values are.
     pub quantity: Quantity,
     /// What [`Row::x`] is, in a table that has one row for each candidate and each `x`.
@@ -111,10 +113,27 @@ impl Quantity {
             Self::Allocations => format!("{value:.3}"),
             Self::Bytes => format!("{value:.0} B"),
             Self::Share => format!("{value:.2} %"),
-            Self::Count if value.fract() == 0.0 => format!("{value:.0}"),
+            Self::Count if value.fract() == 0.0 => thousands(value),
             Self::Count => format!("{value:.2}"),
         }
     }
+}
+
+/// A number as people read it: `1,000,000`. What is no whole number stays as it is.
+#[must_use]
+pub fn thousands(value: f64) -> String {
+    let digits = value.to_string();
+    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return digits;
+    }
+    let mut out = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 impl Record {

@@ -2,7 +2,7 @@
 
 use crate::{
     effort::Effort,
-    record::{Quantity, Record, Row},
+    record::{Quantity, Record, Row, thousands},
     sample::Sample,
     target::Target,
 };
@@ -12,6 +12,7 @@ use crate::{
 pub struct Table {
     bench: &'static str,
     title: String,
+    note: Option<String>,
     quantity: Quantity,
     axis: Option<String>,
     entries: Vec<Entry>,
@@ -29,13 +30,20 @@ impl Table {
     /// An empty table of a bench.
     #[must_use]
     pub fn new(bench: &'static str, title: impl Into<String>, quantity: Quantity) -> Self {
-        Self { bench, title: title.into(), quantity, axis: None, entries: Vec::new() }
+        Self { bench, title: title.into(), note: None, quantity, axis: None, entries: Vec::new() }
     }
 
     /// Makes it a table with an axis, and says what the axis is: each candidate has a row for each place on it.
     #[must_use]
     pub fn axis(mut self, axis: impl Into<String>) -> Self {
         self.axis = Some(axis.into());
+        self
+    }
+
+    /// Says what the title leaves out: sizes, for example. Charts are named after titles, so these stay the same.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
         self
     }
 
@@ -76,6 +84,7 @@ impl Table {
         Record {
             bench: self.bench.to_owned(),
             title: self.title.clone(),
+            note: self.note.clone(),
             quantity: self.quantity,
             axis: self.axis.clone(),
             rows: self.entries.iter().map(|entry| self.row(entry)).collect(),
@@ -107,11 +116,12 @@ impl Table {
 }
 
 fn print(record: &Record) {
-    println!("{}", record.title);
+    let note = record.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
+    println!("{}{note}", record.title);
     let width = record.rows.iter().map(|row| row.candidate.chars().count()).max().unwrap_or(0);
     for row in &record.rows {
         let show = |value| record.quantity.show(value);
-        let x = row.x.map(|x| format!("{x:>10} ")).unwrap_or_default();
+        let x = row.x.map(|x| format!("{:>10} ", thousands(x))).unwrap_or_default();
         let ratio = row.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
         let spread = if row.low < row.high {
             format!("({} to {})", show(row.low), show(row.high))

@@ -13,31 +13,11 @@ use crate::tools::Tools;
 /// Where a bench leaves what it measured; the benches read it.
 const RESULTS: &str = "LARDER_BENCH_RESULTS";
 
-/// One bench of `larder-benches`.
-struct Bench {
-    name: &'static str,
-    /// It starts Redis servers.
-    redis: bool,
-    /// It runs a second time in the build that counts allocations.
-    counted: bool,
-}
+/// The benches that start Redis servers.
+const WITH_REDIS: [&str; 3] = ["invalidate", "messages", "shared"];
 
-const fn bench(name: &'static str) -> Bench {
-    Bench { name, redis: false, counted: false }
-}
-
-/// In the order in which they run.
-const BENCHES: &[Bench] = &[
-    Bench { counted: true, ..bench("hit") },
-    bench("hit_2_threads"),
-    Bench { counted: true, ..bench("miss") },
-    bench("coalesce"),
-    Bench { counted: true, ..bench("memory") },
-    bench("scale"),
-    bench("trace"),
-    Bench { redis: true, ..bench("invalidate") },
-    Bench { redis: true, ..bench("messages") },
-];
+/// The benches that run a second time, in the build that counts allocations.
+const COUNTED: [&str; 3] = ["hit", "miss", "memory"];
 
 /// What was asked for.
 #[derive(Default)]
@@ -55,17 +35,20 @@ struct Options {
 /// A bench fails, or a target is missed, unless `--no-fail` is given.
 pub(crate) fn run(host: &Host, arguments: &[String]) -> Result<()> {
     let options = Options::read(arguments)?;
-    let chosen = options.chosen()?;
-    let tools =
-        if chosen.iter().any(|bench| bench.redis) { Some(Tools::obtain(host)?) } else { None };
+    let chosen = options.chosen(known()?)?;
+    let redis = chosen.iter().any(|name| WITH_REDIS.contains(&name.as_str()));
+    let tools = if redis { Some(Tools::obtain(host)?) } else { None };
     let results = root().join("target/benchmarks");
     if !options.test {
         make_empty(&results, &chosen, options.only.is_empty())?;
     }
     for counting in [false, true] {
-        let names =
-            chosen.iter().filter(|bench| bench.counted || !counting).map(|bench| bench.name);
-        let Some(mut command) = command(host, names, counting, &options) else { continue };
+        let counted = |name: &&String| !counting || COUNTED.contains(&name.as_str());
+        let names: Vec<&String> = chosen.iter().filter(counted).collect();
+        if names.is_empty() {
+            continue;
+        }
+        let mut command = command(host, &names, counting, &options);
         forget_foreign_settings(&mut command);
         if let Some(tools) = &tools {
             tools.export(&mut command);
@@ -94,31 +77,27 @@ impl Options {
         Ok(options)
     }
 
-    fn chosen(&self) -> Result<Vec<&'static Bench>> {
-        let find = |name: &String| {
-            let known = || BENCHES.iter().map(|bench| bench.name).collect::<Vec<_>>().join(", ");
-            BENCHES.iter().find(|bench| bench.name == name).ok_or_else(|| {
-                Failure::usage(format!("there is no bench `{name}`, but {}", known()))
-            })
-        };
-        if self.only.is_empty() {
-            Ok(BENCHES.iter().collect())
-        } else {
-            self.only.iter().map(find).collect()
+    fn chosen(&self, known: Vec<String>) -> Result<Vec<String>> {
+        if let Some(name) = self.only.iter().find(|name| !known.contains(name)) {
+            let known = known.join(", ");
+            return Err(Failure::usage(format!("there is no bench `{name}`, but {known}")));
         }
+        Ok(if self.only.is_empty() { known } else { self.only.clone() })
     }
 }
 
-/// What runs these benches in the build that counts allocations, or in the one that measures time; `None` without any.
-/// All are built before the first one runs.
-fn command<'a>(
-    host: &Host,
-    names: impl Iterator<Item = &'a str>,
-    counting: bool,
-    options: &Options,
-) -> Option<Command> {
-    let mut names = names.peekable();
-    names.peek()?;
+/// The names of all benches, from the manifest of their package.
+fn known() -> Result<Vec<String>> {
+    let path = root().join("benches/Cargo.toml");
+    let manifest = fs::read_to_string(&path)
+        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+    let benches = manifest.split("[[bench]]").skip(1);
+    Ok(benches.filter_map(|bench| bench.split('"').nth(1)).map(str::to_owned).collect())
+}
+
+/// What runs these benches in the build that counts allocations, or in the one that measures time. All are built before
+/// the first one runs.
+fn command(host: &Host, names: &[&String], counting: bool, options: &Options) -> Command {
     let mut command = host.cargo();
     // Whether they work shows in the profile that the tests are built in already.
     command.arg(if options.test { "test" } else { "bench" }).args(["--package", "larder-benches"]);
@@ -130,11 +109,11 @@ fn command<'a>(
     }
     command.arg("--");
     command.args(options.test.then_some("--test")).args(options.quick.then_some("--quick"));
-    Some(command)
+    command
 }
 
 /// Benches add to what is there, so what they left earlier has to go: of those that run now, or of all.
-fn make_empty(results: &Path, chosen: &[&Bench], all: bool) -> Result<()> {
+fn make_empty(results: &Path, chosen: &[String], all: bool) -> Result<()> {
     let failed = |path: &Path, error: &std::io::Error| {
         Failure::new(format!("{} cannot be emptied: {error}", path.display()))
     };
@@ -144,7 +123,7 @@ fn make_empty(results: &Path, chosen: &[&Bench], all: bool) -> Result<()> {
         let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
         paths.filter(|path| path.extension().is_some_and(|it| it == "jsonl")).collect()
     } else {
-        chosen.iter().map(|bench| results.join(format!("{}.jsonl", bench.name))).collect()
+        chosen.iter().map(|name| results.join(format!("{name}.jsonl"))).collect()
     };
     for path in names {
         match fs::remove_file(&path) {
@@ -177,35 +156,27 @@ mod checks {
         Options::read(&words.iter().map(ToString::to_string).collect::<Vec<_>>())
     }
 
-    fn names(options: &Options) -> Vec<&'static str> {
-        options.chosen().unwrap().iter().map(|bench| bench.name).collect()
-    }
-
     #[test]
-    fn without_a_name_all_benches_run_and_with_names_those() {
-        assert_eq!(names(&options(&[]).unwrap()).len(), BENCHES.len());
+    fn without_a_name_all_benches_of_the_package_run_and_with_names_those() {
+        let all = options(&[]).unwrap().chosen(known().unwrap()).unwrap();
+        assert!(["hit", "invalidate", "trace"].iter().all(|name| all.iter().any(|it| it == name)));
         let two = options(&["--only", "trace", "--quick", "--only", "hit"]).unwrap();
-        assert_eq!(names(&two), ["trace", "hit"]);
+        assert_eq!(two.chosen(known().unwrap()).unwrap(), ["trace", "hit"]);
     }
 
     #[test]
     fn what_is_not_known_is_refused_and_known_benches_are_named() {
         assert_eq!(options(&["--fast"]).err().unwrap().code(), 2);
         assert_eq!(options(&["--only"]).err().unwrap().code(), 2);
-        let failure = options(&["--only", "hits"]).unwrap().chosen().err().unwrap();
-        assert!(failure.to_string().contains("no bench `hits`, but hit, "), "{failure}");
+        let known = vec!["hit".to_owned(), "miss".to_owned()];
+        let failure = options(&["--only", "hits"]).unwrap().chosen(known).unwrap_err();
+        assert!(failure.to_string().contains("no bench `hits`, but hit, miss"), "{failure}");
     }
 
     #[test]
-    fn every_bench_of_the_package_is_one_that_the_task_knows() {
-        let manifest = fs::read_to_string(root().join("benches/Cargo.toml")).unwrap();
-        let benches = manifest.split("[[bench]]").skip(1);
-        let name = |text: &str| text.split('"').nth(1).unwrap().to_owned();
-        let mut there: Vec<String> = benches.map(name).collect();
-        let mut known: Vec<String> = BENCHES.iter().map(|bench| bench.name.to_owned()).collect();
-        there.sort();
-        known.sort();
-        assert_eq!(there, known);
+    fn every_counted_bench_is_one_of_the_package() {
+        let known = known().unwrap();
+        assert!(COUNTED.iter().all(|name| known.iter().any(|it| it == name)), "{known:?}");
     }
 
     #[test]
@@ -215,10 +186,9 @@ mod checks {
         for name in ["hit", "miss", "gone"] {
             fs::write(folder.join(format!("{name}.jsonl")), "{}").unwrap();
         }
-        let one = options(&["--only", "hit"]).unwrap();
-        make_empty(&folder, &one.chosen().unwrap(), false).unwrap();
+        make_empty(&folder, &["hit".to_owned()], false).unwrap();
         assert!(!folder.join("hit.jsonl").exists() && folder.join("miss.jsonl").exists());
-        make_empty(&folder, &options(&[]).unwrap().chosen().unwrap(), true).unwrap();
+        make_empty(&folder, &["hit".to_owned(), "miss".to_owned()], true).unwrap();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
         fs::remove_dir_all(&folder).unwrap();
     }
@@ -226,13 +196,9 @@ mod checks {
     #[test]
     fn what_allocates_is_counted_in_a_build_of_its_own() {
         let host = Host::current();
-        let quick = options(&["--quick"]).unwrap();
-        let shown = |counting| {
-            let command = command(&host, ["hit"].into_iter(), counting, &quick).unwrap();
-            crate::host::shown(&command)
-        };
+        let (name, quick) = ("hit".to_owned(), options(&["--quick"]).unwrap());
+        let shown = |counting| crate::host::shown(&command(&host, &[&name], counting, &quick));
         assert!(!shown(false).contains("allocations"));
         assert!(shown(true).ends_with("--features allocations --bench hit -- --quick"));
-        assert!(command(&host, [].into_iter(), true, &quick).is_none());
     }
 }

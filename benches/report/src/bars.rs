@@ -6,7 +6,7 @@ use larder_benches::{Record, Row};
 use plotters::{prelude::*, style::text_anchor::HPos};
 
 use crate::canvas::{
-    Area, Drawn, HEAD, INK, Look, MARGIN, QUIET, RULE, WIDTH, card, colour, rule, text, width,
+    Area, Drawn, HEAD, INK, Look, MARGIN, QUIET, RULE, WIDTH, card, colour, rule, text, told, width,
 };
 
 const STEP: i32 = 28;
@@ -16,12 +16,11 @@ const VALUES: i32 = 150;
 
 pub(crate) fn draw(record: &Record, path: &Path) -> Drawn {
     let height = HEAD + STEP * i32::try_from(record.rows.len())? + MARGIN;
-    let better = if record.quantity.grows_better() { "more" } else { "less" };
-    let spread = record.rows.iter().any(|row| row.low < row.high);
-    let measured = if spread { ", median and quartiles" } else { "" };
     let first = record.rows.first().map_or("", |row| row.candidate.as_str());
-    let below =
-        format!("{}{measured}; {better} is better; x: times {first}", record.quantity.words());
+    let mut below = format!("{}; x: times {first}", told(record));
+    if record.rows.iter().any(|row| row.verdicts.iter().any(|verdict| verdict.bound > Some(0.0))) {
+        below.push_str("; upright marks: targets");
+    }
     let area = card(path, height, &record.title, &below)?;
     let names = record.rows.iter().map(|row| width(&row.candidate)).max().unwrap_or(0);
     let left = MARGIN + names + 14;

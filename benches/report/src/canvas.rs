@@ -2,6 +2,7 @@
 
 use std::{error::Error, path::Path};
 
+use larder_benches::Record;
 use plotters::{
     coord::Shift,
     prelude::*,
@@ -36,6 +37,15 @@ pub(crate) fn card<'a>(
     text(&area, (MARGIN, 26), title, Look { size: 18, bold: true, ..Look::default() })?;
     text(&area, (MARGIN, 50), below, Look { size: 12, colour: QUIET, ..Look::default() })?;
     Ok(area)
+}
+
+/// The second line of a title: what the values are, and which are good.
+pub(crate) fn told(record: &Record) -> String {
+    let better = if record.quantity.grows_better() { "more" } else { "less" };
+    let spread = record.rows.iter().any(|row| row.low < row.high);
+    let measured = if spread { ", median and quartiles" } else { "" };
+    let note = record.note.as_deref().map(|note| format!("{note}; ")).unwrap_or_default();
+    format!("{note}{}{measured}; {better} is better", record.quantity.words())
 }
 
 /// How a text looks.

@@ -120,3 +120,18 @@ fn a_folder_without_results_is_an_error() {
     assert!(run(&(folder.clone(), folder.clone()), &["--no-fail"]).is_err());
     fs::remove_dir_all(folder).unwrap();
 }
+
+#[test]
+fn the_marks_of_an_axis_are_round_numbers_within_it() {
+    assert_eq!(lines::ticks(36.8, 76.0), [40.0, 45.0, 50.0, 55.0, 60.0, 65.0, 70.0, 75.0]);
+    assert_eq!(lines::ticks(0.0, 3_300.0).len(), 7);
+}
+
+#[test]
+fn numbers_are_written_as_people_read_them() {
+    assert_eq!(
+        [1.0, 100.0, 1_000.0, 1_234_567.0].map(thousands),
+        ["1", "100", "1,000", "1,234,567"]
+    );
+    assert_eq!(thousands(0.5), "0.5");
+}

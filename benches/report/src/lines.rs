@@ -2,23 +2,20 @@
 
 use std::path::Path;
 
-use larder_benches::{Quantity, Record};
+use larder_benches::{Quantity, Record, thousands};
 use plotters::{prelude::*, style::text_anchor::HPos};
 
 use crate::canvas::{
-    Area, Drawn, HEAD, Look, MARGIN, QUIET, RULE, WIDTH, card, colour, rule, text, width,
+    Area, Drawn, HEAD, Look, MARGIN, QUIET, RULE, WIDTH, card, colour, rule, text, told, width,
 };
 
 const HEIGHT: i32 = 400;
 const BOTTOM: i32 = HEIGHT - 52;
-const TICKS: i32 = 4;
 /// How far apart the names at the ends of the lines stay.
 const NAMES: i32 = 17;
 
 pub(crate) fn draw(record: &Record, path: &Path) -> Drawn {
-    let better = if record.quantity.grows_better() { "more" } else { "less" };
-    let below = format!("{}, median and quartiles; {better} is better", record.quantity.words());
-    let area = card(path, HEIGHT, &record.title, &below)?;
+    let area = card(path, HEIGHT, &record.title, &told(record))?;
     let lines = lines(record);
     let plane = Plane::of(record, &lines);
     plane.frame(&area, record)?;
@@ -93,16 +90,15 @@ impl Plane {
 
     fn frame(&self, area: &Area<'_>, record: &Record) -> Drawn {
         let quiet = Look { size: 11, colour: QUIET, ..Look::default() };
-        for tick in 0..=TICKS {
-            let value = self.low + (self.high - self.low) * f64::from(tick) / f64::from(TICKS);
+        for value in ticks(self.low, self.high) {
             let y = self.y(value);
             rule(area, (self.left, y), (self.right, y), RULE)?;
-            let words = record.quantity.show(value);
+            let words = if value == 0.0 { "0".to_owned() } else { record.quantity.show(value) };
             text(area, (self.left - 8, y), &words, Look { at: HPos::Right, ..quiet })?;
         }
         let centred = Look { at: HPos::Center, ..quiet };
         for place in &self.places {
-            text(area, (self.x(*place), BOTTOM + 14), &place.to_string(), centred)?;
+            text(area, (self.x(*place), BOTTOM + 14), &thousands(*place), centred)?;
         }
         let axis = record.axis.as_deref().unwrap_or_default();
         text(area, ((self.left + self.right) / 2, BOTTOM + 34), axis, centred)
@@ -152,12 +148,25 @@ pub(crate) fn spaced(heights: &[i32]) -> Vec<i32> {
     rooms
 }
 
-/// Lines of one library are lighter one after the other.
+/// Round numbers between the two, four to nine of them.
+pub(crate) fn ticks(low: f64, high: f64) -> Vec<f64> {
+    let rough = (high - low) / 8.0;
+    let unit = 10_f64.powf(rough.log10().floor());
+    let step =
+        [1.0, 2.0, 5.0, 10.0].map(|factor| factor * unit).into_iter().find(|it| *it >= rough);
+    let step = step.unwrap_or(rough);
+    let first = (low / step).ceil() as i64;
+    let last = (high / step).floor() as i64;
+    (first..=last).map(|number| number as f64 * step).collect()
+}
+
+/// Lines of one library differ a little.
 fn shade(line: &Line<'_>) -> RGBColor {
-    let RGBColor(red, green, blue) = colour(line.name);
-    let lighter = |part: u8| {
-        let rest = f64::from(255 - part);
-        part + (rest * 0.28 * line.turn.min(2) as f64) as u8
-    };
-    RGBColor(lighter(red), lighter(green), lighter(blue))
+    let all = colour(line.name);
+    let part = |towards: u8, from: u8| ((u16::from(towards) + u16::from(from)) / 2) as u8;
+    match line.turn {
+        0 => all,
+        1 => RGBColor(part(60, all.0), part(20, all.1), part(0, all.2)),
+        _ => RGBColor(part(250, all.0), part(180, all.1), part(90, all.2)),
+    }
 }

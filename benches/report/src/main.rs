@@ -16,7 +16,7 @@ use std::{
     process::ExitCode,
 };
 
-use larder_benches::{Record, Verdict};
+use larder_benches::{Record, Verdict, thousands};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -98,7 +98,7 @@ fn verdicts(records: &[Record]) -> impl Iterator<Item = (&Record, String, &Verdi
     records.iter().flat_map(|record| {
         record.rows.iter().flat_map(move |row| {
             let place = match (row.x, &record.axis) {
-                (Some(x), Some(axis)) => format!("{}, {axis}: {x}", row.candidate),
+                (Some(x), Some(axis)) => format!("{}, {axis}: {}", row.candidate, thousands(x)),
                 _ => row.candidate.clone(),
             };
             row.verdicts.iter().map(move |verdict| (record, place.clone(), verdict))

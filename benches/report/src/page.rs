@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use larder_benches::{Record, Row};
+use larder_benches::{Record, Row, thousands};
 
 use crate::{chart_name, verdicts};
 
@@ -46,6 +46,9 @@ fn targets(page: &mut String, records: &[Record]) {
 fn section(page: &mut String, record: &Record) {
     let chart = chart_name(record);
     let _ = writeln!(page, "\n## {}\n\n![{0}]({chart})\n", record.title);
+    if let Some(note) = &record.note {
+        let _ = writeln!(page, "{}.\n", capital(note));
+    }
     let axis = record.axis.as_deref().map(|axis| format!(" {} |", cell(axis))).unwrap_or_default();
     let rule = if record.axis.is_some() { "---:|" } else { "" };
     let _ = writeln!(page, "|{axis} candidate | {} | spread | ratio |", record.quantity.words());
@@ -58,7 +61,7 @@ fn section(page: &mut String, record: &Record) {
 
 fn line(record: &Record, row: &Row) -> String {
     let show = |value| record.quantity.show(value);
-    let x = row.x.map(|x| format!(" {x} |")).unwrap_or_default();
+    let x = row.x.map(|x| format!(" {} |", thousands(x))).unwrap_or_default();
     let spread = if row.low < row.high {
         format!("{} to {}", show(row.low), show(row.high))
     } else {
@@ -68,6 +71,11 @@ fn line(record: &Record, row: &Row) -> String {
     let name = cell(&row.candidate);
     let name = if row.candidate.starts_with("larder") { format!("**{name}**") } else { name };
     format!("|{x} {name} | {} | {spread} | {ratio} |", show(row.median))
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Text that ends no cell and is no markup: names of candidates have `#[..]` in them.
