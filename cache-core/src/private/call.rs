@@ -226,6 +226,17 @@ where
     }
 }
 
+/// The same for what only this caller may still have.
+fn taken<S: Shape<R>, R>(spec: &Spec<S::Value>, kept: Stored) -> Option<R>
+where
+    S::Value: 'static,
+{
+    match kept {
+        Some(kept) => spec.value.take(kept).map(S::value),
+        None => S::nothing(),
+    }
+}
+
 /// A call that has to load.
 pub struct Miss<V: 'static>(pub(super) Option<Subject<V>>);
 
@@ -364,7 +375,7 @@ pub(super) fn settled<S: Shape<R>, R>(
         Entered::Run(run) => Err(Some(run)),
         // Flights and entries are apart by type, so the copies succeed; if not, the body is right whatever was kept.
         Entered::Value(kept) | Entered::Behind(kept) => {
-            restore::<S, R>(subject.spec, &kept).ok_or(None)
+            taken::<S, R>(subject.spec, kept).ok_or(None)
         }
         Entered::Error(kept) => {
             let copy = share.0.as_ref().and_then(|share| (share.copy)(&kept));
