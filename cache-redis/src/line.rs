@@ -25,7 +25,7 @@ use crate::{
     names::Names,
     pieces::Union,
     reply::Replies,
-    steps::{command, read_pair},
+    steps::{command, pair, read_pair},
 };
 
 /// So many requests are under way before others wait for them.
@@ -234,9 +234,15 @@ impl Waiting {
 
 /// What asks one server for all of these at once.
 pub(crate) fn together(names: &Names, queries: &[Query<'_>]) -> Batch {
-    let mut get = redis::cmd("MGET");
+    let keys: usize = queries.iter().map(|query| query.key.len()).sum();
+    let mut get = Cmd::with_capacity(2 * queries.len() + 1, 2 * keys + 64 * queries.len());
+    get.arg("MGET");
+    let mut name = String::new();
     for query in queries {
-        get.arg(names.value(query.key)).arg(names.dependency(query.key));
+        names.write_value(&mut name, query.key);
+        get.arg(&name);
+        names.write_dependency(&mut name, query.key);
+        get.arg(&name);
     }
     for tag in Union::of(queries.iter().map(|query| query.tags)).names {
         get.arg(names.tag(&tag));
@@ -254,14 +260,14 @@ pub(crate) fn apart(mut replies: Replies, queries: &[Query<'_>]) -> Result<Vec<R
     let pattern_nonce = replies.next_nonce_if_any()?;
     let mut readings = Vec::with_capacity(queries.len());
     for query in queries {
-        let mut pair = Replies::new(vec![found.next()?, found.next()?]);
+        let both = [found.next()?, found.next()?];
         let mut life = if query.life { replies.one()? } else { Replies::new(Vec::new()) };
-        readings.push(read_pair(*query, &mut pair, &mut life));
+        readings.push(pair(*query, both, &mut life));
     }
     let tags = Union::of(queries.iter().map(|query| query.tags));
     let nonces = found.dependencies()?;
-    let whole = |(pair, query): (Result<Reading>, &Query<'_>)| {
-        let reading = pair?;
+    let whole = |(reading, query): (Result<Reading>, &Query<'_>)| {
+        let reading = reading?;
         Ok(Reading { pattern_nonce, tag_nonces: tags.pick(query.tags, &nonces)?, ..reading })
     };
     Ok(readings.into_iter().zip(queries).map(whole).collect())

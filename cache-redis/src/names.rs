@@ -140,8 +140,23 @@ impl Names {
         rest.strip_prefix(":k:")?.strip_suffix('}')
     }
 
+    /// Writes [`value`](Self::value) over what is in `name`.
+    pub(crate) fn write_value(&self, name: &mut String, key: &str) {
+        self.write(name, "v:{", key);
+    }
+
+    /// Writes [`dependency`](Self::dependency) over what is in `name`.
+    pub(crate) fn write_dependency(&self, name: &mut String, key: &str) {
+        self.write(name, "d:{", key);
+    }
+
     fn of_key(&self, kind: &str, key: &str) -> String {
         [kind, &self.namespace, ":k:", key, "}"].concat()
+    }
+
+    fn write(&self, name: &mut String, kind: &str, key: &str) {
+        name.clear();
+        [kind, &self.namespace, ":k:", key, "}"].into_iter().for_each(|part| name.push_str(part));
     }
 }
 

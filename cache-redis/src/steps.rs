@@ -265,8 +265,17 @@ pub(crate) fn read_pair(
     found: &mut Replies,
     after: &mut Replies,
 ) -> Result<Reading> {
-    let mut reading = Reading { value: found.next_bytes()?, ..Reading::default() };
-    reading.key_nonce = found.next_bytes()?.as_deref().and_then(reply::whole_nonce);
+    pair(query, [found.next()?, found.next()?], after)
+}
+
+/// The same of a value and a nonce.
+pub(crate) fn pair(
+    query: Query<'_>,
+    [value, nonce]: [Value; 2],
+    after: &mut Replies,
+) -> Result<Reading> {
+    let mut reading = Reading { value: reply::bytes(value)?, ..Reading::default() };
+    reading.key_nonce = reply::bytes(nonce)?.as_deref().and_then(reply::whole_nonce);
     if query.life {
         reading.life = reply::life(after.next_int()?);
         if reading.life.is_none() || reading.value.is_none() {

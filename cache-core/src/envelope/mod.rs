@@ -161,8 +161,11 @@ pub(crate) fn type_fingerprint(type_name: &'static str, version: u32) -> u64 {
     })
 }
 
+/// A type's name, the version of its meaning, and the fingerprint of both.
+type Known = Cell<Option<(&'static str, u32, u64)>>;
+
 thread_local! {
-    static KNOWN: [Cell<Option<(&'static str, u32, u64)>>; 64] =
+    static KNOWN: [Known; 64] =
         const { [const { Cell::new(None) }; 64] };
 }
 

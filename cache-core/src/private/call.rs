@@ -1,6 +1,10 @@
 //! Readers: the typed shell around the engine.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use cache_store::Invalidation;
 
@@ -98,7 +102,7 @@ impl<V> Subject<V> {
             key: self.key.clone(),
             site: &self.spec.site,
             value: self.spec.value.erased,
-            tags: self.tags.as_slice().into(),
+            tags: if self.tags.is_empty() { NO_TAGS.clone() } else { self.tags.as_slice().into() },
             life: self.fixed_life(),
             arrival: self.engine.fences.now(),
             arrived: self.engine.now(),
@@ -163,6 +167,9 @@ impl<V> Subject<V> {
         kept.as_ref().and_then(|kept| self.spec.value.copy(kept))
     }
 }
+
+/// Most calls have none.
+static NO_TAGS: LazyLock<Arc<[String]>> = LazyLock::new(|| Arc::new([]));
 
 /// [`Duration::MAX`] means for ever.
 fn endless(life: Duration) -> Option<Duration> {
