@@ -17,7 +17,7 @@ const RESULTS: &str = "LARDER_BENCH_RESULTS";
 const WITH_REDIS: [&str; 3] = ["invalidate", "messages", "shared"];
 
 /// The benches that run a second time, in the build that counts allocations.
-const COUNTED: [&str; 3] = ["hit", "miss", "memory"];
+const COUNTED: [&str; 4] = ["hit", "miss", "memory", "codec"];
 
 /// What was asked for.
 #[derive(Default)]
