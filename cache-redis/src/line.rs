@@ -90,10 +90,13 @@ impl Line {
         if let Some(_turn) = turn {
             return self.read_alone(query, until).await;
         }
-        let _place = self.link.place(2 * query.key.len())?;
+        let place = self.link.place(2 * query.key.len())?;
         let sent = self.turn_or_wait(query, until);
         match sent {
-            Sent::Alone(_turn) => self.read_alone(query, until).await,
+            Sent::Alone(_turn) => {
+                drop(place);
+                self.read_alone(query, until).await
+            }
             Sent::Together(answer) => self.answered(answer, until).await,
         }
     }
@@ -162,7 +165,7 @@ impl Line {
         let Some(until) = waiting.iter().map(|one| one.until).max() else { return };
         let queries: Vec<Query<'_>> = waiting.iter().map(Waiting::query).collect();
         let batch = together(&self.names, &queries);
-        let readings = match self.link.send_until(&batch, until).await {
+        let readings = match self.link.send_placed(&batch, until).await {
             Ok(replies) => apart(Replies::new(replies), &queries),
             Err(error) => Err(error),
         };

@@ -143,9 +143,29 @@ impl Link {
         batch: &Batch,
         until: Instant,
     ) -> Result<Vec<Value>> {
-        let Session { number, mut conn } = self.session(until).await?;
+        let session = self.session(until).await?;
         self.admit(batch)?;
         let _place = Bulkhead::enter(&*self.bulkhead, batch.bytes())?;
+        self.send_over(session, batch, until).await
+    }
+
+    /// The same for requests that have their [places](Self::place).
+    pub(crate) async fn send_placed(
+        self: &Arc<Self>,
+        batch: &Batch,
+        until: Instant,
+    ) -> Result<Vec<Value>> {
+        let session = self.session(until).await?;
+        self.admit(batch)?;
+        self.send_over(session, batch, until).await
+    }
+
+    async fn send_over(
+        &self,
+        Session { number, mut conn }: Session,
+        batch: &Batch,
+        until: Instant,
+    ) -> Result<Vec<Value>> {
         let mut unanswered = Unanswered { doubt: &self.doubt, ended: false };
         let ended = timeout_at(until, conn.run(batch)).await;
         unanswered.ended = true;
