@@ -24,7 +24,7 @@ use tokio::{
 type Reads<'a> = Pin<Box<dyn Future<Output = Result<Reading>> + Send + 'a>>;
 
 fn query<'a>(key: &'a str, tags: &'a [String]) -> Query<'a> {
-    Query { key, tags, pattern: true, life: key.len() % 2 == 0 }
+    Query { key, tags, pattern: true, life: key.len().is_multiple_of(2) }
 }
 
 /// As many reads as are sent one by one, sent and not polled again.
@@ -62,7 +62,7 @@ async fn reads_at_the_same_time_travel_together_and_each_gets_its_own_answer() {
         let (number, key, reading) = done.unwrap();
         let value = reading.value.unwrap();
         assert_eq!(value.strip_prefix(reading.key_nonce.unwrap().as_bytes()), Some(key.as_bytes()));
-        assert_eq!(reading.life.is_some(), key.len() % 2 == 0);
+        assert_eq!(reading.life.is_some(), key.len().is_multiple_of(2));
         assert!(reading.pattern_nonce.is_some());
         let own = (number % 3 == 1).then_some(claimed.tag_nonces[0]);
         assert_eq!(reading.tag_nonces, [own, Some(claimed.tag_nonces[1])]);
