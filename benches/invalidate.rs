@@ -13,6 +13,7 @@ use std::{
 
 use cache_redis::{RedisConfig, RedisStore};
 use larder::{Cache, Result};
+use larder_benches::{Effort, Quantity, Sample, Table, Target, thousands};
 use server::Server;
 use tokio::{runtime::Runtime, task::JoinSet};
 
@@ -23,9 +24,11 @@ const MANY: usize = 1_000_000;
 const WRITERS: usize = 64;
 
 fn main() -> Result<()> {
-    let test = env::args().any(|arg| arg == "--test");
-    let many = env::args().filter_map(|arg| arg.parse().ok()).next().unwrap_or(MANY);
-    let many = if test { 100 } else { many };
+    if cfg!(feature = "allocations") {
+        return Ok(());
+    }
+    let given = env::args().filter_map(|arg| arg.parse().ok()).next();
+    let many = given.unwrap_or(Effort::asked().choose(100, 20_000, MANY));
     Runtime::new().expect("a runtime").block_on(compare(many))
 }
 
@@ -40,29 +43,29 @@ async fn compare(many: usize) -> Result<()> {
         received(&server) - before
     };
     let mut nanos = [Vec::new(), Vec::new()];
-    let mut trips = [0, 0];
+    let mut trips = [Vec::new(), Vec::new()];
     for tag in 0..TAGS {
         for (at, cache) in [&one, &lots].into_iter().enumerate() {
             let (before, start) = (received(&server), Instant::now());
             cache.invalidate_tags([name(tag)]).await?;
-            nanos[at].push(start.elapsed().as_nanos());
-            trips[at] += received(&server) - before - asking;
+            nanos[at].push(start.elapsed().as_secs_f64() * 1e9);
+            trips[at].push((received(&server) - before - asking) as f64);
         }
     }
-    println!("Invalidating a tag in Redis ({TAGS} times each, in turn)");
-    let mut first = None;
-    for ((entries, mut nanos), trips) in [1, many].into_iter().zip(nanos).zip(trips) {
-        nanos.sort_unstable();
-        let median = nanos[TAGS / 2] as f64;
-        let ratio = median / *first.get_or_insert(median);
-        println!(
-            "  {entries:>9} entries  {:8.1} us  ({:.1} to {:.1})  {ratio:5.2}   {:.1} round trips each",
-            median / 1e3,
-            nanos[TAGS / 4] as f64 / 1e3,
-            nanos[TAGS * 3 / 4] as f64 / 1e3,
-            trips as f64 / TAGS as f64,
-        );
+    let table = |title, quantity| {
+        let note = format!("of one entry, and of {} entries", thousands(many as f64));
+        Table::new("invalidate", title, quantity).note(note)
+    };
+    let mut times = table("Invalidating a tag in Redis", Quantity::Time);
+    let mut asked = table("Invalidating a tag in Redis: round trips", Quantity::Count);
+    for ((entries, nanos), trips) in [1, many].into_iter().zip(nanos).zip(trips) {
+        let name = if entries == 1 { "larder, one entry" } else { "larder, all entries" };
+        times.put(name, Sample::new(nanos), &[]);
+        // The first one finds no script yet.
+        asked.put(name, Sample::new(trips), &[Target::no_more_than(1.0)]);
     }
+    times.finish();
+    asked.finish();
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use std::{
 use cache_redis::{RedisConfig, RedisStore};
 use cache_store::{Listener, News, Store};
 use larder::{Cache, Result};
+use larder_benches::Effort;
 use server::Server;
 use tokio::runtime::Runtime;
 
@@ -109,8 +110,10 @@ const OPERATIONS: &[Operation] = &[
 ];
 
 fn main() -> Result<()> {
-    let counts: &[usize] =
-        if std::env::args().any(|arg| arg == "--test") { &[1] } else { &[1, 2, 4, 8] };
+    if cfg!(feature = "allocations") {
+        return Ok(());
+    }
+    let counts: &[usize] = Effort::asked().choose(&[1], &[1, 4], &[1, 2, 4, 8]);
     Runtime::new().expect("a runtime").block_on(count(counts))
 }
 

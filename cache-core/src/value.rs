@@ -56,6 +56,7 @@ impl<T: Clone + Send + Sync + Serialize + DeserializeOwned + 'static> SharedValu
         },
         erase: erase::<T>,
         clone: T::clone,
+        take: take::<T>,
     };
 }
 
@@ -91,6 +92,7 @@ impl<T: Clone + Send + Sync + 'static> MemoryValue for T {
         },
         erase: erase::<T>,
         clone: T::clone,
+        take: take::<T>,
     };
 }
 
@@ -100,6 +102,7 @@ pub struct ValueType<V> {
     pub(crate) erased: ErasedType,
     erase: fn(V) -> Erased,
     clone: fn(&V) -> V,
+    take: fn(Erased) -> Option<V>,
 }
 
 impl<V: 'static> ValueType<V> {
@@ -121,6 +124,11 @@ impl<V: 'static> ValueType<V> {
     /// A copy of the kept value for a caller, or `None` when it is of another type.
     pub(crate) fn copy(&self, kept: &Erased) -> Option<V> {
         kept.downcast_ref().map(self.clone)
+    }
+
+    /// The same where it need not be kept any more: no copy where nobody else has it.
+    pub(crate) fn take(&self, kept: Erased) -> Option<V> {
+        (self.take)(kept)
     }
 }
 
@@ -175,6 +183,10 @@ fn caught<R>(code: impl FnOnce() -> Result<R>) -> Result<R> {
 
 fn erase<T: Send + Sync + 'static>(value: T) -> Erased {
     Arc::new(value)
+}
+
+fn take<T: Clone + Send + Sync + 'static>(kept: Erased) -> Option<T> {
+    kept.downcast().ok().map(Arc::unwrap_or_clone)
 }
 
 fn encode<T: Serialize + 'static>(value: &Erased, codec: Codec, out: &mut Vec<u8>) -> Result<()> {

@@ -48,6 +48,7 @@ impl Purpose {
 const REFUSED: Duration = Duration::from_secs(15);
 
 /// Knows how to connect.
+#[derive(Clone)]
 pub(crate) struct Dialer {
     pub(crate) target: Target,
     pub(crate) purpose: Purpose,

@@ -62,6 +62,8 @@ mod config;
 mod dial;
 mod error;
 mod index;
+mod lanes;
+mod line;
 mod link;
 mod lock;
 mod many;

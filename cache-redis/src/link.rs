@@ -31,7 +31,7 @@ use crate::{
     backoff::Backoff,
     batch::{Batch, Conn},
     breaker::Breaker,
-    bulkhead::Bulkhead,
+    bulkhead::{Bulkhead, Place},
     dial::{Dialer, OnPush, Purpose},
     error,
     target::Target,
@@ -98,7 +98,7 @@ impl Link {
         runtime: Handle,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Self::bounded(dialer, deadline, runtime, Bulkhead::unlimited(), on_push)
+        Self::bounded(dialer, deadline, runtime, Arc::new(Bulkhead::unlimited()), on_push)
     }
 
     /// The same with limits on what is under way.
@@ -106,7 +106,7 @@ impl Link {
         dialer: Dialer,
         deadline: Duration,
         runtime: Handle,
-        bulkhead: Bulkhead,
+        bulkhead: Arc<Bulkhead>,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Arc<Self> {
         let is_cluster = matches!(dialer.target, Target::Cluster(_));
@@ -118,7 +118,7 @@ impl Link {
             dialer,
             deadline,
             runtime,
-            bulkhead: Arc::new(bulkhead),
+            bulkhead,
             state: watch::Sender::new(State::Idle),
             failures: AtomicU32::new(0),
             doubt: Arc::default(),
@@ -134,7 +134,7 @@ impl Link {
     ///
     /// Waits for a first connection, never for a lost one.
     pub(crate) async fn send(self: &Arc<Self>, batch: &Batch) -> Result<Vec<Value>> {
-        self.send_until(batch, Instant::now() + self.deadline).await
+        self.send_until(batch, self.until()).await
     }
 
     /// The same, for one of several batches that share their time.
@@ -143,9 +143,29 @@ impl Link {
         batch: &Batch,
         until: Instant,
     ) -> Result<Vec<Value>> {
-        let Session { number, mut conn } = self.session(until).await?;
+        let session = self.session(until).await?;
         self.admit(batch)?;
         let _place = Bulkhead::enter(&*self.bulkhead, batch.bytes())?;
+        self.send_over(session, batch, until).await
+    }
+
+    /// The same for requests that have their [places](Self::place).
+    pub(crate) async fn send_placed(
+        self: &Arc<Self>,
+        batch: &Batch,
+        until: Instant,
+    ) -> Result<Vec<Value>> {
+        let session = self.session(until).await?;
+        self.admit(batch)?;
+        self.send_over(session, batch, until).await
+    }
+
+    async fn send_over(
+        &self,
+        Session { number, mut conn }: Session,
+        batch: &Batch,
+        until: Instant,
+    ) -> Result<Vec<Value>> {
         let mut unanswered = Unanswered { doubt: &self.doubt, ended: false };
         let ended = timeout_at(until, conn.run(batch)).await;
         unanswered.ended = true;
@@ -159,12 +179,29 @@ impl Link {
         }
     }
 
-    /// Fails for what is known to be dead, or may be.
-    fn admit(&self, batch: &Batch) -> Result<()> {
+    /// The end of a request that begins now.
+    pub(crate) fn until(&self) -> Instant {
+        Instant::now() + self.deadline
+    }
+
+    /// A place for a request to one server that another one carries.
+    pub(crate) fn place(&self, bytes: usize) -> Result<Place<&Bulkhead>> {
+        self.admit_any()?;
+        Bulkhead::enter(&*self.bulkhead, bytes)
+    }
+
+    /// Fails for one server that is known to be dead, or may be.
+    fn admit_any(&self) -> Result<()> {
         if self.is_one_server() && self.failures.load(Ordering::Relaxed) != 0 {
             let message = format!("{}: the server does not answer", self.dialer.target);
             return Err(Error::new(ErrorKind::Unavailable, message));
         }
+        Ok(())
+    }
+
+    /// Fails for what is known to be dead, or may be.
+    fn admit(&self, batch: &Batch) -> Result<()> {
+        self.admit_any()?;
         if self.breaker.as_ref().is_some_and(|breaker| !breaker.admits(batch.slot())) {
             let message = format!("{}: the key's node does not answer", self.dialer.target);
             return Err(self.of_slot(batch.slot(), Error::new(ErrorKind::Unavailable, message)));
@@ -211,6 +248,24 @@ impl Link {
             _ => return,
         };
         self.lost(number, why);
+    }
+
+    /// Whether there is a connection.
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Up(_))
+    }
+
+    /// Whether nobody keeps the connection any more: its runtime has ended.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.supervisor.get().is_some_and(AbortHandle::is_finished)
+    }
+
+    /// The server was silent elsewhere: callers fail at once until it has answered here.
+    pub(crate) fn doubt(&self) {
+        if self.is_one_server() && self.is_up() {
+            let _ = self.failures.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed);
+            self.doubt.notify_one();
+        }
     }
 
     /// Whether requests for different slots may travel in one batch.
@@ -300,7 +355,7 @@ impl Link {
         self.of_slot(batch.slot(), error)
     }
 
-    fn no_reply(&self) -> Error {
+    pub(crate) fn no_reply(&self) -> Error {
         let message = format!("{}: no reply within {:?}", self.dialer.target, self.deadline);
         Error::new(ErrorKind::Timeout, message)
     }

@@ -15,6 +15,7 @@ use crate::{
     batch::Batch,
     error,
     index::Tagged,
+    line,
     pieces::{Answers, Union, pieces, too_few},
     reply::Replies,
     steps::{self, Capture, Records, command, longer},
@@ -107,39 +108,16 @@ impl RedisStore {
         answers.given
     }
 
-    /// Commands, not bytes, are what a read costs: one server answers for all keys and tags with one.
+    /// One server answers for all of them at once.
     async fn read_together(&self, queries: &[Query<'_>]) -> Result<Vec<Result<Reading>>> {
-        let tags = Union::of(queries.iter().map(|query| query.tags));
-        let mut get = redis::cmd("MGET");
-        for query in queries {
-            get.arg(self.names.value(query.key)).arg(self.names.dependency(query.key));
-        }
-        self.add_tags(&mut get, &tags.names);
-        let mut batch = Batch::new(self.names.pattern_log()).with(get).with(self.newest_pattern());
-        for query in queries.iter().filter(|query| query.life) {
-            batch.push(command("PTTL", &[&self.names.value(query.key)]));
-        }
-        let mut replies = self.send(&batch).await?;
-        let mut found = replies.next_list()?;
-        let pattern_nonce = replies.next_nonce_if_any()?;
-        let mut readings = Vec::with_capacity(queries.len());
-        for query in queries {
-            let mut pair = Replies::new(vec![found.next()?, found.next()?]);
-            let life = if query.life { replies.one()? } else { Replies::new(Vec::new()) };
-            readings.push((pair_of(*query, &mut pair, life), query));
-        }
-        let nonces = found.dependencies()?;
-        let of = |(pair, query): (Result<Reading>, &Query<'_>)| {
-            let reading = pair?;
-            Ok(Reading { pattern_nonce, tag_nonces: tags.pick(query.tags, &nonces)?, ..reading })
-        };
-        Ok(readings.into_iter().map(of).collect())
+        let replies = self.send(&line::together(&self.names, queries)).await?;
+        line::apart(replies, queries)
     }
 
     async fn read_by_slot(&self, queries: &[Query<'_>]) -> Result<Vec<Result<Reading>>> {
         let tags = Union::of(queries.iter().map(|query| query.tags));
         let mut parts: Vec<Part> = queries.iter().map(|query| self.read_part(query)).collect();
-        let mut common = vec![self.newest_pattern()];
+        let mut common = vec![self.names.newest_pattern()];
         if !tags.names.is_empty() {
             common.push(self.mget_tags(&tags.names));
         }
@@ -168,12 +146,6 @@ impl RedisStore {
             commands.push(command("PTTL", &[&value]));
         }
         Part { slot: value, commands }
-    }
-
-    fn newest_pattern(&self) -> Cmd {
-        let mut newest = redis::cmd("LINDEX");
-        newest.arg(self.names.pattern_log()).arg(-1);
-        newest
     }
 
     async fn claim_piece(&self, claims: &[Claim<'_>]) -> Result<Vec<Result<Claimed>>> {

@@ -2,6 +2,7 @@
 
 use cache_store::{Error, ErrorKind, News, Result};
 use cache_template::Glob;
+use redis::Cmd;
 
 /// The namespace when the prefix is empty: a hash tag cannot be.
 const DEFAULT_NAMESPACE: &str = "larder";
@@ -10,6 +11,7 @@ const DEFAULT_NAMESPACE: &str = "larder";
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     namespace: String,
+    newest_pattern: Cmd,
 }
 
 impl Names {
@@ -24,7 +26,9 @@ impl Names {
             return Err(refused(prefix, "the segment `k` separates the namespace from the key"));
         }
         let namespace = if namespace.is_empty() { DEFAULT_NAMESPACE } else { namespace };
-        Ok(Self { namespace: namespace.to_owned() })
+        let mut newest_pattern = redis::cmd("LINDEX");
+        newest_pattern.arg(["d:{", namespace, "}"].concat()).arg(-1);
+        Ok(Self { namespace: namespace.to_owned(), newest_pattern })
     }
 
     /// `v:{ns:k:KEY}`, the value.
@@ -60,6 +64,11 @@ impl Names {
     /// `d:{ns}`, the pattern log.
     pub(crate) fn pattern_log(&self) -> String {
         ["d:{", &self.namespace, "}"].concat()
+    }
+
+    /// What asks for the newest record of the pattern log, as every read does.
+    pub(crate) fn newest_pattern(&self) -> Cmd {
+        self.newest_pattern.clone()
     }
 
     /// `g:{ns}`, the tag log.
@@ -131,8 +140,23 @@ impl Names {
         rest.strip_prefix(":k:")?.strip_suffix('}')
     }
 
+    /// Writes [`value`](Self::value) over what is in `name`.
+    pub(crate) fn write_value(&self, name: &mut String, key: &str) {
+        self.write(name, "v:{", key);
+    }
+
+    /// Writes [`dependency`](Self::dependency) over what is in `name`.
+    pub(crate) fn write_dependency(&self, name: &mut String, key: &str) {
+        self.write(name, "d:{", key);
+    }
+
     fn of_key(&self, kind: &str, key: &str) -> String {
         [kind, &self.namespace, ":k:", key, "}"].concat()
+    }
+
+    fn write(&self, name: &mut String, kind: &str, key: &str) {
+        name.clear();
+        [kind, &self.namespace, ":k:", key, "}"].into_iter().for_each(|part| name.push_str(part));
     }
 }
 

@@ -37,39 +37,27 @@ pub(crate) struct Capture {
 }
 
 impl RedisStore {
-    /// A server that is all slots at once answers for the key and the tags with one command: commands, not bytes, are
-    /// what a read costs.
     pub(crate) async fn read_value(&self, query: Query<'_>) -> Result<Reading> {
-        let value = self.names.value(query.key);
-        let mut get = redis::cmd("MGET");
-        get.arg(&value).arg(self.names.dependency(query.key));
-        let log = self.names.pattern_log();
-        let newest = query.pattern.then(|| {
-            let mut newest = redis::cmd("LINDEX");
-            newest.arg(&log).arg(-1);
-            newest
-        });
-        let ttl = query.life.then(|| command("PTTL", &[&value]));
         if self.link.is_one_server() {
-            self.add_tags(&mut get, query.tags);
-            let batch = Batch::new(value).with(get).with_some(ttl).with_some(newest);
-            let mut replies = self.send(&batch).await?;
-            let mut found = replies.next_list()?;
-            let mut reading = read_pair(query, &mut found, &mut replies)?;
-            reading.pattern_nonce = read_newest(query, &mut replies)?;
-            reading.tag_nonces = found.dependencies()?;
-            return Ok(reading);
+            return self.lanes.read(query).await;
         }
+        let value = self.names.value(query.key);
+        let dependency = self.names.dependency(query.key);
+        let get = command("MGET", &[&value, &dependency]);
+        let ttl = query.life.then(|| command("PTTL", &[&value]));
+        let newest = query.pattern.then(|| self.names.newest_pattern());
         let tags = (!query.tags.is_empty()).then(|| self.mget_tags(query.tags));
         let of_key = Batch::new(value).with(get).with_some(ttl);
-        let of_namespace = Batch::new(log).with_some(newest).with_some(tags);
+        let of_namespace = Batch::new(self.names.pattern_log()).with_some(newest).with_some(tags);
         let (mut of_key, mut of_namespace) = if of_namespace.len() == 0 {
             (self.send(&of_key).await?, Replies::new(Vec::new()))
         } else {
             self.send_both(of_key, of_namespace).await?
         };
         let mut reading = read_pair(query, &mut of_key.next_list()?, &mut of_key)?;
-        reading.pattern_nonce = read_newest(query, &mut of_namespace)?;
+        if query.pattern {
+            reading.pattern_nonce = of_namespace.next_nonce_if_any()?;
+        }
         if !query.tags.is_empty() {
             reading.tag_nonces = of_namespace.next_list()?.dependencies()?;
         }
@@ -256,14 +244,10 @@ impl RedisStore {
 
     pub(crate) fn mget_tags(&self, tags: &[String]) -> Cmd {
         let mut command = redis::cmd("MGET");
-        self.add_tags(&mut command, tags);
-        command
-    }
-
-    pub(crate) fn add_tags(&self, command: &mut Cmd, tags: &[String]) {
         for tag in tags {
             command.arg(self.names.tag(tag));
         }
+        command
     }
 
     fn with_tags(&self, mut names: Vec<String>, tags: &[String]) -> Vec<String> {
@@ -295,8 +279,17 @@ pub(crate) fn read_pair(
     found: &mut Replies,
     after: &mut Replies,
 ) -> Result<Reading> {
-    let mut reading = Reading { value: found.next_bytes()?, ..Reading::default() };
-    reading.key_nonce = found.next_bytes()?.as_deref().and_then(reply::whole_nonce);
+    pair(query, [found.next()?, found.next()?], after)
+}
+
+/// The same of a value and a nonce.
+pub(crate) fn pair(
+    query: Query<'_>,
+    [value, nonce]: [Value; 2],
+    after: &mut Replies,
+) -> Result<Reading> {
+    let mut reading = Reading { value: reply::bytes(value)?, ..Reading::default() };
+    reading.key_nonce = reply::bytes(nonce)?.as_deref().and_then(reply::whole_nonce);
     if query.life {
         reading.life = reply::life(after.next_int()?);
         if reading.life.is_none() || reading.value.is_none() {
@@ -305,11 +298,6 @@ pub(crate) fn read_pair(
         }
     }
     Ok(reading)
-}
-
-/// The pattern log's newest nonce, if it was asked for.
-fn read_newest(query: Query<'_>, replies: &mut Replies) -> Result<Option<Nonce>> {
-    if query.pattern { replies.next_nonce_if_any() } else { Ok(None) }
 }
 
 /// What a claim found.

@@ -15,6 +15,7 @@ use crate::{
     bulkhead::Bulkhead,
     config::RedisConfig,
     dial::{Dialer, Purpose},
+    lanes::Lanes,
     link::Link,
     names::Names,
     session::Session,
@@ -26,7 +27,8 @@ use crate::{
 
 /// A shared tier in Redis or Valkey: one server, Sentinel or a cluster.
 ///
-/// One multiplexed connection carries all requests; to each master there is one more when somebody
+/// One multiplexed connection carries all requests. To one server, reads have one more for each multi-threaded runtime they
+/// come from (at most four), which its own workers drive; to each master there is one more when somebody
 /// [listens](Store::listen). While it is away every operation fails at once with
 /// [`ErrorKind::Unavailable`], and the connection comes back by itself. Dropping the last handle ends all background
 /// work.
@@ -48,6 +50,7 @@ use crate::{
 pub struct RedisStore {
     pub(crate) names: Names,
     pub(crate) link: Arc<Link>,
+    pub(crate) lanes: Arc<Lanes>,
     pub(crate) watch: LeaseWatch,
     session: Session,
     pub(crate) sweeper: Option<Sweeper>,
@@ -109,8 +112,12 @@ impl RedisStore {
         let target = Target::parse(&config)?;
         let runtime = config.handle()?;
         let data = dialer(&config, target.clone(), Purpose::Data(names.clone()));
-        let bulkhead = Bulkhead::new(config.max_requests, config.max_request_bytes);
-        let link = Link::bounded(data, config.deadline, runtime.clone(), bulkhead, |_| ());
+        let bulkhead = Arc::new(Bulkhead::new(config.max_requests, config.max_request_bytes));
+        let deadline = config.deadline;
+        let lanes = Lanes::open(names.clone(), runtime.clone(), move |runtime, on_push| {
+            Link::bounded(data.clone(), deadline, runtime, Arc::clone(&bulkhead), on_push)
+        });
+        let link = Arc::clone(lanes.home());
         let watch = LeaseWatch::new(
             dialer(&config, target.clone(), Purpose::Watch),
             config.deadline,
@@ -124,6 +131,7 @@ impl RedisStore {
         let withdrawals = Withdrawals::new(Arc::clone(&link));
         let RedisConfig { log_records, tag_index, .. } = config;
         Ok(Arc::new(Self {
+            lanes,
             names,
             link,
             watch,
@@ -154,6 +162,7 @@ const fn is_a_mistake(kind: ErrorKind) -> bool {
 impl Drop for RedisStore {
     fn drop(&mut self) {
         self.link.close();
+        self.lanes.close();
         self.watch.close();
         self.session.close();
         self.withdrawals.close();

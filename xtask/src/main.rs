@@ -1,5 +1,6 @@
 //! The repository's tasks: `cargo xtask help` lists them.
 
+mod bench;
 mod failure;
 mod fuzz;
 mod host;
@@ -29,6 +30,8 @@ Tasks of the Larder repository.
                                      --target NAME, --replay FILE
     cargo xtask soak [OPTIONS]       check the promises while processes and servers break
     cargo xtask chaos [OPTIONS]      what calls feel while Redis breaks, fault by fault
+    cargo xtask bench [OPTIONS]      measure everything beside its rivals and write docs/benchmarks;
+                                     --quick, --only NAME, --no-fail; --test runs each once
     cargo xtask ci                   run everything that has to pass (.ci/run)
     cargo xtask help                 print this text
 
@@ -67,6 +70,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ("fuzz", options) => fuzz::run(&host, options),
         ("soak", options) => soak::run(&host, &[], options),
         ("chaos", options) => soak::run(&host, &["chaos"], options),
+        ("bench", options) => bench::run(&host, options),
         ("ci", []) => host.run(host.command("bash").arg(".ci/run")),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");

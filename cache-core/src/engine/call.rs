@@ -2,6 +2,7 @@
 
 use std::{
     any::TypeId,
+    hash::{Hash, Hasher},
     ops::ControlFlow,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// Calls with one key share a flight only if they would also accept each other's entries, and asked the same tiers.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct FlightKey {
     key: Key,
     value: TypeId,
@@ -34,6 +35,13 @@ pub(crate) struct FlightKey {
     leased: bool,
     /// Whether those who wait may be given what is not fresh.
     stale: bool,
+}
+
+impl Hash for FlightKey {
+    /// Calls with one key that do not share flights are rare, and hashing is a good part of a flight's cost.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.key.hash());
+    }
 }
 
 /// How a flight ended for those who waited.

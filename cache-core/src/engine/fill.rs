@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use cache_store::{BoxFuture, Error, ErrorKind, Fill, Lease, Life, Nonce, Result, Stamp};
 use tokio::task::AbortHandle;
 
-use super::{Call, Landed, Loaded, call::FlightKey, stale::Fallback};
+use super::{Call, Landed, Loaded, Settings, call::FlightKey, stale::Fallback};
 use crate::{
     clock::Moment,
-    envelope::{self, EnvelopeWriter, Header, Marks},
+    envelope::{self, EnvelopeWriter, Header, Marks, hint},
     fence::Fence,
     flight::Leader,
     memory::{Freshness, Proof},
@@ -17,9 +17,6 @@ use crate::{
     stats::Counter,
     value::{Erased, Stored},
 };
-
-/// What most envelopes fit into; larger ones grow their buffer by doubling.
-const CAPACITY: usize = 512;
 
 /// What the shared tier said before the load.
 pub(crate) enum Remote {
@@ -447,14 +444,17 @@ impl Call {
     }
 
     fn write(&self, header: &Header, tags: &[(&str, Nonce)], value: &Stored) -> Result<Vec<u8>> {
-        let mut writer = EnvelopeWriter::begin(CAPACITY, self.engine.settings.limits, header);
+        let (name, Settings { limits, packing, .. }) = ((self.value.name)(), &self.engine.settings);
+        let mut writer = EnvelopeWriter::begin(hint::capacity(name), *limits, header);
         for (name, nonce) in tags {
             writer.tag(name, *nonce)?;
         }
-        writer.finish(self.key.text(), &self.engine.settings.packing, |out| match value {
+        let bytes = writer.finish(self.key.text(), packing, |out| match value {
             Some(value) => self.value.encode(value, header.codec, out),
             None => Ok(()),
-        })
+        })?;
+        hint::remember(name, bytes.len());
+        Ok(bytes)
     }
 
     fn count_unfit(&self, error: &Error) {

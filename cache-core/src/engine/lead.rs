@@ -310,7 +310,10 @@ impl Call {
         Promoted { fresh, is_renewed }: Promoted,
         asked: &Asked,
     ) -> Arc<Fence> {
-        let fence = Arc::new(Fence::clone(fence).with_tags(&self.engine.fences, tags));
+        let fence = match tags.iter().all(|tag| self.tags.contains(tag)) {
+            true => Arc::clone(fence),
+            false => Arc::new(Fence::clone(fence).with_tags(&self.engine.fences, tags)),
+        };
         let Some(fresh) = fresh.filter(|_| self.site.layer.memory()) else { return fence };
         if self.renewing && is_renewed {
             // Memory has it already.

@@ -30,13 +30,14 @@
 //!
 //! [XXH3]: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
 
+pub(crate) mod hint;
 mod packing;
 mod parse;
 #[cfg(test)]
 mod tests;
 mod write;
 
-use std::time::Duration;
+use std::{cell::Cell, ptr, time::Duration};
 
 use cache_store::{Head, Nonce};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -142,7 +143,33 @@ pub(crate) fn new_fill_id() -> [u8; FILL_ID_LEN] {
 
 /// Names a value type in one version of its meaning. `type_name` is neither unique nor stable across compilers: what
 /// differs is a miss, and what is equal by accident is still decoded under every check.
-pub(crate) fn type_fingerprint(type_name: &str, version: u32) -> u64 {
+///
+/// Every hit of the shared tier asks, so each thread remembers some.
+pub(crate) fn type_fingerprint(type_name: &'static str, version: u32) -> u64 {
+    let slot = (type_name.as_ptr() as usize >> 4) ^ type_name.len() ^ version as usize;
+    KNOWN.with(|known| {
+        let slot = &known[slot % known.len()];
+        match slot.get() {
+            // What is at one place for ever is one text.
+            Some((name, of, known)) if ptr::eq(name, type_name) && of == version => known,
+            _ => {
+                let made = made_fingerprint(type_name, version);
+                slot.set(Some((type_name, version, made)));
+                made
+            }
+        }
+    })
+}
+
+/// A type's name, the version of its meaning, and the fingerprint of both.
+type Known = Cell<Option<(&'static str, u32, u64)>>;
+
+thread_local! {
+    static KNOWN: [Known; 64] =
+        const { [const { Cell::new(None) }; 64] };
+}
+
+fn made_fingerprint(type_name: &str, version: u32) -> u64 {
     fingerprint([b"type".as_slice(), type_name.as_bytes(), &version.to_le_bytes()])
 }
 

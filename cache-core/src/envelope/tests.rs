@@ -235,6 +235,16 @@ fn fingerprints_tell_types_and_versions_apart() {
 }
 
 #[test]
+fn a_fingerprint_that_is_remembered_is_that_of_its_type_and_version() {
+    let twins: [&'static str; 3] = ["app::User", &"app::Users"[..9], &"app::User"[..8]];
+    for version in 0..200 {
+        for name in twins.iter().chain(&twins) {
+            assert_eq!(type_fingerprint(name, version), made_fingerprint(name, version));
+        }
+    }
+}
+
+#[test]
 fn two_fills_have_two_ids() {
     assert_ne!(new_fill_id(), new_fill_id());
 }

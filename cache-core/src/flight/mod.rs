@@ -28,17 +28,19 @@
 //! No lock is held while a waker is called, cloned or dropped, or while a value is cloned: that is other people's code.
 
 mod leader;
+mod mixed;
 mod state;
 #[cfg(test)]
 mod tests;
 mod waiter;
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash};
 
 use crate::sync::{Arc, Mutex, lock};
 
 pub(crate) use leader::Leader;
+use mixed::Mixed;
 use state::Flight;
 pub(crate) use waiter::{Landing, Waiter};
 
@@ -131,18 +133,20 @@ impl<K: Clone + Eq + Hash, M, T> Flights<K, M, T> {
 /// The flights that can be joined, by key.
 struct Table<K, M, T> {
     shards: Box<[Shard<K, M, T>]>,
-    hasher: RandomState,
+    hasher: Mixing,
 }
 
 /// The flight that is there by now, and the one that did not replace it.
 type Changed<M, T> = (Option<Arc<Flight<M, T>>>, Flight<M, T>);
 
-type Shard<K, M, T> = Mutex<HashMap<K, Arc<Flight<M, T>>>>;
+type Shard<K, M, T> = Mutex<HashMap<K, Arc<Flight<M, T>>, Mixing>>;
+
+type Mixing = BuildHasherDefault<Mixed>;
 
 impl<K: Clone + Eq + Hash, M, T> Table<K, M, T> {
     fn new(shards: usize) -> Self {
-        let shards = (0..shards).map(|_| Mutex::new(HashMap::new())).collect();
-        Self { shards, hasher: RandomState::new() }
+        let shards = (0..shards).map(|_| Mutex::new(HashMap::default())).collect();
+        Self { shards, hasher: Mixing::default() }
     }
 
     fn find(&self, key: &K) -> Option<Arc<Flight<M, T>>> {
@@ -183,6 +187,7 @@ impl<K: Clone + Eq + Hash, M, T> Table<K, M, T> {
     }
 
     fn shard(&self, key: &K) -> &Shard<K, M, T> {
-        &self.shards[self.hasher.hash_one(key) as usize % self.shards.len()]
+        // The middle picks the shard: hash tables use the lowest and the highest bits of the same number.
+        &self.shards[(self.hasher.hash_one(key) >> 32) as usize % self.shards.len()]
     }
 }

@@ -165,6 +165,17 @@ where
     }
 }
 
+/// The same for what only this caller may still have.
+fn taken<S: Shape<R>, R>(spec: &Spec<S::Value>, kept: Stored) -> Option<R>
+where
+    S::Value: 'static,
+{
+    match kept {
+        Some(kept) => spec.value.take(kept).map(S::value),
+        None => S::nothing(),
+    }
+}
+
 /// A call that has to load.
 pub struct Miss<V: 'static>(pub(super) Option<Box<Subject<V>>>);
 
@@ -317,12 +328,10 @@ pub(super) fn settled<S: Shape<R>, R>(
     match entered {
         Entered::Run(run) => Err(Some(run)),
         // Flights and entries are apart by type, so the copies succeed; if not, the body is right whatever was kept.
-        Entered::Value(kept) | Entered::Behind(kept) => {
-            match restore::<S, R>(subject.spec, &kept) {
-                Some(result) => Ok(result),
-                None => Err(None),
-            }
-        }
+        Entered::Value(kept) | Entered::Behind(kept) => match taken::<S, R>(subject.spec, kept) {
+            Some(result) => Ok(result),
+            None => Err(None),
+        },
         Entered::Error(kept) => match share.copied(&kept) {
             Some(error) => Ok(S::error(error)),
             None => Err(None),

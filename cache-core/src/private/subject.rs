@@ -1,7 +1,10 @@
 //! One entry without the type of its value. Every annotated function has a [`Subject`](super::Subject) of its own; what
 //! does not need the type is here, and so is compiled once and not once for each function.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use cache_store::{BoxFuture, Invalidation};
 
@@ -12,6 +15,9 @@ use crate::{
     key::{Key, KeyPart},
     value::{Erased, ErasedType},
 };
+
+/// Most calls have none.
+static NO_TAGS: LazyLock<Arc<[String]>> = LazyLock::new(|| Arc::new([]));
 
 /// One entry: its cache, its key, and what its tags and life are made of.
 pub(crate) struct Untyped {
@@ -65,7 +71,7 @@ impl Untyped {
             key: self.key.clone(),
             site: self.site,
             value,
-            tags: self.tags.as_slice().into(),
+            tags: if self.tags.is_empty() { NO_TAGS.clone() } else { self.tags.as_slice().into() },
             life: self.fixed_life(),
             arrival: self.engine.fences.now(),
             arrived: self.engine.now(),
