@@ -135,3 +135,10 @@ fn numbers_are_written_as_people_read_them() {
     );
     assert_eq!(thousands(0.5), "0.5");
 }
+
+#[test]
+fn hits_come_first_on_the_page_and_benches_that_have_no_place_come_last() {
+    let mut names = ["compile", "trace", "codec", "hit_2_threads", "hit"].map(PathBuf::from);
+    names.sort_by_cached_key(|name| (place(name), name.clone()));
+    assert_eq!(names, ["hit", "hit_2_threads", "trace", "codec", "compile"].map(PathBuf::from));
+}
