@@ -56,6 +56,8 @@ fn larder_with(entries: u64, load: fn(u64) -> Arc<u64>) -> Cache {
             load(id);
         });
     });
+    // What moka has not counted yet is missing from `entries`.
+    assert_eq!(cache.stats().evictions, 0, "all of them are held");
     cache
 }
 
