@@ -18,8 +18,11 @@ async fn product(tenant: &str, id: u64) -> Arc<String> {
     Arc::new(format!("{tenant}{id}"))
 }
 
+/// Goes so many times.
+type Run = fn(u64);
+
 /// What is measured, by name.
-const PATHS: &[(&str, fn(u64))] = &[
+const PATHS: &[(&str, Run)] = &[
     ("hit", hit),
     ("hit_without_front", hit_without_front),
     ("hit_of_moka", hit_of_moka),
