@@ -110,7 +110,10 @@ impl Quantity {
             Self::Throughput if value < 1e3 => format!("{value:.0} /s"),
             Self::Throughput if value < 1e6 => format!("{:.1} k/s", value / 1e3),
             Self::Throughput => format!("{:.2} M/s", value / 1e6),
-            Self::Allocations => format!("{value:.3}"),
+            Self::Allocations if value.fract() == 0.0 => format!("{value:.0}"),
+            // One in thousands is not none.
+            Self::Allocations if value < 0.01 => format!("{value:.5}"),
+            Self::Allocations => format!("{value:.2}"),
             Self::Bytes => format!("{value:.0} B"),
             Self::Share => format!("{value:.2} %"),
             Self::Count if value.fract() == 0.0 => thousands(value),
