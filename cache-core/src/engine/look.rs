@@ -35,17 +35,15 @@ impl Engine {
         serve: &mut dyn FnMut(&Stored) -> bool,
     ) -> Looked {
         let mut place = None;
-        let mut sight = Sight::Recorded;
         let copied = site.layer.memory() && !print.failed();
         if let Some(front) = self.memory.front().filter(|_| copied) {
             // Sites at one address have the same text in their keys, so equal arguments are equal keys.
             let at = place.insert(front.place(std::ptr::from_ref(site).addr(), print));
-            match self.glance(at, serve) {
-                Glance::Served => return Looked::Served,
-                Glance::Past(turn) => sight = turn,
+            if self.glance(at, serve) == Glance::Served {
+                return Looked::Served;
             }
         }
-        self.look_in_memory(site, parts, place.as_ref(), sight, key, serve)
+        self.look_in_memory(site, parts, place.as_ref(), key, serve)
     }
 
     #[inline]
@@ -95,7 +93,6 @@ impl Engine {
         site: &'static Site,
         parts: &[&dyn KeyPart],
         place: Option<&Place<'_>>,
-        sight: Sight,
         missing: &mut Option<Key>,
         serve: &mut dyn FnMut(&Stored) -> bool,
     ) -> Looked {
@@ -107,7 +104,8 @@ impl Engine {
         }
         let key = buffer.finish();
         let seen = self.seen(key.hash());
-        let found = if site.layer.memory() { self.memory_look(key, site, sight) } else { None };
+        let found =
+            if site.layer.memory() { self.memory_look(key, site, Sight::Recorded) } else { None };
         let served = |(entry, age): &(Arc<MemoryEntry>, Age)| {
             self.is_served(*age, site) && serve(&entry.value)
         };
