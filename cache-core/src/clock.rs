@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use coarsetime::Instant as CoarseInstant;
+use coarsetime::{Duration as CoarseDuration, Instant as CoarseInstant};
 
 /// Where a cache takes the time from: the machine's monotonic clock, or a hand that a test moves.
 ///
@@ -47,6 +47,15 @@ static ORIGIN: LazyLock<Origin> = LazyLock::new(|| Origin {
     exact: Instant::now(),
     coarse: CoarseInstant::now_without_cache_update(),
 });
+
+/// A moment in the form that is compared without being converted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Deadline {
+    Never,
+    Coarse(CoarseInstant),
+    /// Of a clock that is not the machine's.
+    Exact(Moment),
+}
 
 /// The coarse clock moves at each tick of the kernel, the slowest of which come 100 times a second. Between two readings
 /// it can have fallen behind the exact one by one tick; twice that leaves room for a tick that comes late.
@@ -104,8 +113,31 @@ impl Clock {
         }
     }
 
-    /// A moment that is not before the present one, and at most twice [`COARSE_LAG`] after it: a fifth of what
-    /// [`now`](Self::now) costs.
+    /// A moment as the cheap clock tells it; `None` never comes.
+    pub(crate) fn deadline(&self, at: Option<Moment>) -> Deadline {
+        let Some(at) = at else { return Deadline::Never };
+        match &self.0 {
+            Source::System(origin) => {
+                let passed = Moment::before(at, COARSE_LAG).0;
+                let coarse = origin.coarse.checked_add(CoarseDuration::from(Duration::from_nanos(passed)));
+                coarse.map_or(Deadline::Never, Deadline::Coarse)
+            }
+            Source::Tokio(_) | Source::Manual(_) => Deadline::Exact(at),
+        }
+    }
+
+    /// Whether the deadline is still to come, for sure: in the last [`COARSE_LAG`] before it, or a little earlier, this
+    /// says no. A fifth of what [`now`](Self::now) costs.
+    #[inline]
+    pub(crate) fn is_before(&self, deadline: Deadline) -> bool {
+        match deadline {
+            Deadline::Never => true,
+            Deadline::Coarse(end) => CoarseInstant::now_without_cache_update() < end,
+            Deadline::Exact(end) => self.now() < end,
+        }
+    }
+
+    /// A moment that is not before the present one, and at most twice [`COARSE_LAG`] after it.
     #[inline]
     pub(crate) fn now_at_the_latest(&self) -> Moment {
         match &self.0 {
@@ -263,6 +295,26 @@ mod tests {
             let latest = clock.now_at_the_latest();
             assert!(exact <= latest, "{exact:?} {latest:?}");
         }
+    }
+
+    #[test]
+    fn a_deadline_is_never_over_without_being_told_so() {
+        let clock = Clock::system();
+        let end = clock.now().plus(Duration::from_millis(60));
+        let deadline = clock.deadline(Some(end));
+        let mut seen_before = 0;
+        // Read before the exact clock is: if it says that the deadline is to come, it was.
+        while clock.is_before(deadline) {
+            seen_before += 1;
+        }
+        assert!(seen_before > 0, "40 ms before it there is no doubt");
+        assert!(clock.is_before(clock.deadline(None)));
+        assert!(!clock.is_before(clock.deadline(Some(clock.now()))));
+        let (manual, hand) = Clock::manual();
+        let deadline = manual.deadline(Some(manual.now().plus(Duration::from_nanos(1))));
+        assert!(manual.is_before(deadline));
+        hand.advance(Duration::from_nanos(1));
+        assert!(!manual.is_before(deadline));
     }
 
     #[test]

@@ -63,8 +63,11 @@ impl Engine {
     /// Whether what was found out about an entry when it was looked up still holds, and it is not old.
     #[inline]
     fn still_holds(&self, copied: &Copied) -> bool {
-        let Copied { entry, seen, key } = copied;
-        *seen == self.seen(key.hash()) && !entry.is_gone() && self.is_in_time(entry)
+        let Copied { entry, seen, until, heard, key } = copied;
+        *seen == self.seen(key.hash())
+            && !entry.is_gone()
+            && self.settings.clock.is_before(*until)
+            && (!heard || self.session_vouches_for(entry))
     }
 
     /// The counts to be read before an entry is looked up.
@@ -77,14 +80,23 @@ impl Engine {
         }
     }
 
-    /// Whether an entry is fresh and vouched for, for sure: the clock that is asked is fast by some milliseconds.
-    #[inline]
-    fn is_in_time(&self, entry: &MemoryEntry) -> bool {
-        if entry.due.is_none() && entry.proof.is_none() {
-            return true;
+    /// Whether the session vouches for the entry, for sure: the clock that is asked is fast by some milliseconds.
+    fn session_vouches_for(&self, entry: &MemoryEntry) -> bool {
+        self.settings.clock.now_at_the_latest() < self.session.vouches_until(entry)
+    }
+
+    /// A copy for the calls to come.
+    fn copy(&self, entry: Arc<MemoryEntry>, seen: Seen, key: KeyRef<'_>) -> Copied {
+        let heard = entry.proof.as_ref().map(|proof| proof.heard.is_some());
+        let alone = entry.proof.as_ref().filter(|_| heard == Some(false)).map(|proof| proof.until);
+        let until = entry.due.into_iter().chain(alone).min();
+        Copied {
+            until: self.settings.clock.deadline(until),
+            heard: heard == Some(true),
+            key: key.to_key(),
+            entry,
+            seen,
         }
-        let now = self.settings.clock.now_at_the_latest();
-        entry.due.is_none_or(|due| now < due) && self.session.vouches_until(entry) > now
     }
 
     #[inline(never)]
@@ -119,7 +131,7 @@ impl Engine {
             return Looked::Due;
         }
         if let Some(place) = place.filter(|_| self.is_worth_a_copy(&entry, age)) {
-            place.keep(Copied { entry, seen, key: key.to_key() });
+            place.keep(self.copy(entry, seen, key));
         }
         Looked::Served
     }

@@ -18,6 +18,7 @@ pub struct Fingerprint {
 
 #[repr(u8)]
 enum Kind {
+    Small,
     Unsigned,
     Negative,
     Wide,
@@ -73,10 +74,12 @@ impl Fingerprint {
     #[inline]
     #[must_use]
     pub fn tag(&self) -> u64 {
-        // The products do not wait for each other. Their halves depend on all bits of both factors (wyhash).
-        self.words().iter().fold(0, |tag: u64, word| {
-            let product = u128::from(word ^ 0x2d35_8dcc_aa6c_78a5) * 0x9e37_79b9_7f4a_7c15;
-            tag.rotate_left(23) ^ (product as u64) ^ ((product >> 64) as u64)
+        let (pairs, last) = self.words().as_chunks();
+        let of_pairs = pairs.iter().fold(0, |tag: u64, [one, two]| {
+            tag.rotate_left(23) ^ folded(one ^ 0x2d35_8dcc_aa6c_78a5, two ^ 0x8bb8_4b93_962e_acc9)
+        });
+        last.iter().fold(of_pairs, |tag, word| {
+            tag.rotate_left(23) ^ folded(word ^ 0x2d35_8dcc_aa6c_78a5, 0x9e37_79b9_7f4a_7c15)
         })
     }
 
@@ -120,7 +123,11 @@ impl Fingerprint {
 
     #[inline(always)]
     pub(super) fn u64(&mut self, value: u64) {
-        self.pair(Kind::Unsigned, value);
+        if value >> 56 == 0 {
+            self.head(Kind::Small, value);
+        } else {
+            self.pair(Kind::Unsigned, value);
+        }
     }
 
     #[inline]
@@ -180,7 +187,7 @@ impl Fingerprint {
         self.word(value);
     }
 
-    /// `low` is a length, or a value of at most 32 bits; no text is 2⁵⁶ bytes long.
+    /// `low` is a length or a value below 2⁵⁶; no text is longer than that.
     #[inline(always)]
     fn head(&mut self, kind: Kind, low: u64) {
         self.word((kind as u64) << 56 | low);
@@ -206,6 +213,13 @@ impl Fingerprint {
     fn word(&mut self, word: u64) {
         self.failed |= self.words.try_push(word).is_err();
     }
+}
+
+/// The halves of a product depend on all bits of both factors (wyhash).
+#[inline(always)]
+fn folded(one: u64, two: u64) -> u64 {
+    let product = u128::from(one) * u128::from(two);
+    (product as u64) ^ ((product >> 64) as u64)
 }
 
 /// One to seven bytes in a word.

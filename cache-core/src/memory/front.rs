@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smallvec::SmallVec;
 
 use super::{MemoryEntry, Sight, drops};
+use crate::clock::Deadline;
 use crate::key::{Fingerprint, Key, Types};
 
 const WAYS: usize = 8;
@@ -119,6 +120,10 @@ pub(crate) struct Seen {
 pub(crate) struct Copied {
     pub(crate) entry: Arc<MemoryEntry>,
     pub(crate) seen: Seen,
+    /// Until when it is fresh, and vouched for without the session.
+    pub(crate) until: Deadline,
+    /// Whether the session has to vouch for it.
+    pub(crate) heard: bool,
     pub(crate) key: Key,
 }
 
