@@ -134,6 +134,58 @@ const MUTANTS: &[Mutant] = &[
         "key_born: self.key_born, ..self",
     ),
     (
+        "tells_copies_before_the_change_is_made",
+        "fence/stripes.rs",
+        "let changed = change();
+        self.of(hash).fetch_add(1, Ordering::AcqRel);",
+        "self.of(hash).fetch_add(1, Ordering::AcqRel);
+        let changed = change();",
+    ),
+    (
+        "tells_copies_of_no_replacement",
+        "fence/stripes.rs",
+        "self.of(hash).fetch_add(1, Ordering::AcqRel);",
+        "",
+    ),
+    (
+        "tells_copies_before_a_tag_is_marked",
+        "fence/mod.rs",
+        "self.tags.invalidate(name, &self.sequence);
+        self.count_unlisted();",
+        "self.count_unlisted();
+        self.tags.invalidate(name, &self.sequence);",
+    ),
+    (
+        "tells_copies_before_a_pattern_is_logged",
+        "fence/mod.rs",
+        "self.patterns.invalidate(Covered::Matching(glob), &self.sequence);
+        self.count_unlisted();",
+        "self.count_unlisted();
+        self.patterns.invalidate(Covered::Matching(glob), &self.sequence);",
+    ),
+    (
+        "tells_copies_of_no_list_of_tags",
+        "fence/mod.rs",
+        "self.patterns.invalidate(Covered::Bearing(marks), &self.sequence);
+        self.count_unlisted();",
+        "self.patterns.invalidate(Covered::Bearing(marks), &self.sequence);",
+    ),
+    (
+        "tells_copies_of_no_doubt",
+        "fence/mod.rs",
+        "self.cleared.fetch_max(self.sequence.next(), Ordering::AcqRel);
+        self.count_unlisted();",
+        "self.cleared.fetch_max(self.sequence.next(), Ordering::AcqRel);",
+    ),
+    (
+        "tells_copies_before_all_is_cleared",
+        "fence/mod.rs",
+        "self.cleared.fetch_max(number, Ordering::AcqRel);
+        self.count_unlisted();",
+        "self.count_unlisted();
+        self.cleared.fetch_max(number, Ordering::AcqRel);",
+    ),
+    (
         "joins_whatever_flight_is_there",
         "flight/mod.rs",
         "there.take_if(|flight| joinable(flight))",
@@ -269,6 +321,7 @@ fn write_module(
     } else {
         write_path(modules, "mod fence", &mutated.join("fence/mod.rs"))?;
         write_path(modules, "pub mod fence_scenes", &scenes.join("fence_scenes.rs"))?;
+        write_path(modules, "pub mod front_scenes", &scenes.join("front_scenes.rs"))?;
         write_path(modules, "pub mod heard_scenes", &scenes.join("heard_scenes.rs"))?;
     }
     writeln!(modules, "}}")

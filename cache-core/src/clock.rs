@@ -119,7 +119,8 @@ impl Clock {
         match &self.0 {
             Source::System(origin) => {
                 let passed = Moment::before(at, COARSE_LAG).0;
-                let coarse = origin.coarse.checked_add(CoarseDuration::from(Duration::from_nanos(passed)));
+                let coarse =
+                    origin.coarse.checked_add(CoarseDuration::from(Duration::from_nanos(passed)));
                 coarse.map_or(Deadline::Never, Deadline::Coarse)
             }
             Source::Tokio(_) | Source::Manual(_) => Deadline::Exact(at),

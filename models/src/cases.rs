@@ -65,6 +65,20 @@ cases! {
         heard_scenes::a_key_heard_during_its_load(), "an old value";
     is_ruled_out_by_its_own_making,
         heard_scenes::a_load_that_hears_itself(), "by its own making";
+    tells_copies_before_the_change_is_made,
+        front_scenes::a_copy_beside_an_invalidation_of_its_key(), "an old value";
+    tells_copies_of_no_replacement,
+        front_scenes::a_copy_beside_a_replacement(), "an old value";
+    tells_copies_before_a_tag_is_marked,
+        front_scenes::a_copy_beside_an_invalidation_of_a_tag(), "an old value";
+    tells_copies_before_a_pattern_is_logged,
+        front_scenes::a_copy_beside_an_invalidation_by_pattern(), "an old value";
+    tells_copies_of_no_list_of_tags,
+        front_scenes::a_copy_beside_an_invalidation_of_all_of_its_tags(), "an old value";
+    tells_copies_of_no_doubt,
+        front_scenes::a_copy_beside_a_doubt(), "an old value";
+    tells_copies_before_all_is_cleared,
+        front_scenes::a_copy_beside_an_invalidation_of_everything(), "an old value";
     joins_whatever_flight_is_there,
         flight_scenes::nobody_who_comes_after_an_invalidation_gets_the_old_value(), "an old value";
     replaces_what_it_has_not_seen,

@@ -24,6 +24,7 @@ pub mod real {
     #[path = "../../cache-core/src/flight/mod.rs"]
     mod flight;
     pub mod flight_scenes;
+    pub mod front_scenes;
     pub mod heard_scenes;
 }
 

@@ -1,7 +1,7 @@
 //! No order of steps breaks the shipped code.
 
 use larder_models::real::flight_scenes::End;
-use larder_models::real::{fence_scenes, flight_scenes, heard_scenes};
+use larder_models::real::{fence_scenes, flight_scenes, front_scenes, heard_scenes};
 
 #[test]
 fn a_key_invalidated_during_its_load_is_never_served_old() {
@@ -147,4 +147,39 @@ fn a_waiter_that_checks_what_landed_gets_no_value_older_than_a_learned_tags_inva
 #[should_panic(expected = "an old value after its invalidation")]
 fn a_waiter_that_does_not_check_what_landed_may_get_one() {
     flight_scenes::a_waiter_checks_the_tags_that_were_learned(false);
+}
+
+#[test]
+fn a_copy_is_not_served_once_its_key_was_invalidated() {
+    front_scenes::a_copy_beside_an_invalidation_of_its_key();
+}
+
+#[test]
+fn a_copy_is_not_served_once_its_entry_was_replaced() {
+    front_scenes::a_copy_beside_a_replacement();
+}
+
+#[test]
+fn a_copy_is_not_served_once_its_tag_was_invalidated() {
+    front_scenes::a_copy_beside_an_invalidation_of_a_tag();
+}
+
+#[test]
+fn a_copy_is_not_served_once_a_pattern_of_its_key_was_invalidated() {
+    front_scenes::a_copy_beside_an_invalidation_by_pattern();
+}
+
+#[test]
+fn a_copy_is_not_served_once_all_of_its_tags_were_invalidated_together() {
+    front_scenes::a_copy_beside_an_invalidation_of_all_of_its_tags();
+}
+
+#[test]
+fn a_copy_is_not_served_once_everything_was_invalidated() {
+    front_scenes::a_copy_beside_an_invalidation_of_everything();
+}
+
+#[test]
+fn a_copy_is_not_served_once_everything_was_doubted() {
+    front_scenes::a_copy_beside_a_doubt();
 }

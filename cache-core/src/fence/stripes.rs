@@ -21,9 +21,11 @@ impl Stripes {
         self.of(hash).load(Ordering::Acquire)
     }
 
-    /// The entry of a key with this hash was replaced or removed.
-    pub(crate) fn changed(&self, hash: u64) {
+    /// Runs what replaces or removes the entry of a key with this hash, and tells it afterwards.
+    pub(crate) fn change<R>(&self, hash: u64, change: impl FnOnce() -> R) -> R {
+        let changed = change();
         self.of(hash).fetch_add(1, Ordering::AcqRel);
+        changed
     }
 
     #[inline]

@@ -173,16 +173,13 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
     pub(crate) fn insert(&self, key: Key, entry: Arc<MemoryEntry>) {
         let hash = key.hash();
         let _changing = self.changing(hash);
-        self.entries.insert(Kept::new(key, &entry), entry);
-        self.stripes.changed(hash);
+        self.stripes.change(hash, || self.entries.insert(Kept::new(key, &entry), entry));
     }
 
     /// Takes the entry out.
     pub(crate) fn remove(&self, key: KeyRef<'_>) -> Option<Arc<MemoryEntry>> {
-        let removed = self.entries.remove(&key);
-        // Also where nothing was found: copies of what was evicted may still be about.
-        self.stripes.changed(key.hash());
-        removed
+        // Told also where nothing was found: copies of what was evicted may still be about.
+        self.stripes.change(key.hash(), || self.entries.remove(&key))
     }
 
     /// Takes the entry out if it is still this one, and says whether it was.
@@ -190,8 +187,7 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
         let _changing = self.changing(key.hash());
         let same = self.entries.get(&key).is_some_and(|there| Arc::ptr_eq(&there, expected));
         if same {
-            self.entries.invalidate(&key);
-            self.stripes.changed(key.hash());
+            self.stripes.change(key.hash(), || self.entries.invalidate(&key));
         }
         same
     }
@@ -199,12 +195,10 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
     /// Takes the entry out if other processes may invalidate it, and says whether it did. Copies are as old then, also those
     /// of an entry that was evicted.
     pub(crate) fn remove_shared(&self, key: KeyRef<'_>) -> bool {
-        let removed = self
-            .peek(key)
-            .filter(|entry| entry.proof.is_some())
-            .is_some_and(|entry| self.remove_if(key, &entry));
-        self.stripes.changed(key.hash());
-        removed
+        self.stripes.change(key.hash(), || {
+            let entry = self.peek(key).filter(|entry| entry.proof.is_some());
+            entry.is_some_and(|entry| self.remove_if(key, &entry))
+        })
     }
 
     /// Visits every entry that is fresh. Others may come and go meanwhile.
