@@ -37,17 +37,16 @@ enum Kind {
 }
 
 impl Fingerprint {
-    #[inline]
+    #[inline(always)]
     #[must_use]
-    pub fn new() -> Self {
+    pub const fn new() -> Self {
         Self { words: ArrayVec::new_const(), types: ArrayVec::new_const(), failed: false }
     }
 
+    /// In place, for what is returned is copied whole.
     #[inline(always)]
-    pub(crate) fn of(parts: &[&dyn KeyPart]) -> Self {
-        let mut print = Self::new();
-        parts.iter().for_each(|part| part.fingerprint(&mut print));
-        print
+    pub(crate) fn parts(&mut self, parts: &[&dyn KeyPart]) {
+        parts.iter().for_each(|part| part.fingerprint(self));
     }
 
     #[inline]

@@ -22,7 +22,7 @@ pub(crate) fn after<R>(step: impl FnOnce() -> R) -> R {
 pub(crate) fn hand_over<R>(step: impl FnOnce() -> R) -> (R, Vec<Stored>) {
     let _inside = Inside::enter();
     let done = step();
-    (done, LATER.take())
+    (done, later())
 }
 
 /// Drops the value now, or when the calling thread is out of [`after`].
@@ -33,6 +33,11 @@ pub(super) fn one(value: Stored) {
         // An error hands the closure back unused; the value is then dropped here.
         let _ = LATER.try_with(|later| later.borrow_mut().extend(value.take()));
     }
+}
+
+/// What is to be dropped. A thread that ends, and has values that use the cache, may have none of this any more.
+fn later() -> Vec<Stored> {
+    LATER.try_with(RefCell::take).unwrap_or_default()
 }
 
 struct Inside;
@@ -48,7 +53,7 @@ impl Drop for Inside {
     fn drop(&mut self) {
         DEPTH.set(DEPTH.get() - 1);
         if DEPTH.get() == 0 {
-            drop(LATER.take());
+            drop(later());
         }
     }
 }

@@ -129,7 +129,7 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
     #[inline]
     pub(crate) fn find(&self, key: KeyRef<'_>, sight: Sight) -> Option<(Arc<MemoryEntry>, bool)> {
         let entry = match sight {
-            Sight::Recorded => self.entries.get(&key)?,
+            Sight::Recorded => self.get_recorded(key)?,
             Sight::Unrecorded => self.peek(key)?,
         };
         let due = entry.is_due(&self.clock);
@@ -149,7 +149,12 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
 
     /// Records that the key was asked for.
     pub(crate) fn record(&self, key: &Key) {
-        drop(self.entries.get(&key.as_ref()));
+        drop(self.get_recorded(key.as_ref()));
+    }
+
+    /// Moka may evict others on the way, under a lock: their values are dropped after that.
+    fn get_recorded(&self, key: KeyRef<'_>) -> Option<Arc<MemoryEntry>> {
+        drops::after(|| self.entries.get(&key))
     }
 
     /// How this tier uses the fronts of threads, if it does.

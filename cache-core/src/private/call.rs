@@ -134,7 +134,8 @@ where
     S: Shape<R>,
     S::Value: 'static,
 {
-    let print = Fingerprint::of(key);
+    let mut print = Fingerprint::new();
+    print.parts(key);
     cache.with(|engine| {
         let Some(engine) = engine.filter(|engine| engine.enabled()) else {
             return Err(Miss::of(None));
