@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use larder::{Cache, Clock, memoize, scoped_sync};
+use larder::{Cache, Clock, KeyPart, KeyWriter, key::Fingerprint, memoize, scoped_sync};
 
 static VERSION: AtomicU64 = AtomicU64::new(0);
 
@@ -210,43 +210,53 @@ fn values_may_use_the_cache_while_they_are_cloned_and_dropped() {
 }
 
 #[test]
-fn a_front_that_is_off_keeps_nothing() {
-    static ALIVE: AtomicUsize = AtomicUsize::new(0);
+fn a_hit_on_a_copy_renders_no_key_and_without_a_front_each_does() {
+    static RENDERED: AtomicUsize = AtomicUsize::new(0);
 
-    struct Counted;
+    struct Seen(u64);
 
-    impl Counted {
-        fn new() -> Self {
-            ALIVE.fetch_add(1, SeqCst);
-            Self
+    impl KeyPart for Seen {
+        fn render(&self, out: &mut KeyWriter<'_>) {
+            RENDERED.fetch_add(1, SeqCst);
+            self.0.render(out);
+        }
+
+        fn fingerprint(&self, out: &mut Fingerprint) {
+            out.part(&self.0);
         }
     }
 
-    impl Drop for Counted {
-        fn drop(&mut self) {
-            ALIVE.fetch_sub(1, SeqCst);
-        }
+    #[memoize(key = "seen:{id}")]
+    fn seen(id: Seen) -> u64 {
+        id.0
     }
 
-    #[memoize(key = "counted:{id}")]
-    fn counted(id: u64) -> Arc<Counted> {
-        Arc::new(Counted::new())
-    }
-
-    for front in [true, false] {
+    for (front, per_hit) in [(true, 0), (false, 1)] {
         scoped_sync(built(Cache::builder().front(front)), || {
-            (0..5).for_each(|_| drop(counted(1)));
-            counted_entry(1).invalidate().unwrap();
-            assert_eq!(
-                ALIVE.load(SeqCst),
-                usize::from(front),
-                "a copy is kept until its place is needed"
-            );
+            (0..3).for_each(|_| assert_eq!(seen(Seen(7)), 7));
+            let before = RENDERED.load(SeqCst);
+            (0..100).for_each(|_| assert_eq!(seen(Seen(7)), 7));
+            assert_eq!(RENDERED.load(SeqCst) - before, 100 * per_hit);
+            assert_eq!(larder::current().unwrap().stats().hits_memory, 102);
         });
-        // Whatever cache is used next in this thread gives it back.
-        scoped_sync(Cache::memory(), || (0..5).for_each(|_| drop(row(1, true))));
-        assert_eq!(ALIVE.load(SeqCst), 0);
     }
+}
+
+#[test]
+fn arguments_that_are_too_long_for_a_copy_are_hits_all_the_same() {
+    #[memoize(key = "long:{text}")]
+    fn long(text: &str) -> usize {
+        VERSION.fetch_add(1, SeqCst);
+        text.len()
+    }
+
+    scoped_sync(Cache::memory(), || {
+        for length in [150, 170, 190, 210, 4_000] {
+            let text = "x".repeat(length);
+            assert!((0..5).all(|_| long(&text) == length));
+        }
+        assert_eq!(larder::current().unwrap().stats().loads, 5);
+    });
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::*;
 use crate::clock::{ManualClock, Moment};
 use crate::fence::Fences;
-use crate::key::{KeyBuffer, raw_key};
+use crate::key::{Fingerprint, KeyBuffer, raw_key};
 
 type Evicted = Arc<Mutex<HashMap<(String, Cause), usize>>>;
 
@@ -314,4 +314,70 @@ fn clearing_hides_every_entry_at_once() {
     tier.run_pending();
     assert_eq!(tier.len(), 0);
     assert!(evicted.lock().unwrap().is_empty(), "clearing is no eviction");
+}
+
+fn copied(entry: &Arc<MemoryEntry>, text: &str) -> Copied {
+    let seen = Seen { own: 0, heard: 0, key: 0 };
+    let until = Clock::manual().0.deadline(None);
+    Copied { entry: Arc::clone(entry), seen, until, heard: false, key: key(text) }
+}
+
+fn print(id: u64) -> Fingerprint {
+    let mut print = Fingerprint::new();
+    print.part(&id);
+    print
+}
+
+#[test]
+fn copies_are_given_back_when_a_cache_is_cleared_or_dropped() {
+    for dropped in [false, true] {
+        let (one, two) = (setup(1000, None).tier, setup(1000, None).tier);
+        let (entry, other) = (forever(1), forever(2));
+        let (at, elsewhere) = (print(1), print(2));
+        one.front().unwrap().place(7, &at).keep(copied(&entry, "k"));
+        assert_eq!(Arc::strong_count(&entry), 2);
+        if dropped {
+            drop(one)
+        } else {
+            one.clear()
+        }
+        two.front().unwrap().place(7, &elsewhere).keep(copied(&other, "k"));
+        assert_eq!(Arc::strong_count(&entry), 1);
+        assert_eq!(Arc::strong_count(&other), 2);
+    }
+}
+
+#[test]
+fn a_thread_keeps_no_more_copies_than_its_front_has_room_for() {
+    let tier = setup(100_000, None).tier;
+    let entries: Vec<_> = (0..5_000).map(forever).collect();
+    for (entry, id) in entries.iter().zip(0..) {
+        tier.front().unwrap().place(7, &print(id)).keep(copied(entry, "k"));
+    }
+    let kept = entries.iter().filter(|entry| Arc::strong_count(entry) > 1).count();
+    assert!((400..=512).contains(&kept), "{kept}");
+    let small = setup(100, None).tier;
+    let entries: Vec<_> = (0..5_000).map(forever).collect();
+    for (entry, id) in entries.iter().zip(0..) {
+        small.front().unwrap().place(7, &print(id)).keep(copied(entry, "k"));
+    }
+    let kept = entries.iter().filter(|entry| Arc::strong_count(entry) > 1).count();
+    assert!((10..=25).contains(&kept), "a quarter of its entries: {kept}");
+}
+
+#[test]
+fn a_look_that_is_not_recorded_finds_what_the_last_insert_put_there() {
+    let Setup { tier, hand, clock, .. } = setup(1000, None);
+    let soon = clock.now().plus(Duration::from_secs(1));
+    for value in 0..10 {
+        tier.insert(key("k"), entry(value, Some(soon), 1));
+        let found = tier.find(key("k").as_ref(), Sight::Unrecorded).unwrap().0;
+        assert_eq!(found.value.as_ref().unwrap().downcast_ref(), Some(&value));
+    }
+    assert!(tier.find(key("other").as_ref(), Sight::Unrecorded).is_none());
+    hand.advance(Duration::from_secs(1));
+    assert!(tier.find(key("k").as_ref(), Sight::Unrecorded).is_none());
+    tier.insert(key("k"), forever(1));
+    drop(tier.remove(key("k").as_ref()));
+    assert!(tier.find(key("k").as_ref(), Sight::Unrecorded).is_none());
 }
