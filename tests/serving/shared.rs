@@ -138,3 +138,28 @@ async fn what_was_heard_to_be_invalidated_covers_for_nothing() {
         assert_eq!(on(&here, both(&source)).await, Err(Failed::Source), "{what}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn news_that_is_lost_while_a_value_is_renewed_takes_nothing_away() {
+    let (cache, line) = process(&MemoryStore::new()).await;
+    let source = Source::with(1);
+    // Until the session lives, what is in memory hears nothing.
+    for _ in 0..3 {
+        on(&cache, both(&source)).await.unwrap();
+        sleep(SECOND * 3).await;
+    }
+    source.change(2);
+    source.take(SECOND);
+    sleep(SECOND * 60).await;
+    assert_eq!(on(&cache, both(&source)).await, Ok(1));
+    sleep(SECOND / 2).await;
+    line.tell(cache_store::News::Gap);
+    sleep(SECOND).await;
+    assert_eq!((source.ended(), cache.stats().fills), (2, 2), "the renewal was stored");
+    line.down(ErrorKind::Unavailable);
+    source.fail(true);
+    sleep(SECOND * 60).await;
+    assert_eq!(on(&cache, both(&source)).await, Ok(2));
+    assert!(cache.invalidate_tags(["t"]).await.is_err());
+    assert_eq!(on(&cache, both(&source)).await, Err(Failed::Source));
+}

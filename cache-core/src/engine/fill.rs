@@ -476,9 +476,10 @@ impl Call {
         Freshness { until: life.map(|life| self.engine.now().plus(life)), life, load }
     }
 
-    /// Dependencies live at least twice as long as what depends on them.
+    /// Dependencies live at least twice as long as what depends on them, fresh or not.
     pub(super) fn dependency_life(&self) -> Life {
-        dependency_life(self.life)
+        let grace = self.site.serving.grace();
+        dependency_life(self.life.map(|life| life.saturating_add(grace)))
     }
 }
 

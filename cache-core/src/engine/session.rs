@@ -172,15 +172,20 @@ impl Session {
         *lock(&self.patterns.newest)
     }
 
-    /// Inserts unless something that was heard rules it out.
+    /// Inserts unless something that was heard rules it out; that news may have been missed does not, where the entry is
+    /// kept for bodies that fail.
     pub(super) fn admit(
         &self,
-        hash: u64,
-        text: &str,
+        key: KeyRef<'_>,
         fence: &Fence,
+        for_errors: bool,
         insert: impl FnOnce(),
     ) -> bool {
-        self.heard.admit(hash, text, fence, insert)
+        if for_errors {
+            self.heard.admit_doubted(key.hash(), key.text(), fence, insert)
+        } else {
+            self.heard.admit(key.hash(), key.text(), fence, insert)
+        }
     }
 
     pub(crate) fn coherence(&self) -> Coherence {

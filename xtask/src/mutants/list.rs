@@ -36,7 +36,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "what was heard does not keep a load out of memory",
         file: "cache-core/src/engine/mod.rs",
         edits: &[(
-            "let kept = self.session.admit(key.hash(), key.text(), heard, insert);",
+            "let kept = self.session.admit(key.as_ref(), heard, entry.is_for_errors(), insert);",
             "let _ = heard;
         insert();
         let kept = true;",
