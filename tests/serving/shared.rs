@@ -12,6 +12,7 @@ async fn both(source: &Source) -> Result<u64, Failed> {
 #[cache_aside(
     key = "s",
     ttl = "1m",
+    tags = ["s"],
     layer = "shared",
     stale(on_error = "1h", while_revalidate = "30s"),
     skip(source)
@@ -20,8 +21,20 @@ async fn asked(source: &Source) -> Result<u64, Failed> {
     source.load().await
 }
 
-#[cache_aside(key = "s", ttl = "1m", layer = "shared", skip(source))]
+#[cache_aside(key = "s", ttl = "1m", tags = ["s"], layer = "shared", skip(source))]
 async fn asked_strictly(source: &Source) -> Result<u64, Failed> {
+    source.load().await
+}
+
+#[cache_aside(
+    key = "s",
+    ttl = "1m",
+    tags = ["s"],
+    layer = "shared",
+    stale(while_revalidate = "30s"),
+    skip(source)
+)]
+async fn asked_for_less(source: &Source) -> Result<u64, Failed> {
     source.load().await
 }
 
@@ -162,4 +175,52 @@ async fn news_that_is_lost_while_a_value_is_renewed_takes_nothing_away() {
     assert_eq!(on(&cache, both(&source)).await, Ok(2));
     assert!(cache.invalidate_tags(["t"]).await.is_err());
     assert_eq!(on(&cache, both(&source)).await, Err(Failed::Source));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_before_a_body_and_invalidated_by_another_process_meanwhile_covers_for_nothing()
+ {
+    for what in 0..4 {
+        let store = MemoryStore::new();
+        let ((here, _), (there, _)) = (process(&store).await, process(&store).await);
+        let source = Source::with(1);
+        on(&there, asked(&source)).await.unwrap();
+        on(&here, both(&source)).await.unwrap();
+        // Past the time in which it is given at once.
+        sleep(SECOND * 100).await;
+        source.fail(true);
+        source.take(SECOND);
+        let reading = tokio::spawn(larder::scoped(here.clone(), {
+            let source = source.clone();
+            async move { asked(&source).await }
+        }));
+        sleep(SECOND / 2).await;
+        assert_eq!(source.runs(), 3, "the body runs");
+        match what {
+            0 => there.invalidate("s").await.unwrap(),
+            1 => there.invalidate_tags(["s"]).await.unwrap(),
+            2 => there.invalidate_pattern("s*").await.unwrap(),
+            _ => there.invalidate("another").await.unwrap(),
+        }
+        let expected = if what == 3 { Ok(1) } else { Err(Failed::Source) };
+        assert_eq!(reading.await.unwrap(), expected, "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_given_what_another_functions_policy_allows_only_where_its_own_does() {
+    let (cache, _) = process(&MemoryStore::new()).await;
+    let source = Source::with(1);
+    on(&cache, asked(&source)).await.unwrap();
+    sleep(SECOND * 100).await;
+    source.fail(true);
+    source.take(SECOND);
+    let (one, other) = tokio::join!(
+        on(&cache, asked(&source)),
+        on(&cache, async {
+            sleep(SECOND / 2).await;
+            asked_for_less(&source).await
+        })
+    );
+    assert_eq!((one, other), (Ok(1), Err(Failed::Source)));
 }

@@ -17,7 +17,7 @@ use crate::{
     flight::{Join, Landing, Leader, Waiter},
     key::{Key, Types},
     memory::{Aging, Freshness, MemoryEntry, Proof, Sight},
-    private::{Layer, Site},
+    private::{Grace, Layer, Site},
     runtime,
     stats::Counter,
     value::{Erased, ErasedType, Stored},
@@ -33,8 +33,8 @@ pub(crate) struct FlightKey {
     rules: u64,
     layer: Layer,
     leased: bool,
-    /// Whether those who wait may be given what is not fresh.
-    stale: bool,
+    /// What is not fresh and may be given to those who wait.
+    stale: Grace,
 }
 
 impl Hash for FlightKey {
@@ -248,6 +248,14 @@ impl Call {
         if self.site.layer.memory() { self.engine.hearing(&self.tags) } else { None }
     }
 
+    /// The same for what may stand in for a body; `None` also where nothing may.
+    pub(super) fn hearing_doubts(&self) -> Option<Fence> {
+        if self.site.serving.grace().is_zero() {
+            return None;
+        }
+        self.engine.hearing_doubts(&self.tags)
+    }
+
     /// What vouches for an entry in memory that the shared tier was asked about at `asked`.
     pub(super) fn proof(&self, asked: Moment, heard: Option<Fence>) -> Proof {
         Proof { until: asked.plus(self.engine.settings.coherence_bound), heard }
@@ -341,7 +349,7 @@ impl Call {
             rules: self.site.rules,
             layer: self.site.layer,
             leased: self.site.lease.is_some(),
-            stale: !self.site.serving.grace().is_zero(),
+            stale: self.site.serving.of_flights(),
         }
     }
 

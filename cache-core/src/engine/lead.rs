@@ -170,10 +170,10 @@ impl Call {
         found: Found,
         old: &mut Option<Fallback>,
     ) -> std::result::Result<Answer, Vec<u8>> {
-        let (loaded, age, head) = match found {
+        let (loaded, age, head, heard) = match found {
             Found::Valid(loaded) => return Ok(Answer::Hit(loaded)),
             Found::Refused(head) => return Err(head),
-            Found::Aged { loaded, age, head } => (loaded, age, head),
+            Found::Aged { loaded, age, head, heard } => (loaded, age, head, heard),
         };
         let now = self.engine.now();
         let at_once = match age {
@@ -187,7 +187,7 @@ impl Call {
             Age::Stale(since) => since,
             Age::Fresh | Age::Due => now,
         };
-        *old = Some(Fallback { loaded, fresh });
+        *old = Some(Fallback { loaded, fresh, heard });
         Err(head)
     }
 
@@ -269,7 +269,11 @@ impl Call {
                 let for_arrivals_until = Some(self.for_arrivals_until(asked.at));
                 let loaded = Loaded { value, fence, for_arrivals_until };
                 match head {
-                    Some(head) if age != Age::Fresh => Found::Aged { loaded, age, head },
+                    Some(head) if age != Age::Fresh => {
+                        let heard = asked.doubts.clone();
+                        let heard = heard.map(|it| self.engine.session.with_tags(it, &tags));
+                        Found::Aged { loaded, age, head, heard }
+                    }
                     _ => Found::Valid(loaded),
                 }
             }
@@ -337,6 +341,7 @@ impl Call {
         Asked {
             at: self.engine.now(),
             heard: self.hearing(),
+            doubts: self.hearing_doubts(),
             unconfirmed: self.engine.unconfirmed(),
         }
     }
@@ -418,6 +423,8 @@ pub(super) struct Asked {
     pub(super) at: Moment,
     /// What is heard from then on is compared with this.
     pub(super) heard: Option<Fence>,
+    /// The same for what may stand in for a body.
+    doubts: Option<Fence>,
     pub(super) unconfirmed: Unconfirmed,
 }
 
@@ -446,6 +453,8 @@ pub(super) enum Found {
         loaded: Loaded,
         age: Age,
         head: Vec<u8>,
+        /// What is heard since it was asked for is compared with this.
+        heard: Option<Fence>,
     },
     /// Nothing valid; the head of what was refused.
     Refused(Vec<u8>),

@@ -141,6 +141,11 @@ impl Session {
         heard.is_none_or(|heard| self.heard.is_merely_doubted(key.text(), heard))
     }
 
+    /// The same of a value that the shared tier had after `heard` was made.
+    pub(super) fn spares_read(&self, key: KeyRef<'_>, heard: &Fence) -> bool {
+        self.heard.spares(key.hash(), key.text(), heard)
+    }
+
     /// Hears nothing any more.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
@@ -276,6 +281,11 @@ impl Engine {
         // asked for until then is better off with the bound alone.
         let follows = self.listens() && self.session.newest_pattern().is_some();
         follows.then(|| self.session.fence(tags))
+    }
+
+    /// The same for a value that may stand in for another: being doubted does it no harm.
+    pub(super) fn hearing_doubts(self: &Arc<Self>, tags: &[String]) -> Option<Fence> {
+        self.listens().then(|| self.session.fence(tags))
     }
 
     /// Listens from now on; whether there is anything to hear.

@@ -268,6 +268,12 @@ impl Fences {
         })
     }
 
+    /// Whether nothing is known to have invalidated a value that is not in the memory tier: at most it is doubted.
+    pub(crate) fn spares(&self, hash: u64, text: &str, fence: &Fence) -> bool {
+        let spared = || self.is_merely_doubted(text, fence);
+        self.keys.unless_invalidated(hash, fence.key_born, spared)
+    }
+
     /// [`Fences::admit`] for an entry that is kept though it is [merely doubted](Self::is_merely_doubted): what is known to
     /// be invalidated is refused still.
     pub(crate) fn admit_doubted(

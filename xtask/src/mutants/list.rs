@@ -291,4 +291,13 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         ],
         found: ByTest(["larder-store", "--lib", "a_flush_brings_back_neither_nonces_nor_logs"]),
     },
+    Mutant {
+        name: "serving: who waits is given what only another function may give",
+        file: "cache-core/src/engine/call.rs",
+        edits: &[(
+            "stale: self.site.serving.of_flights(),",
+            "stale: crate::private::Serving::NONE.of_flights(),",
+        )],
+        found: BySeed,
+    },
 ];
