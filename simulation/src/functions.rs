@@ -155,9 +155,7 @@ impl How {
     pub(crate) fn promise_instead(self) -> Promise {
         match self {
             Self::CoveringLast => Promise::Nothing,
-            Self::CoveringShared => Promise::Known,
-            // Memory may hold what was asked for while nothing could be heard; news is not compared with that.
-            _ => Promise::KnownHere,
+            _ => Promise::Known,
         }
     }
 }

@@ -8,7 +8,7 @@
 //! | shared | an invalidation that took effect in the shared tier, or was answered `Ok` | reads that ask the shared tier: at once; all others: after the coherence bound |
 //! | local | an invalidation that ended in this process, in any way | reads of this process, at once |
 //! | everywhere | `.everywhere()` answered `Ok` | every read, at once |
-//! | heard | news of an invalidation that this process was told | what stands in and is not from memory |
+//! | heard | news of an invalidation that this process was told | what stands in |
 //!
 //! What stands in is held to the local floor and to what was heard, up to the moment at which it is given: a value of which
 //! nobody knows whether it is current may stand in, one that is known not to be may not (`even_invalidated` apart). Where it
@@ -52,8 +52,6 @@ pub(crate) enum Promise {
     Own,
     /// It gives nothing that this process knows to be invalidated, when it gives it.
     Known,
-    /// It gives nothing that this process has invalidated itself.
-    KnownHere,
     /// It is a value of the key.
     Nothing,
 }
@@ -343,13 +341,15 @@ impl Oracle {
         let long_before = |stamp: &Stamp| stamp.at + BOUND < read.began.at;
         let index = read.item.index();
         let local = state.local.get(&read.process);
-        if matches!(promise, Promise::Known | Promise::KnownHere | Promise::Nothing) {
-            let (known, hears) = (promise != Promise::Nothing, promise == Promise::Known);
+        if promise == Promise::Nothing {
+            return None;
+        }
+        if promise == Promise::Known {
             // What became known at this very moment may have been known a step later.
             let earlier = |stamp: &Stamp| stamp.at < Instant::now();
             let above = |floors: &[Floors; ITEMS]| floors[index].above(version, earlier);
-            let heard = state.heard.get(&read.process).filter(|_| hears).and_then(above);
-            let mark = local.and_then(above).or(heard).filter(|_| known)?;
+            let heard = || state.heard.get(&read.process).and_then(above);
+            let mark = local.and_then(above).or_else(heard)?;
             return Some((mark, "known to be invalidated"));
         }
         if let Some(mark) = local.and_then(|local| local[index].above(version, before)) {
@@ -357,7 +357,7 @@ impl Oracle {
         }
         let (shared, everywhere) = (&state.shared[index], &state.everywhere[index]);
         let shared = match promise {
-            Promise::Own | Promise::Known | Promise::KnownHere | Promise::Nothing => {
+            Promise::Own | Promise::Known | Promise::Nothing => {
                 return None;
             }
             Promise::Strict => shared.above(version, before),

@@ -9,6 +9,11 @@ async fn both(source: &Source) -> Result<u64, Failed> {
     source.load().await
 }
 
+#[cache_aside(key = "k", ttl = "1m", tags = ["t"], skip(source))]
+async fn both_strictly(source: &Source) -> Result<u64, Failed> {
+    source.load().await
+}
+
 #[cache_aside(
     key = "s",
     ttl = "1m",
@@ -35,6 +40,16 @@ async fn asked_strictly(source: &Source) -> Result<u64, Failed> {
     skip(source)
 )]
 async fn asked_for_less(source: &Source) -> Result<u64, Failed> {
+    source.load().await
+}
+
+#[cache_aside(key = "l", ttl = "1m", tags = ["l"], stale(while_revalidate = "30s"), skip(source))]
+async fn asked_for_less_here(source: &Source) -> Result<u64, Failed> {
+    source.load().await
+}
+
+#[cache_aside(key = "v", ttl = "1m", tags = ["v:{value}"], stale(on_error = "1h"), skip(source))]
+async fn of_a_value(source: &Source) -> Result<u64, Failed> {
     source.load().await
 }
 
@@ -129,12 +144,12 @@ async fn while_the_shared_tier_is_away_memory_covers_for_a_body_that_fails() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_heard_to_be_invalidated_covers_for_nothing() {
-    for what in 0..4 {
+    // What the first call keeps was read before the log of patterns was.
+    for (what, calls) in [(0, 1), (1, 1), (2, 1), (3, 1), (0, 3), (1, 3), (2, 3), (3, 3)] {
         let store = MemoryStore::new();
         let ((here, line), (there, _)) = (process(&store).await, process(&store).await);
         let source = Source::with(1);
-        // Until the session lives, what is in memory hears nothing.
-        for _ in 0..3 {
+        for _ in 0..calls {
             on(&here, both(&source)).await.unwrap();
             sleep(SECOND * 3).await;
         }
@@ -148,7 +163,106 @@ async fn what_was_heard_to_be_invalidated_covers_for_nothing() {
         line.down(ErrorKind::Unavailable);
         source.fail(true);
         sleep(SECOND * 60).await;
-        assert_eq!(on(&here, both(&source)).await, Err(Failed::Source), "{what}");
+        assert_eq!(on(&here, both(&source)).await, Err(Failed::Source), "{what} {calls}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_heard_by_name_counts_before_everything_is_heard() {
+    let store = MemoryStore::new();
+    let ((here, _), (there, _)) = (process(&store).await, process(&store).await);
+    let source = Source::with(1);
+    on(&here, both(&source)).await.unwrap();
+    source.change(2);
+    there.invalidate_tags(["t"]).await.unwrap();
+    sleep(MOMENT).await;
+    assert_eq!(on(&here, both(&source)).await, Ok(2), "within the bound");
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_that_is_lost_ends_nothing_that_does_not_rely_on_it() {
+    let (cache, line) = process(&MemoryStore::new()).await;
+    let source = Source::with(1);
+    sleep(SECOND).await;
+    line.down(ErrorKind::Unavailable);
+    on(&cache, both(&source)).await.unwrap();
+    line.tell(cache_store::News::Gap);
+    on(&cache, both(&source)).await.unwrap();
+    assert_eq!(cache.stats().hits_memory, 1);
+
+    source.take(SECOND);
+    let lost = async {
+        sleep(SECOND / 2).await;
+        line.tell(cache_store::News::Gap);
+    };
+    tokio::join!(on(&cache, asked_for_less_here(&source)), lost).0.unwrap();
+    on(&cache, asked_for_less_here(&source)).await.unwrap();
+    assert_eq!(cache.stats().hits_memory, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_shared_tier_has_not_confirmed_and_was_heard_to_be_invalidated_covers_for_nothing()
+{
+    for what in 0..4 {
+        let store = MemoryStore::new();
+        let ((here, line), (there, _)) = (process(&store).await, process(&store).await);
+        let source = Source::with(1);
+        sleep(SECOND).await;
+        line.down(ErrorKind::Unavailable);
+        source.take(SECOND);
+        let load = on(&here, both(&source));
+        let change = async {
+            sleep(SECOND / 2).await;
+            match what {
+                0 => there.invalidate("k").await.unwrap(),
+                1 => there.invalidate_tags(["t"]).await.unwrap(),
+                _ => there.invalidate_tags(["s"]).await.unwrap(),
+            }
+        };
+        assert_eq!(tokio::join!(load, change).0, Ok(1));
+        source.fail(true);
+        sleep(SECOND * 61).await;
+        let expected = if what < 2 { Err(Failed::Source) } else { Ok(1) };
+        assert_eq!(on(&here, both(&source)).await, expected, "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_heard_of_tags_that_the_value_tells_counts_where_nothing_was_confirmed() {
+    for tag in ["v:1", "v:2"] {
+        let store = MemoryStore::new();
+        let ((here, line), (there, _)) = (process(&store).await, process(&store).await);
+        let source = Source::with(1);
+        line.down(ErrorKind::Unavailable);
+        on(&here, of_a_value(&source)).await.unwrap();
+        there.invalidate_tags([tag]).await.unwrap();
+        source.fail(true);
+        sleep(SECOND * 61).await;
+        let expected = if tag == "v:1" { Err(Failed::Source) } else { Ok(1) };
+        assert_eq!(on(&here, of_a_value(&source)).await, expected, "{tag}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_function_without_policies_keeps_covers_for_nothing_that_was_heard() {
+    for invalidated in [false, true] {
+        let store = MemoryStore::new();
+        let ((here, line), (there, _)) = (process(&store).await, process(&store).await);
+        let (failing, source) = (Source::with(1), Source::with(1));
+        sleep(SECOND).await;
+        line.down(ErrorKind::Unavailable);
+        failing.fail(true);
+        failing.take(SECOND);
+        source.take(SECOND / 2);
+        let change = async {
+            sleep(SECOND / 4).await;
+            if invalidated {
+                there.invalidate("k").await.unwrap();
+            }
+        };
+        let load = on(&here, both(&failing));
+        let (read, kept, ()) = tokio::join!(load, on(&here, both_strictly(&source)), change);
+        assert_eq!((read, kept), (Err(Failed::Source), Ok(1)), "{invalidated}");
     }
 }
 

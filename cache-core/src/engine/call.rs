@@ -16,7 +16,7 @@ use crate::{
     fence::{Fence, Stamp},
     flight::{Join, Landing, Leader, Waiter},
     key::{Key, Types},
-    memory::{Aging, Freshness, MemoryEntry, Proof, Sight},
+    memory::{Aging, Freshness, Heard, MemoryEntry, Proof, Sight},
     private::{Grace, Layer, Site},
     runtime,
     stats::Counter,
@@ -242,22 +242,24 @@ impl Call {
         untouched_here && loaded.for_arrivals_until.is_none_or(|until| self.arrived <= until)
     }
 
-    /// The fence, against what is heard, of what this call is about to ask for; `None` when nothing is heard, or memory
-    /// keeps nothing of it.
-    pub(super) fn hearing(&self) -> Option<Fence> {
-        if self.site.layer.memory() { self.engine.hearing(&self.tags) } else { None }
+    /// What is compared with what is heard, of what this call is about to ask for; `None` when nothing is heard, or when
+    /// memory keeps nothing of it and it stands in for nothing.
+    pub(super) fn hearing(&self) -> Option<Heard> {
+        let stands_in = !self.site.serving.grace().is_zero();
+        let compared = self.site.layer.memory() || stands_in;
+        if compared { self.engine.hearing(&self.tags, stands_in) } else { None }
     }
 
-    /// The same for what may stand in for a body; `None` also where nothing may.
-    pub(super) fn hearing_doubts(&self) -> Option<Fence> {
-        if self.site.serving.grace().is_zero() {
-            return None;
-        }
-        self.engine.hearing_doubts(&self.tags)
+    /// The same of a body that is about to run, in case that the shared tier does not confirm its value.
+    pub(super) fn hearing_alone(&self) -> Option<Heard> {
+        let stands_in = self.site.layer.memory() && !self.site.serving.grace().is_zero();
+        self.engine.shared_for(self.site).filter(|_| stands_in)?;
+        let heard = self.engine.hearing(&self.tags, true)?;
+        Some(Heard { follows: false, ..heard })
     }
 
     /// What vouches for an entry in memory that the shared tier was asked about at `asked`.
-    pub(super) fn proof(&self, asked: Moment, heard: Option<Fence>) -> Proof {
+    pub(super) fn proof(&self, asked: Moment, heard: Option<Heard>) -> Proof {
         Proof { until: asked.plus(self.engine.settings.coherence_bound), heard }
     }
 
@@ -307,7 +309,7 @@ impl Call {
     ) -> Arc<MemoryEntry> {
         let serving = &self.site.serving;
         // Nothing is kept beyond the time after which nobody vouches for it, but for bodies that fail.
-        let end = proof.as_ref().filter(|proof| proof.heard.is_none()).map(|proof| proof.until);
+        let end = proof.as_ref().filter(|proof| !proof.follows()).map(|proof| proof.until);
         let end = end.filter(|_| serving.on_error.is_zero());
         let or_end = |until: Moment| end.map_or(until, |end| end.min(until));
         let ages = value.is_some() && serving.ages();

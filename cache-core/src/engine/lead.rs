@@ -17,7 +17,7 @@ use crate::{
     clock::Moment,
     envelope::Marks,
     fence::Fence,
-    memory::{Age, Aging, Freshness, Sight},
+    memory::{Age, Aging, Freshness, Heard, Sight},
     private::BY_HAND,
     stats::Counter,
     value::Stored,
@@ -86,7 +86,7 @@ impl Call {
         self,
         leader: Flight,
         remote: Remote,
-        fallback: Option<Fallback>,
+        fallback: Option<Box<Fallback>>,
     ) -> Box<Run> {
         let fence = Arc::clone(leader.meta());
         Box::new(Run::new(self, Some(leader), fence, remote).or_else(fallback))
@@ -103,9 +103,9 @@ impl Call {
         Some(Loaded {
             value: entry.value.clone(),
             fence: Arc::new(entry.fence.clone()),
-            for_arrivals_until: entry.proof.as_ref().map(|proof| match proof.heard {
-                Some(_) => proof.until.max(live_until),
-                None => proof.until,
+            for_arrivals_until: entry.proof.as_ref().map(|proof| match proof.follows() {
+                true => proof.until.max(live_until),
+                false => proof.until,
             }),
         })
     }
@@ -134,7 +134,7 @@ impl Call {
         store: &Arc<dyn Store>,
         fence: &Arc<Fence>,
         patience: Option<Instant>,
-        old: &mut Option<Fallback>,
+        old: &mut Option<Box<Fallback>>,
     ) -> Result<Answer> {
         let mut refused = match self.sort(self.read(store, fence).await?, old) {
             Ok(answer) => return Ok(answer),
@@ -168,7 +168,7 @@ impl Call {
     fn sort(
         &self,
         found: Found,
-        old: &mut Option<Fallback>,
+        old: &mut Option<Box<Fallback>>,
     ) -> std::result::Result<Answer, Vec<u8>> {
         let (loaded, age, head, heard) = match found {
             Found::Valid(loaded) => return Ok(Answer::Hit(loaded)),
@@ -187,7 +187,7 @@ impl Call {
             Age::Stale(since) => since,
             Age::Fresh | Age::Due => now,
         };
-        *old = Some(Fallback { loaded, fresh, heard });
+        *old = Some(Box::new(Fallback { loaded, fresh, heard }));
         Err(head)
     }
 
@@ -270,7 +270,7 @@ impl Call {
                 let loaded = Loaded { value, fence, for_arrivals_until };
                 match head {
                     Some(head) if age != Age::Fresh => {
-                        let heard = asked.doubts.clone();
+                        let heard = asked.heard.clone();
                         let heard = heard.map(|it| self.engine.session.with_tags(it, &tags));
                         Found::Aged { loaded, age, head, heard }
                     }
@@ -341,7 +341,6 @@ impl Call {
         Asked {
             at: self.engine.now(),
             heard: self.hearing(),
-            doubts: self.hearing_doubts(),
             unconfirmed: self.engine.unconfirmed(),
         }
     }
@@ -422,9 +421,7 @@ impl Call {
 pub(super) struct Asked {
     pub(super) at: Moment,
     /// What is heard from then on is compared with this.
-    pub(super) heard: Option<Fence>,
-    /// The same for what may stand in for a body.
-    doubts: Option<Fence>,
+    pub(super) heard: Option<Heard>,
     pub(super) unconfirmed: Unconfirmed,
 }
 
@@ -441,7 +438,7 @@ pub(super) enum Answer {
     /// A hit that is to be renewed.
     Behind(Loaded),
     /// What was found instead stands in should the body fail.
-    Load(Remote, Option<Fallback>),
+    Load(Remote, Option<Box<Fallback>>),
     /// Somebody else loads it.
     Elsewhere,
 }
@@ -454,7 +451,7 @@ pub(super) enum Found {
         age: Age,
         head: Vec<u8>,
         /// What is heard since it was asked for is compared with this.
-        heard: Option<Fence>,
+        heard: Option<Heard>,
     },
     /// Nothing valid; the head of what was refused.
     Refused(Vec<u8>),

@@ -8,7 +8,12 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Call, Loaded, Run};
 use crate::{
-    clock::Moment, events::Event, fence::Fence, memory::MemoryEntry, stats::Counter, value::Stored,
+    clock::Moment,
+    events::Event,
+    fence::Fence,
+    memory::{Heard, MemoryEntry},
+    stats::Counter,
+    value::Stored,
 };
 
 /// A value of the shared tier that was valid when it was read, but not fresh.
@@ -17,7 +22,7 @@ pub(super) struct Fallback {
     pub(super) loaded: Loaded,
     pub(super) fresh: Moment,
     /// What was heard since it was asked for is compared with this.
-    pub(super) heard: Option<Fence>,
+    pub(super) heard: Option<Heard>,
 }
 
 impl Call {
@@ -83,12 +88,12 @@ impl Call {
 impl Run {
     /// What stands in for a body that failed.
     pub(crate) fn instead_of_error(&self) -> Option<Stored> {
-        self.call().stand_in(self.call().site.serving.on_error, self.fallback.as_ref())
+        self.call().stand_in(self.call().site.serving.on_error, self.fallback.as_deref())
     }
 
     /// What stands in for a body that is late.
     pub(crate) fn instead_of_late(&self) -> Option<Stored> {
-        self.call().stand_in(self.call().site.serving.for_lateness(), self.fallback.as_ref())
+        self.call().stand_in(self.call().site.serving.for_lateness(), self.fallback.as_deref())
     }
 
     /// Notes that something stood in.
