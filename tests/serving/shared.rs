@@ -53,6 +53,23 @@ async fn of_a_value(source: &Source) -> Result<u64, Failed> {
     source.load().await
 }
 
+#[cache_aside(key = "f", ttl_fn = |value: &u64| SECOND * (*value as u32), refresh_ahead = 0.5, skip(source))]
+async fn ahead_by_value(source: &Source) -> Result<u64, Failed> {
+    source.load().await
+}
+
+static KNOWS_NO_LIFE: AtomicBool = AtomicBool::new(false);
+
+fn life_if_known(_: &u64) -> Duration {
+    assert!(!KNOWS_NO_LIFE.load(SeqCst));
+    SECOND
+}
+
+#[cache_aside(key = "u", ttl_fn = life_if_known, refresh_ahead = 0.5, skip(source))]
+async fn ahead_if_known(source: &Source) -> Result<u64, Failed> {
+    source.load().await
+}
+
 async fn on<T>(cache: &Cache, future: impl Future<Output = T>) -> T {
     larder::scoped(cache.clone(), future).await
 }
@@ -93,6 +110,35 @@ async fn a_renewal_finds_that_somebody_else_has_renewed() {
     sleep(SECOND).await;
     assert_eq!(on(&here, both(&source)).await, Ok(2));
     assert_eq!(source.runs(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_process_stored_is_renewed_at_its_share_of_the_life_that_the_value_tells() {
+    let store = MemoryStore::new();
+    let ((here, _), (there, _)) = (process(&store).await, process(&store).await);
+    let source = Source::with(100);
+    on(&here, ahead_by_value(&source)).await.unwrap();
+    sleep(SECOND * 40).await;
+    source.change(200);
+    assert_eq!(on(&there, ahead_by_value(&source)).await, Ok(100));
+    for (after, runs, value) in [(8, 1, 100), (4, 2, 100), (1, 2, 200), (98, 2, 200), (3, 3, 200)] {
+        sleep(SECOND * after).await;
+        assert_eq!(on(&there, ahead_by_value(&source)).await, Ok(value), "{after} {runs}");
+        sleep(MOMENT).await;
+        assert_eq!(source.runs(), runs, "{after} {value}");
+    }
+    assert_eq!((there.stats().misses, there.stats().refreshes), (0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_life_that_cannot_be_told_of_what_another_process_stored_is_nobodys_panic() {
+    let store = MemoryStore::new();
+    let ((here, _), (there, _)) = (process(&store).await, process(&store).await);
+    let source = Source::with(1);
+    on(&here, ahead_if_known(&source)).await.unwrap();
+    KNOWS_NO_LIFE.store(true, SeqCst);
+    assert_eq!(on(&there, ahead_if_known(&source)).await, Ok(1));
+    assert_eq!(there.stats().hits_shared, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ use crate::{
     flight::{Join, Landing, Leader, Waiter},
     key::{Key, Types},
     memory::{Aging, Freshness, Heard, MemoryEntry, Proof, Sight},
-    private::{Grace, Layer, Site},
+    private::{Grace, Layer, LifeOf, Site},
     runtime,
     stats::Counter,
     value::{Erased, ErasedType, Stored},
@@ -72,6 +72,8 @@ pub(crate) struct Call {
     pub(crate) tags: Arc<[String]>,
     /// How long its value will live, as far as that is known before the load.
     pub(crate) life: Option<Duration>,
+    /// How long a value was to live altogether, where that matters and the value says it.
+    pub(crate) life_of: Option<&'static dyn LifeOf>,
     /// When the call began, in the sequence of invalidations.
     pub(crate) arrival: Stamp,
     /// When the call began, by the clock.

@@ -254,7 +254,7 @@ impl Call {
             Verdict::Refused(head) => Found::Refused(head),
             Verdict::Valid { value, tags, encoded, marks } => {
                 let marked = marks.as_ref().map(|(marks, _)| *marks).unwrap_or_default();
-                let fresh = self.freshness(life, marked, asked.at);
+                let fresh = self.freshness(life, marked, asked.at, &value);
                 let age = fresh.map_or(Age::Fresh, |fresh| self.age(fresh));
                 // Where it was not asked how long the entry lives, nobody can tell whether it is fresh.
                 let known = fresh.is_some() || marked.grace == 0;
@@ -281,14 +281,23 @@ impl Call {
     }
 
     /// Until when what lives so long in the shared tier is fresh; `None` where its life was not asked for.
-    fn freshness(&self, life: Option<Life>, marks: Marks, asked: Moment) -> Option<Freshness> {
+    fn freshness(
+        &self,
+        life: Option<Life>,
+        marks: Marks,
+        asked: Moment,
+        value: &Stored,
+    ) -> Option<Freshness> {
         let until = match life? {
             // The difference first: it may be over already.
             Life::For(left) if left >= marks.grace() => Some(asked.plus(left - marks.grace())),
             Life::For(left) => Some(Moment::before(asked, marks.grace() - left)),
             Life::Forever => None,
         };
-        let life = self.life.filter(|_| !self.site.life_varies);
+        let life = match self.life_of {
+            Some(of) => of.life_of(value),
+            None => self.life.filter(|_| !self.site.life_varies),
+        };
         Some(Freshness { until, life, load: marks.load() })
     }
 

@@ -31,7 +31,7 @@ pub use self::{
 pub(crate) use self::{
     call::Subject,
     serving::{Grace, Serving},
-    spec::BY_HAND,
+    spec::{BY_HAND, LifeOf},
 };
 pub use crate::{
     blocking::{entry_sync, fn_cache_sync},
