@@ -83,7 +83,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a memory hit does not look at what was heard",
         file: "cache-core/src/engine/session.rs",
-        edits: &[("if !self.heard.is_live_by(|| key.text(), heard) {", "if false {")],
+        edits: &[("true => self.heard.is_live_by(|| key.text(), fence),", "true => true,")],
         found: BySeed,
     },
     Mutant {
@@ -145,9 +145,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "news of tags counts from the fill, not from the claim",
         file: "cache-core/src/engine/fill.rs",
         edits: &[(
-            "let heard = self.captured()?.heard.clone()?;",
-            "self.captured()?.heard.as_ref()?;
-        let heard = session.fence(&self.call.tags);",
+            "let heard = self.captured()?.heard.clone().filter(|heard| heard.follows);",
+            "self.captured()?;
+        let heard = self.call.hearing().filter(|heard| heard.follows);",
         )],
         found: ByTest([
             "larder-core",
@@ -298,6 +298,24 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "stale: self.site.serving.of_flights(),",
             "stale: crate::private::Serving::NONE.of_flights(),",
         )],
+        found: BySeed,
+    },
+    Mutant {
+        name: "serving: nothing is compared before everything is heard",
+        file: "cache-core/src/engine/session.rs",
+        edits: &[
+            ("None => !self.hears(),", "None => true,"),
+            (
+                "let compared = follows || (stands_in && self.session.hears());",
+                "let compared = follows;",
+            ),
+        ],
+        found: BySeed,
+    },
+    Mutant {
+        name: "serving: bodies in the background are not limited",
+        file: "cache-core/src/engine/background.rs",
+        edits: &[("others >= self.settings.background_limit", "others == usize::MAX")],
         found: BySeed,
     },
 ];
