@@ -296,22 +296,4 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         found: BySeed,
     },
-    Mutant {
-        name: "serving: nothing is compared before everything is heard",
-        file: "cache-core/src/engine/session.rs",
-        edits: &[
-            ("None => !self.hears(),", "None => true,"),
-            (
-                "let compared = follows || (stands_in && self.session.hears());",
-                "let compared = follows;",
-            ),
-        ],
-        found: BySeed,
-    },
-    Mutant {
-        name: "serving: bodies in the background are not limited",
-        file: "cache-core/src/engine/background.rs",
-        edits: &[("others >= self.settings.background_limit", "others == usize::MAX")],
-        found: BySeed,
-    },
 ];
