@@ -81,6 +81,12 @@ const MUTANTS: &[Mutant] = &[
         "checked: AtomicU64::new(self.now().number()),",
     ),
     (
+        "takes_an_invalidation_of_everything_for_a_doubt",
+        "fence/mod.rs",
+        "self.surely_cleared.fetch_max(number, Ordering::AcqRel);",
+        "",
+    ),
+    (
         "moves_checked_before_it_matches",
         "fence/patterns.rs",
         "let mut later =",

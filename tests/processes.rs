@@ -13,6 +13,8 @@ mod coherence;
 mod lag;
 #[path = "processes/locks.rs"]
 mod locks;
+#[path = "processes/policies.rs"]
+mod policies;
 #[path = "processes/proxy.rs"]
 mod proxy;
 #[path = "processes/publications.rs"]

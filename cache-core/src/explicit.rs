@@ -224,6 +224,10 @@ impl IntoTtl for &str {
 /// Stores a value by its key; does nothing before it is awaited. What [`Cache::set`] gives, which says when it fails and
 /// what happens when it is dropped.
 ///
+/// # Cancel safety
+///
+/// As [`Cache::set`].
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
 /// let cache = larder::Cache::memory();
@@ -240,6 +244,10 @@ pub struct Set<'a, T> {
 
 /// Gets a value by its key, or loads it once for all who ask; does nothing before it is awaited. What
 /// [`Cache::get_or_set`] gives, which says when it fails and what happens when it is dropped.
+///
+/// # Cancel safety
+///
+/// As [`Cache::get_or_set`].
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {

@@ -90,6 +90,10 @@ pub(crate) fn all_of(mut tags: Vec<String>) -> Result<Invalidation> {
 ///
 /// The keys are in order, each of them once.
 ///
+/// # Cancel safety
+///
+/// Safe: nothing is changed.
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
 /// let cache = larder::Cache::memory();

@@ -47,6 +47,8 @@ cases! {
         fence_scenes::a_learned_tag_invalidated_and_purged_during_a_load(), "an old value";
     checks_patterns_from_the_insert_on,
         fence_scenes::a_pattern_invalidated_during_a_load(), "an old value";
+    takes_an_invalidation_of_everything_for_a_doubt,
+        fence_scenes::everything_invalidated_and_doubted_during_a_load(), "an old value is spared";
     moves_checked_before_it_matches,
         fence_scenes::two_hits_while_patterns_come(), "an old value";
     believes_what_was_compared_without_the_learned_tags,

@@ -74,6 +74,13 @@ impl World {
         drop(self.fences.invalidate_key(HASH, || lock(&self.memory).take()));
     }
 
+    fn assert_none_old_is_spared(&self) {
+        let entry = lock(&self.memory).clone();
+        if let Some((OLD, fence)) = entry {
+            assert!(!self.fences.is_merely_doubted(TEXT, &fence), "an old value is spared");
+        }
+    }
+
     fn assert_not_old(&self) {
         assert_ne!(self.hit(), Some(OLD), "an old value after its invalidation");
     }
@@ -135,6 +142,29 @@ pub fn a_key_invalidated_during_its_load() {
 /// Everything is invalidated while a key is loaded.
 pub fn everything_invalidated_during_a_load() {
     during_a_load(NO_TAGS, NO_TAGS, |world| world.fences.invalidate_all());
+}
+
+/// Everything is invalidated, and doubted, while a key is loaded that is kept though it is doubted: what is known to be
+/// invalidated is never taken for something that is merely doubted.
+pub fn everything_invalidated_and_doubted_during_a_load() {
+    explore(3, || {
+        let world = World::new();
+        let (loading, doubting) = (Arc::clone(&world), Arc::clone(&world));
+        let loader = thread::spawn(move || {
+            let born = loading.fences.now();
+            let value = loading.load();
+            let fence = Arc::new(loading.fences.fence(born, NO_TAGS));
+            let insert = || *lock(&loading.memory) = Some((value, Arc::clone(&fence)));
+            loading.fences.admit_doubted(HASH, TEXT, &fence, insert);
+        });
+        let doubter = thread::spawn(move || doubting.fences.doubt_all());
+        world.change_source();
+        world.fences.invalidate_all();
+        world.assert_none_old_is_spared();
+        loader.join().unwrap();
+        doubter.join().unwrap();
+        world.assert_none_old_is_spared();
+    });
 }
 
 /// A pattern is invalidated while a key that matches is loaded.

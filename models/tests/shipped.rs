@@ -14,6 +14,11 @@ fn clearing_during_a_load_never_serves_it_old() {
 }
 
 #[test]
+fn what_is_known_to_be_invalidated_is_never_taken_for_merely_doubted() {
+    fence_scenes::everything_invalidated_and_doubted_during_a_load();
+}
+
+#[test]
 fn a_pattern_invalidated_during_a_load_never_serves_it_old() {
     fence_scenes::a_pattern_invalidated_during_a_load();
 }

@@ -1,13 +1,19 @@
 //! After the faults: everything comes to rest, and then every process has to know everything.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use tokio::time::{sleep, timeout};
 
 use crate::{
     BOUND,
     chaos::{is_connected, mend},
-    client::{Answer, Failed, call},
+    client::{Answer, Failed, call, serve},
     functions::function,
     oracle::{Promise, Read},
     plan::How,
@@ -86,7 +92,10 @@ async fn is_at_rest(world: &World, all: &[Arc<Process>]) -> bool {
 /// Every way to read in this process gives the newest version.
 async fn knows(process: &Arc<Process>, item: Item) {
     let world = &process.world;
-    for how in [How::Get, How::Both, How::Shared, How::Leased, How::GetOrSet] {
+    for how in [How::Get, How::Both, How::Shared, How::Leased, How::GetOrSet]
+        .into_iter()
+        .chain(How::SERVING.into_iter().filter(|how| world.plan.hows.contains(how)))
+    {
         let how = how.on(item.family);
         let (answer, _) = read(process, item, how).await;
         // `get` of nothing is no news.
@@ -98,6 +107,7 @@ async fn knows(process: &Arc<Process>, item: Item) {
             item,
             by: how.name(),
             promise: Promise::Strict,
+            instead: None,
             began: world.oracle.stamp(),
         };
         world.oracle.check_newest(&read, answer.ok().flatten());
@@ -139,14 +149,18 @@ async fn read(process: &Arc<Process>, item: Item, how: How) -> (Answer, bool) {
     let world = &process.world;
     let version = world.source.version(item);
     let value = (!item.is_absent(version)).then(|| item.value(version));
-    let mut ran = false;
-    let body = async {
-        ran = true;
-        Ok(value)
+    let ran = Arc::new(AtomicBool::new(false));
+    let load = |_| {
+        let ran = Arc::clone(&ran);
+        async move {
+            ran.store(true, Relaxed);
+            Ok(value)
+        }
     };
     let (cache, key) = (&process.cache, item.key());
     let answer = match (function(item.family, how), value) {
-        (Some(spec), _) => call(spec, cache, item, body).await,
+        (Some(spec), _) if how.serves() => serve(spec, cache, item, load).await,
+        (Some(spec), _) => call(spec, cache, item, load(false)).await,
         (None, Some(value)) if how == How::GetOrSet => {
             let load = async || Ok::<_, Failed>(value);
             cache.get_or_set(&key, load).tags(item.tags()).await.map(Some)
@@ -155,5 +169,5 @@ async fn read(process: &Arc<Process>, item: Item, how: How) -> (Answer, bool) {
     };
     let shown = answer.map(|value| value.and_then(|value| item.version(value)));
     process.note(format_args!("at rest, read {item} by `{}`: {shown:?}", how.name()));
-    (answer, ran)
+    (answer, ran.load(Relaxed))
 }

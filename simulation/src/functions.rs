@@ -17,6 +17,12 @@ pub(crate) struct Functions {
     leased_shared: Spec<u64>,
     memory: Spec<u64>,
     brief: Spec<u64>,
+    renewing: Spec<u64>,
+    renewing_shared: Spec<u64>,
+    renewing_leased: Spec<u64>,
+    covering: Spec<u64>,
+    covering_shared: Spec<u64>,
+    covering_last: Spec<u64>,
 }
 
 type Literals = &'static [&'static str];
@@ -30,6 +36,14 @@ impl Functions {
             leased_shared: spec(family, key, tags).layer(Layer::Shared).lease(800, None),
             memory: spec(family, key, tags).layer(Layer::Memory),
             brief: spec(family, key, tags).ttl(Ttl::millis(700)),
+            renewing: renewing(family, key, tags).refresh_ahead(0.5),
+            renewing_shared: renewing(family, key, tags).layer(Layer::Shared),
+            renewing_leased: renewing(family, key, tags)
+                .lease(3_000, Some(2_000))
+                .early_refresh(1.0),
+            covering: covering(family, key, tags, false).soft_timeout(60),
+            covering_shared: covering(family, key, tags, false).layer(Layer::Shared),
+            covering_last: covering(family, key, tags, true).soft_timeout(60),
         }
     }
 }
@@ -41,6 +55,19 @@ const fn spec(family: Family, key: Literals, tags: &'static [Literals]) -> Spec<
         Family::Maybe => spec.negative_ttl(60_000),
         Family::Plain | Family::Set => spec,
     }
+}
+
+const fn renewing(family: Family, key: Literals, tags: &'static [Literals]) -> Spec<u64> {
+    spec(family, key, tags).ttl(Ttl::millis(700)).stale(20_000, 0, false)
+}
+
+const fn covering(
+    family: Family,
+    key: Literals,
+    tags: &'static [Literals],
+    even_invalidated: bool,
+) -> Spec<u64> {
+    spec(family, key, tags).ttl(Ttl::millis(700)).stale(0, 30_000, even_invalidated)
 }
 
 fn learn(value: &u64, _: &[String], tags: &mut Tags) {
@@ -70,6 +97,12 @@ pub(crate) fn function(family: Family, how: How) -> Option<&'static Spec<u64>> {
         How::LeasedShared => &functions.leased_shared,
         How::Memory => &functions.memory,
         How::Brief => &functions.brief,
+        How::Renewing => &functions.renewing,
+        How::RenewingShared => &functions.renewing_shared,
+        How::RenewingLeased => &functions.renewing_leased,
+        How::Covering => &functions.covering,
+        How::CoveringShared => &functions.covering_shared,
+        How::CoveringLast => &functions.covering_last,
         How::Get | How::GetOrSet => return None,
     })
 }
@@ -90,17 +123,39 @@ impl How {
             Self::Brief => "brief",
             Self::Get => "get",
             Self::GetOrSet => "get_or_set",
+            Self::Renewing => "renewing",
+            Self::RenewingShared => "renewing shared",
+            Self::RenewingLeased => "renewing leased",
+            Self::Covering => "covering",
+            Self::CoveringShared => "covering shared",
+            Self::CoveringLast => "covering last",
         }
     }
 
     /// What it promises when it asks.
     pub(crate) fn promise(self) -> Promise {
         match self {
-            Self::Shared | Self::LeasedShared => Promise::Strict,
-            Self::Memory => Promise::Own,
-            Self::Both | Self::Leased | Self::Brief | Self::Get | Self::GetOrSet => {
-                Promise::Bounded
+            Self::Shared | Self::LeasedShared | Self::RenewingShared | Self::CoveringShared => {
+                Promise::Strict
             }
+            Self::Memory => Promise::Own,
+            Self::Both
+            | Self::Leased
+            | Self::Brief
+            | Self::Get
+            | Self::GetOrSet
+            | Self::Renewing
+            | Self::RenewingLeased
+            | Self::Covering
+            | Self::CoveringLast => Promise::Bounded,
+        }
+    }
+
+    /// What it promises of a value that stands in for its body's.
+    pub(crate) fn promise_instead(self) -> Promise {
+        match self {
+            Self::CoveringLast => Promise::Nothing,
+            _ => Promise::Known,
         }
     }
 }

@@ -45,6 +45,8 @@ use crate::{process::Processes, world::World};
 const BOUND: Duration = Duration::from_secs(2);
 /// How long callers wait for one another.
 const FLIGHT_WAIT: Duration = Duration::from_millis(1_500);
+/// How many bodies may run in the background of one process.
+const BACKGROUND: usize = 3;
 
 /// How one seed went.
 #[derive(Clone, Debug)]

@@ -8,6 +8,11 @@
 //! | shared | an invalidation that took effect in the shared tier, or was answered `Ok` | reads that ask the shared tier: at once; all others: after the coherence bound |
 //! | local | an invalidation that ended in this process, in any way | reads of this process, at once |
 //! | everywhere | `.everywhere()` answered `Ok` | every read, at once |
+//! | heard | news of an invalidation that this process was told | what stands in |
+//!
+//! What stands in is held to the local floor and to what was heard, up to the moment at which it is given: a value of which
+//! nobody knows whether it is current may stand in, one that is known not to be may not (`even_invalidated` apart). Where it
+//! cannot be seen whether a value stood in (the caller waited for the body of another one), either promise will do.
 //!
 //! Functions with `layer = "memory"` know the local floor only. A shared tier that went back to an earlier state takes all
 //! floors back that were set since, until those who made them have repeated them; and local ones which it confirmed since.
@@ -45,6 +50,10 @@ pub(crate) enum Promise {
     Bounded,
     /// It knows of this process only.
     Own,
+    /// It gives nothing that this process knows to be invalidated, when it gives it.
+    Known,
+    /// It is a value of the key.
+    Nothing,
 }
 
 /// A read that has ended.
@@ -54,6 +63,8 @@ pub(crate) struct Read {
     pub(crate) item: Item,
     pub(crate) by: &'static str,
     pub(crate) promise: Promise,
+    /// What is enough as well, where a value may have stood in.
+    pub(crate) instead: Option<Promise>,
     pub(crate) began: Stamp,
 }
 
@@ -70,6 +81,7 @@ struct State {
     shared: [Floors; ITEMS],
     everywhere: [Floors; ITEMS],
     local: BTreeMap<u32, [Floors; ITEMS]>,
+    heard: BTreeMap<u32, [Floors; ITEMS]>,
     orders: Vec<Order>,
 }
 
@@ -195,6 +207,22 @@ impl Oracle {
         });
     }
 
+    /// The process was told of an invalidation that took effect with the source at `versions`.
+    pub(crate) fn heard(
+        &self,
+        process: u32,
+        reached: &[Reached],
+        versions: &Versions,
+        told: Stamp,
+    ) {
+        self.raise(told, |state, stamp| {
+            let heard = state.heard.entry(process).or_default();
+            for Reached { item, group } in reached {
+                heard[item.index()].raise(*group, versions[item.index()], stamp);
+            }
+        });
+    }
+
     /// From now on the process owes an invalidation.
     pub(crate) fn owes(&self, process: u32, reached: &[Reached], versions: &Versions) {
         let whole = reached.iter().filter(|reached| reached.group.is_none());
@@ -216,6 +244,9 @@ impl Oracle {
         state.rewinds += 1;
         for floors in state.shared.iter_mut().chain(&mut state.everywhere) {
             floors.forget_after(to.number);
+        }
+        for heard in state.heard.values_mut().flatten() {
+            heard.forget_after(to.number);
         }
         for local in state.local.values_mut() {
             for (floors, shared) in local.iter_mut().zip(&state.shared) {
@@ -292,17 +323,43 @@ impl Oracle {
 
     /// The floor that this version is below.
     fn forbids(&self, read: &Read, version: u64) -> Option<(Mark, &'static str)> {
+        let forbidden = self.forbidden_by(read, read.promise, version)?;
+        match read.instead {
+            Some(instead) => self.forbidden_by(read, instead, version),
+            None => Some(forbidden),
+        }
+    }
+
+    fn forbidden_by(
+        &self,
+        read: &Read,
+        promise: Promise,
+        version: u64,
+    ) -> Option<(Mark, &'static str)> {
         let state = lock(&self.state);
         let before = |stamp: &Stamp| stamp.number < read.began.number;
         let long_before = |stamp: &Stamp| stamp.at + BOUND < read.began.at;
         let index = read.item.index();
         let local = state.local.get(&read.process);
+        if promise == Promise::Nothing {
+            return None;
+        }
+        if promise == Promise::Known {
+            // What became known at this very moment may have been known a step later.
+            let earlier = |stamp: &Stamp| stamp.at < Instant::now();
+            let above = |floors: &[Floors; ITEMS]| floors[index].above(version, earlier);
+            let heard = || state.heard.get(&read.process).and_then(above);
+            let mark = local.and_then(above).or_else(heard)?;
+            return Some((mark, "known to be invalidated"));
+        }
         if let Some(mark) = local.and_then(|local| local[index].above(version, before)) {
             return Some((mark, "invalidated in this process"));
         }
         let (shared, everywhere) = (&state.shared[index], &state.everywhere[index]);
-        let shared = match read.promise {
-            Promise::Own => return None,
+        let shared = match promise {
+            Promise::Own | Promise::Known | Promise::Nothing => {
+                return None;
+            }
             Promise::Strict => shared.above(version, before),
             Promise::Bounded => shared.above(version, long_before),
         };

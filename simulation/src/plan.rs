@@ -87,9 +87,33 @@ pub(crate) enum How {
     Brief,
     Get,
     GetOrSet,
+    /// Renews what is over in the background, and what is half over.
+    Renewing,
+    RenewingShared,
+    /// The same by one process at a time, and by chance.
+    RenewingLeased,
+    /// Gives what it has when its body fails or is late.
+    Covering,
+    CoveringShared,
+    /// The same of what was invalidated.
+    CoveringLast,
 }
 
 impl How {
+    /// Those with serving policies.
+    pub(crate) const SERVING: [Self; 6] = [
+        Self::Renewing,
+        Self::RenewingShared,
+        Self::RenewingLeased,
+        Self::Covering,
+        Self::CoveringShared,
+        Self::CoveringLast,
+    ];
+
+    pub(crate) fn serves(self) -> bool {
+        Self::SERVING.contains(&self)
+    }
+
     pub(crate) const ALL: [Self; 8] = [
         Self::Both,
         Self::Shared,
@@ -144,7 +168,7 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn draw(random: &Random) -> Self {
         let items = random.some(&Item::ALL, 250);
-        Self {
+        let plan = Self {
             processes: 2 + random.below(2),
             clients: 1 + random.below(3),
             steps: Self::draw_steps(random, &items),
@@ -156,7 +180,18 @@ impl Plan {
             think: random.pick(&[20, 60, 200, 500]),
             calm: random.pick(&[100, 400, 1_500, 4_000]),
             logs: random.pick(&[(2, 2), (4, 8), (128, 1024)]),
+        };
+        // Drawn apart, so that the seeds without policies are what they were before there were any.
+        plan.with_policies(&Random::new(random.number(0..=u64::MAX)))
+    }
+
+    /// Every other seed has functions with serving policies, and bodies that fail often.
+    fn with_policies(mut self, random: &Random) -> Self {
+        if random.chance(500) {
+            self.hows.extend(random.some(&How::SERVING, 400));
+            self.rates.failing = random.pick(&[0, 100, 400]);
         }
+        self
     }
 
     /// Reads are half of all steps; the others are drawn from those that the keys know.

@@ -8,13 +8,20 @@ use std::{
 use cache_core::{Cache, Clock};
 use tokio::{runtime::Handle, task::JoinHandle};
 
-use crate::{BOUND, FLIGHT_WAIT, client, lock, network::Line, world::World};
+use crate::{
+    BACKGROUND, BOUND, FLIGHT_WAIT,
+    client::{self, Behind},
+    lock,
+    network::Line,
+    world::World,
+};
 
 pub(crate) struct Process {
     pub(crate) id: u32,
     pub(crate) world: Arc<World>,
     pub(crate) cache: Cache,
     pub(crate) line: Arc<Line>,
+    pub(crate) behind: Behind,
     /// How often it was stopped.
     stops: Mutex<u64>,
 }
@@ -25,6 +32,7 @@ impl Process {
         let cache = Cache::builder()
             .coherence_bound(BOUND)
             .flight_wait(FLIGHT_WAIT)
+            .background_limit(BACKGROUND)
             .default_ttl(Duration::from_secs(24 * 3600))
             .clock(Clock::tokio())
             .runtime(Handle::current())
@@ -34,7 +42,14 @@ impl Process {
         let cache = cache.unwrap_or_else(|error| panic!("these settings are valid: {error}"));
         world.trace.note(format_args!("p{id}"), format_args!("starts"));
         let world = Arc::clone(world);
-        Arc::new(Self { id, world, cache, line, stops: Mutex::default() })
+        Arc::new(Self {
+            id,
+            world,
+            cache,
+            line,
+            behind: Behind::default(),
+            stops: Mutex::default(),
+        })
     }
 
     /// Returns when the process is not stopped.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    future::Future,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -30,6 +31,8 @@ pub(crate) struct World {
     pub(crate) server: Server,
     /// Whether clients and faults go on.
     active: AtomicBool,
+    /// The invalidation that takes effect right now.
+    effect: Mutex<Option<Effect>>,
     /// The processes whose next heartbeat is the last thing that comes by their line.
     last_beats: Mutex<BTreeSet<u32>>,
 }
@@ -47,6 +50,7 @@ impl World {
             trace,
             source,
             active: AtomicBool::new(true),
+            effect: Mutex::default(),
             last_beats: Mutex::default(),
         })
     }
@@ -79,10 +83,41 @@ impl World {
         Before { versions: self.source.versions(), stamp: self.oracle.stamp() }
     }
 
+    /// An invalidation that takes effect without a wait: what is told meanwhile is about it.
+    pub(crate) async fn while_in_effect<T>(
+        &self,
+        what: &Invalidation,
+        before: &Before,
+        effect: impl Future<Output = T>,
+    ) -> T {
+        let Before { versions, stamp } = *before;
+        *lock(&self.effect) = Some(Effect { what: what.clone(), versions, stamp });
+        let done = effect.await;
+        *lock(&self.effect) = None;
+        done
+    }
+
+    pub(crate) fn effect(&self) -> Option<Effect> {
+        lock(&self.effect).clone()
+    }
+
+    /// A process was told of an invalidation.
+    pub(crate) fn is_heard(&self, process: u32, effect: &Effect) {
+        self.oracle.heard(process, &reached(&effect.what), &effect.versions, effect.stamp);
+    }
+
     /// The shared tier invalidated something.
     pub(crate) fn invalidated(&self, what: &Invalidation, before: &Before) {
         self.oracle.took_effect(&reached(what), &before.versions, before.stamp);
     }
+}
+
+/// An invalidation, and the source before it.
+#[derive(Clone)]
+pub(crate) struct Effect {
+    pub(crate) what: Invalidation,
+    versions: Versions,
+    stamp: Stamp,
 }
 
 /// The source as it was, and when.

@@ -155,6 +155,7 @@ async fn obey(world: &World, order: &str) -> String {
     let words: Vec<&str> = order.split(' ').collect();
     match words[..] {
         ["ping"] => "pong".to_owned(),
+        ["policy", ref words @ ..] => crate::policies::obey(world, words).await,
         ["lock", ref words @ ..] => crate::locks::obey(words).await,
         ["read", key] => shown(read(world, key).await.map(|row| row.value)),
         ["strictly", key] => shown(read_strictly(world, key).await.map(|row| row.value)),

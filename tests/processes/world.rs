@@ -21,6 +21,10 @@ pub(crate) struct Row {
     pub(crate) value: u64,
 }
 
+/// A body that failed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Failed;
+
 /// A database of files. It notes which process ran which body, and can hold a body back.
 #[derive(Clone, Debug)]
 pub(crate) struct World(PathBuf);
@@ -69,6 +73,11 @@ impl World {
         fs::remove_file(self.0.join(format!("{key}.hold"))).unwrap();
     }
 
+    /// From now on bodies that have read `key` fail.
+    pub(crate) fn fail(&self, key: &str) {
+        fs::write(self.0.join(format!("{key}.fail")), "").unwrap();
+    }
+
     async fn pass(&self, key: &str) {
         while self.0.join(format!("{key}.hold")).exists() {
             sleep(Duration::from_millis(1)).await;
@@ -94,6 +103,13 @@ impl World {
         self.pass(key).await;
         self.pass(&format!("{key}-{}", std::process::id())).await;
         found
+    }
+
+    /// The same, unless it is to fail; a row that is missing is a failure as well.
+    pub(crate) async fn try_load(&self, key: &str) -> Result<Row, Failed> {
+        let found = self.load(key).await;
+        let fails = self.0.join(format!("{key}.fail")).exists();
+        found.filter(|_| !fails).ok_or(Failed)
     }
 }
 

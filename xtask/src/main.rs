@@ -1,6 +1,8 @@
 //! The repository's tasks: `cargo xtask help` lists them.
 
 mod bench;
+#[cfg(test)]
+mod cancelling;
 mod failure;
 mod fuzz;
 mod host;

@@ -16,8 +16,8 @@ use crate::{
     fence::{Fence, Stamp},
     flight::{Join, Landing, Leader, Waiter},
     key::{Key, Types},
-    memory::{Aging, Freshness, MemoryEntry, Proof, Sight},
-    private::{Layer, Site},
+    memory::{Aging, Freshness, Heard, MemoryEntry, Proof, Sight},
+    private::{Grace, Layer, LifeOf, Site},
     runtime,
     stats::Counter,
     value::{Erased, ErasedType, Stored},
@@ -33,8 +33,8 @@ pub(crate) struct FlightKey {
     rules: u64,
     layer: Layer,
     leased: bool,
-    /// Whether those who wait may be given what is not fresh.
-    stale: bool,
+    /// What is not fresh and may be given to those who wait.
+    stale: Grace,
 }
 
 impl Hash for FlightKey {
@@ -72,6 +72,8 @@ pub(crate) struct Call {
     pub(crate) tags: Arc<[String]>,
     /// How long its value will live, as far as that is known before the load.
     pub(crate) life: Option<Duration>,
+    /// How long a value was to live altogether, where that matters and the value says it.
+    pub(crate) life_of: Option<&'static dyn LifeOf>,
     /// When the call began, in the sequence of invalidations.
     pub(crate) arrival: Stamp,
     /// When the call began, by the clock.
@@ -242,14 +244,24 @@ impl Call {
         untouched_here && loaded.for_arrivals_until.is_none_or(|until| self.arrived <= until)
     }
 
-    /// The fence, against what is heard, of what this call is about to ask for; `None` when nothing is heard, or memory
-    /// keeps nothing of it.
-    pub(super) fn hearing(&self) -> Option<Fence> {
-        if self.site.layer.memory() { self.engine.hearing(&self.tags) } else { None }
+    /// What is compared with what is heard, of what this call is about to ask for; `None` when nothing is heard, or when
+    /// memory keeps nothing of it and it stands in for nothing.
+    pub(super) fn hearing(&self) -> Option<Heard> {
+        let stands_in = !self.site.serving.grace().is_zero();
+        let compared = self.site.layer.memory() || stands_in;
+        if compared { self.engine.hearing(&self.tags, stands_in) } else { None }
+    }
+
+    /// The same of a body that is about to run, in case that the shared tier does not confirm its value.
+    pub(super) fn hearing_alone(&self) -> Option<Heard> {
+        let stands_in = self.site.layer.memory() && !self.site.serving.grace().is_zero();
+        self.engine.shared_for(self.site).filter(|_| stands_in)?;
+        let heard = self.engine.hearing(&self.tags, true)?;
+        Some(Heard { follows: false, ..heard })
     }
 
     /// What vouches for an entry in memory that the shared tier was asked about at `asked`.
-    pub(super) fn proof(&self, asked: Moment, heard: Option<Fence>) -> Proof {
+    pub(super) fn proof(&self, asked: Moment, heard: Option<Heard>) -> Proof {
         Proof { until: asked.plus(self.engine.settings.coherence_bound), heard }
     }
 
@@ -299,7 +311,7 @@ impl Call {
     ) -> Arc<MemoryEntry> {
         let serving = &self.site.serving;
         // Nothing is kept beyond the time after which nobody vouches for it, but for bodies that fail.
-        let end = proof.as_ref().filter(|proof| proof.heard.is_none()).map(|proof| proof.until);
+        let end = proof.as_ref().filter(|proof| !proof.follows()).map(|proof| proof.until);
         let end = end.filter(|_| serving.on_error.is_zero());
         let or_end = |until: Moment| end.map_or(until, |end| end.min(until));
         let ages = value.is_some() && serving.ages();
@@ -341,7 +353,7 @@ impl Call {
             rules: self.site.rules,
             layer: self.site.layer,
             leased: self.site.lease.is_some(),
-            stale: !self.site.serving.grace().is_zero(),
+            stale: self.site.serving.of_flights(),
         }
     }
 

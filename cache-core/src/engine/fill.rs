@@ -11,7 +11,7 @@ use crate::{
     envelope::{self, EnvelopeWriter, Header, Marks, hint},
     fence::Fence,
     flight::Leader,
-    memory::{Freshness, Proof},
+    memory::{Freshness, Heard, Proof},
     private::BY_HAND,
     runtime,
     stats::Counter,
@@ -35,7 +35,7 @@ pub(crate) struct Captured {
     /// When the shared tier was asked for all this.
     pub(crate) asked: Moment,
     /// What was heard from the shared tier since then is compared with this.
-    pub(crate) heard: Option<Fence>,
+    pub(crate) heard: Option<Heard>,
     pub(crate) nonce: Nonce,
     pub(crate) pattern_nonce: Nonce,
     pub(crate) tag_nonces: Vec<Nonce>,
@@ -68,9 +68,12 @@ pub(crate) struct Run {
     began: Moment,
     /// Other processes' invalidations from this moment on may not be noticed by the load.
     asked: Moment,
+    /// What is compared with what is heard since the body began, for a value that the shared tier does not confirm and that
+    /// stands in for others.
+    heard: Option<Heard>,
     renewal: Option<AbortHandle>,
     /// What the shared tier had that is not fresh.
-    pub(super) fallback: Option<Fallback>,
+    pub(super) fallback: Option<Box<Fallback>>,
 }
 
 impl Run {
@@ -85,6 +88,7 @@ impl Run {
             Remote::Captured(captured) => captured.asked,
             Remote::Unasked | Remote::Away | Remote::Writing => began,
         };
+        let heard = call.hearing_alone();
         let mut run = Self {
             call,
             leader,
@@ -93,6 +97,7 @@ impl Run {
             remote,
             began,
             asked,
+            heard,
             renewal: None,
             fallback: None,
         };
@@ -101,7 +106,7 @@ impl Run {
     }
 
     /// With what may stand in for the body's value.
-    pub(super) fn or_else(mut self, fallback: Option<Fallback>) -> Self {
+    pub(super) fn or_else(mut self, fallback: Option<Box<Fallback>>) -> Self {
         self.fallback = fallback;
         self
     }
@@ -169,8 +174,9 @@ impl Run {
     }
 
     /// A value and what it depends on.
-    pub(super) fn loaded(&self, value: Stored, learned: &[String]) -> Loaded {
+    pub(super) fn loaded(&mut self, value: Stored, learned: &[String]) -> Loaded {
         let Call { engine, site, .. } = &self.call;
+        self.heard = self.heard.take().map(|heard| engine.session.with_tags(heard, learned));
         let fence = Fence::clone(&self.fence).with_tags(&engine.fences, learned);
         // Also where the shared tier did not answer: it may answer others, who have invalidated since.
         let for_arrivals_until =
@@ -235,7 +241,7 @@ impl Run {
 
     /// What vouches for a value that the shared tier has not confirmed.
     fn unconfirmed(&self) -> Option<Proof> {
-        Some(self.call.proof(self.asked, None))
+        Some(self.call.proof(self.asked, self.heard.clone()))
     }
 
     /// One round trip, two when tags were learned from the value.
@@ -268,10 +274,12 @@ impl Run {
     ///
     /// FILL compares the key's nonce: what was heard of the key before it is sent, and may be the making of that very
     /// nonce, no longer counts. Tags it does not compare: what was heard of them since the capture counts.
-    pub(super) fn confirming(&self, learned: &[String]) -> Option<Fence> {
+    pub(super) fn confirming(&self, learned: &[String]) -> Option<Heard> {
         let session = &self.call.engine.session;
-        let heard = self.captured()?.heard.clone()?;
-        Some(session.confirming(session.with_tags(heard, learned)))
+        let heard = self.captured()?.heard.clone().filter(|heard| heard.follows);
+        let heard = heard.map(|heard| session.with_tags(heard, learned));
+        // Whoever does not rely on news need not count what the capture itself made.
+        heard.or_else(|| self.heard.clone()).map(|heard| session.confirming(heard))
     }
 
     /// What confirms the tags that were learned from the value; `None` when nobody can.
@@ -402,7 +410,7 @@ pub(super) enum Filled {
     Stored {
         bytes: usize,
         /// What is heard since is compared with this.
-        heard: Option<Fence>,
+        heard: Option<Heard>,
     },
     /// Something was invalidated meanwhile, or the lease was lost.
     Fenced,
@@ -412,7 +420,7 @@ pub(super) enum Filled {
 
 impl Filled {
     /// What the shared tier's answer means for these bytes.
-    pub(super) fn after(stored: bool, bytes: &[u8], heard: Option<Fence>) -> Self {
+    pub(super) fn after(stored: bool, bytes: &[u8], heard: Option<Heard>) -> Self {
         if stored { Self::Stored { bytes: bytes.len(), heard } } else { Self::Fenced }
     }
 }
@@ -476,9 +484,10 @@ impl Call {
         Freshness { until: life.map(|life| self.engine.now().plus(life)), life, load }
     }
 
-    /// Dependencies live at least twice as long as what depends on them.
+    /// Dependencies live at least twice as long as what depends on them, fresh or not.
     pub(super) fn dependency_life(&self) -> Life {
-        dependency_life(self.life)
+        let grace = self.site.serving.grace();
+        dependency_life(self.life.map(|life| life.saturating_add(grace)))
     }
 }
 

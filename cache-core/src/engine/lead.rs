@@ -17,7 +17,7 @@ use crate::{
     clock::Moment,
     envelope::Marks,
     fence::Fence,
-    memory::{Age, Aging, Freshness, Sight},
+    memory::{Age, Aging, Freshness, Heard, Sight},
     private::BY_HAND,
     stats::Counter,
     value::Stored,
@@ -86,7 +86,7 @@ impl Call {
         self,
         leader: Flight,
         remote: Remote,
-        fallback: Option<Fallback>,
+        fallback: Option<Box<Fallback>>,
     ) -> Box<Run> {
         let fence = Arc::clone(leader.meta());
         Box::new(Run::new(self, Some(leader), fence, remote).or_else(fallback))
@@ -103,9 +103,9 @@ impl Call {
         Some(Loaded {
             value: entry.value.clone(),
             fence: Arc::new(entry.fence.clone()),
-            for_arrivals_until: entry.proof.as_ref().map(|proof| match proof.heard {
-                Some(_) => proof.until.max(live_until),
-                None => proof.until,
+            for_arrivals_until: entry.proof.as_ref().map(|proof| match proof.follows() {
+                true => proof.until.max(live_until),
+                false => proof.until,
             }),
         })
     }
@@ -134,7 +134,7 @@ impl Call {
         store: &Arc<dyn Store>,
         fence: &Arc<Fence>,
         patience: Option<Instant>,
-        old: &mut Option<Fallback>,
+        old: &mut Option<Box<Fallback>>,
     ) -> Result<Answer> {
         let mut refused = match self.sort(self.read(store, fence).await?, old) {
             Ok(answer) => return Ok(answer),
@@ -168,12 +168,12 @@ impl Call {
     fn sort(
         &self,
         found: Found,
-        old: &mut Option<Fallback>,
+        old: &mut Option<Box<Fallback>>,
     ) -> std::result::Result<Answer, Vec<u8>> {
-        let (loaded, age, head) = match found {
+        let (loaded, age, head, heard) = match found {
             Found::Valid(loaded) => return Ok(Answer::Hit(loaded)),
             Found::Refused(head) => return Err(head),
-            Found::Aged { loaded, age, head } => (loaded, age, head),
+            Found::Aged { loaded, age, head, heard } => (loaded, age, head, heard),
         };
         let now = self.engine.now();
         let at_once = match age {
@@ -187,7 +187,7 @@ impl Call {
             Age::Stale(since) => since,
             Age::Fresh | Age::Due => now,
         };
-        *old = Some(Fallback { loaded, fresh });
+        *old = Some(Box::new(Fallback { loaded, fresh, heard }));
         Err(head)
     }
 
@@ -254,7 +254,7 @@ impl Call {
             Verdict::Refused(head) => Found::Refused(head),
             Verdict::Valid { value, tags, encoded, marks } => {
                 let marked = marks.as_ref().map(|(marks, _)| *marks).unwrap_or_default();
-                let fresh = self.freshness(life, marked, asked.at);
+                let fresh = self.freshness(life, marked, asked.at, &value);
                 let age = fresh.map_or(Age::Fresh, |fresh| self.age(fresh));
                 // Where it was not asked how long the entry lives, nobody can tell whether it is fresh.
                 let known = fresh.is_some() || marked.grace == 0;
@@ -269,7 +269,11 @@ impl Call {
                 let for_arrivals_until = Some(self.for_arrivals_until(asked.at));
                 let loaded = Loaded { value, fence, for_arrivals_until };
                 match head {
-                    Some(head) if age != Age::Fresh => Found::Aged { loaded, age, head },
+                    Some(head) if age != Age::Fresh => {
+                        let heard = asked.heard.clone();
+                        let heard = heard.map(|it| self.engine.session.with_tags(it, &tags));
+                        Found::Aged { loaded, age, head, heard }
+                    }
                     _ => Found::Valid(loaded),
                 }
             }
@@ -277,14 +281,23 @@ impl Call {
     }
 
     /// Until when what lives so long in the shared tier is fresh; `None` where its life was not asked for.
-    fn freshness(&self, life: Option<Life>, marks: Marks, asked: Moment) -> Option<Freshness> {
+    fn freshness(
+        &self,
+        life: Option<Life>,
+        marks: Marks,
+        asked: Moment,
+        value: &Stored,
+    ) -> Option<Freshness> {
         let until = match life? {
             // The difference first: it may be over already.
             Life::For(left) if left >= marks.grace() => Some(asked.plus(left - marks.grace())),
             Life::For(left) => Some(Moment::before(asked, marks.grace() - left)),
             Life::Forever => None,
         };
-        let life = self.life.filter(|_| !self.site.life_varies);
+        let life = match self.life_of {
+            Some(of) => of.life_of(value),
+            None => self.life.filter(|_| !self.site.life_varies),
+        };
         Some(Freshness { until, life, load: marks.load() })
     }
 
@@ -417,7 +430,7 @@ impl Call {
 pub(super) struct Asked {
     pub(super) at: Moment,
     /// What is heard from then on is compared with this.
-    pub(super) heard: Option<Fence>,
+    pub(super) heard: Option<Heard>,
     pub(super) unconfirmed: Unconfirmed,
 }
 
@@ -434,7 +447,7 @@ pub(super) enum Answer {
     /// A hit that is to be renewed.
     Behind(Loaded),
     /// What was found instead stands in should the body fail.
-    Load(Remote, Option<Fallback>),
+    Load(Remote, Option<Box<Fallback>>),
     /// Somebody else loads it.
     Elsewhere,
 }
@@ -446,6 +459,8 @@ pub(super) enum Found {
         loaded: Loaded,
         age: Age,
         head: Vec<u8>,
+        /// What is heard since it was asked for is compared with this.
+        heard: Option<Heard>,
     },
     /// Nothing valid; the head of what was refused.
     Refused(Vec<u8>),

@@ -187,7 +187,7 @@ impl Engine {
             insert();
             return true;
         };
-        let kept = self.session.admit(key.hash(), key.text(), heard, insert);
+        let kept = self.session.admit(key.as_ref(), heard, entry.is_for_errors(), insert);
         if !kept {
             self.memory.remove(key.as_ref());
         }

@@ -40,7 +40,7 @@ use crate::{
     events::{Event, Origin},
     fence::{Fence, Fences},
     key::{KeyBuffer, KeyRef, raw_key},
-    memory::{MemoryEntry, Proof, drops},
+    memory::{Heard, MemoryEntry, drops},
     stats::Counter,
     value::Stored,
 };
@@ -111,12 +111,18 @@ impl Session {
         now: impl FnOnce() -> Moment,
     ) -> Vouched {
         let Some(proof) = &entry.proof else { return Vouched::Yes };
-        let Some(heard) = &proof.heard else { return Vouched::from(now() < proof.until) };
-        if !self.heard.is_live_by(|| key.text(), heard) {
+        let Some(Heard { fence, follows }) = &proof.heard else {
+            return Vouched::from(now() < proof.until);
+        };
+        let spared = match follows {
+            true => self.heard.is_live_by(|| key.text(), fence),
+            false => self.heard.is_merely_doubted(key.text(), fence),
+        };
+        if !spared {
             return Vouched::Never;
         }
         let now = now();
-        Vouched::from(now < proof.until || now < self.live_until.get())
+        Vouched::from(now < proof.until || (*follows && now < self.live_until.get()))
     }
 
     /// Until when an entry is vouched for that nothing that was heard of has invalidated.
@@ -124,8 +130,8 @@ impl Session {
     pub(super) fn vouches_until(&self, entry: &MemoryEntry) -> Moment {
         match &entry.proof {
             None => Moment::NEVER,
-            Some(Proof { until, heard: None }) => *until,
-            Some(Proof { until, heard: Some(_) }) => self.live_until.get().max(*until),
+            Some(proof) if proof.follows() => self.live_until.get().max(proof.until),
+            Some(proof) => proof.until,
         }
     }
 
@@ -137,8 +143,21 @@ impl Session {
 
     /// Whether nothing that was heard of has invalidated an entry. Much may have been missed.
     pub(super) fn spares(&self, entry: &MemoryEntry, key: KeyRef<'_>) -> bool {
-        let heard = entry.proof.as_ref().and_then(|proof| proof.heard.as_ref());
-        heard.is_none_or(|heard| self.heard.is_merely_doubted(key.text(), heard))
+        let Some(proof) = &entry.proof else { return true };
+        match &proof.heard {
+            Some(heard) => self.heard.is_merely_doubted(key.text(), &heard.fence),
+            // Nobody compared it with what was heard: another function's, for which nothing ever stands in.
+            None => !self.hears(),
+        }
+    }
+
+    /// The same of a value that the shared tier had after `heard` was made.
+    pub(super) fn spares_read(&self, key: KeyRef<'_>, heard: &Heard) -> bool {
+        self.heard.spares(key.hash(), key.text(), &heard.fence)
+    }
+
+    fn hears(&self) -> bool {
+        self.told.get().copied().unwrap_or_default()
     }
 
     /// Hears nothing any more.
@@ -153,18 +172,18 @@ impl Session {
     }
 
     /// The fence, against what is heard, of what the shared tier is about to be asked for.
-    pub(super) fn fence(&self, tags: &[String]) -> Fence {
+    fn fence(&self, tags: &[String]) -> Fence {
         self.heard.fence(self.heard.now(), tags)
     }
 
-    /// The same fence with the tags that were learned from the value added.
-    pub(super) fn with_tags(&self, fence: Fence, more: &[String]) -> Fence {
-        fence.with_tags(&self.heard, more)
+    /// The same with the tags that were learned from the value added.
+    pub(super) fn with_tags(&self, heard: Heard, more: &[String]) -> Heard {
+        Heard { fence: heard.fence.with_tags(&self.heard, more), ..heard }
     }
 
-    /// The same fence for a key that the shared tier is about to confirm.
-    pub(super) fn confirming(&self, fence: Fence) -> Fence {
-        fence.with_key_since(self.heard.now())
+    /// The same for a key that the shared tier is about to confirm.
+    pub(super) fn confirming(&self, heard: Heard) -> Heard {
+        Heard { fence: heard.fence.with_key_since(self.heard.now()), ..heard }
     }
 
     /// The newest record of the shared pattern log that is known here.
@@ -172,15 +191,20 @@ impl Session {
         *lock(&self.patterns.newest)
     }
 
-    /// Inserts unless something that was heard rules it out.
+    /// Inserts unless something that was heard rules it out; that news may have been missed does not, where the entry is
+    /// kept for bodies that fail, or does not rely on news.
     pub(super) fn admit(
         &self,
-        hash: u64,
-        text: &str,
-        fence: &Fence,
+        key: KeyRef<'_>,
+        heard: &Heard,
+        for_errors: bool,
         insert: impl FnOnce(),
     ) -> bool {
-        self.heard.admit(hash, text, fence, insert)
+        if for_errors || !heard.follows {
+            self.heard.admit_doubted(key.hash(), key.text(), &heard.fence, insert)
+        } else {
+            self.heard.admit(key.hash(), key.text(), &heard.fence, insert)
+        }
     }
 
     pub(crate) fn coherence(&self) -> Coherence {
@@ -189,8 +213,7 @@ impl Session {
 
     /// Whether hearing is reliable now; `None` where nothing is heard.
     pub(crate) fn is_live(&self, now: Moment) -> Option<bool> {
-        let told = self.told.get().copied().unwrap_or_default();
-        told.then(|| now < self.live_until.get())
+        self.hears().then(|| now < self.live_until.get())
     }
 
     fn lost(&self) {
@@ -265,12 +288,14 @@ impl From<bool> for Vouched {
 }
 
 impl Engine {
-    /// The fence, against what is heard, of what the shared tier is about to be asked for; `None` when nothing is heard.
-    pub(super) fn hearing(self: &Arc<Self>, tags: &[String]) -> Option<Fence> {
+    /// What is compared with what is heard from now on, of what the shared tier is about to be asked for; `None` when
+    /// nothing is heard. What `stands_in` for other values is compared also while not everything is heard.
+    pub(super) fn hearing(self: &Arc<Self>, tags: &[String], stands_in: bool) -> Option<Heard> {
         // Before the pattern log was read the first time, or after a gap, its first reading rules out everything: what is
         // asked for until then is better off with the bound alone.
         let follows = self.listens() && self.session.newest_pattern().is_some();
-        follows.then(|| self.session.fence(tags))
+        let compared = follows || (stands_in && self.session.hears());
+        compared.then(|| Heard { fence: self.session.fence(tags), follows })
     }
 
     /// Listens from now on; whether there is anything to hear.

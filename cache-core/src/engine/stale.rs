@@ -8,7 +8,12 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Call, Loaded, Run};
 use crate::{
-    clock::Moment, events::Event, fence::Fence, memory::MemoryEntry, stats::Counter, value::Stored,
+    clock::Moment,
+    events::Event,
+    fence::Fence,
+    memory::{Heard, MemoryEntry},
+    stats::Counter,
+    value::Stored,
 };
 
 /// A value of the shared tier that was valid when it was read, but not fresh.
@@ -16,6 +21,8 @@ use crate::{
 pub(super) struct Fallback {
     pub(super) loaded: Loaded,
     pub(super) fresh: Moment,
+    /// What was heard since it was asked for is compared with this.
+    pub(super) heard: Option<Heard>,
 }
 
 impl Call {
@@ -28,8 +35,7 @@ impl Call {
         let in_time = |fresh: Option<Moment>| fresh.is_none_or(|fresh| now < fresh.plus(grace));
         let kept = || self.kept_for_errors(in_time);
         let read = || {
-            let current =
-                |it: &&Fallback| in_time(Some(it.fresh)) && self.is_joinable(&it.loaded.fence);
+            let current = |it: &&Fallback| in_time(Some(it.fresh)) && self.may_stand_in(it);
             read.filter(current).map(|it| it.loaded.value.clone())
         };
         let last = || self.last_in_memory(in_time);
@@ -51,6 +57,11 @@ impl Call {
         let spared = engine.fences.is_live(self.key.text(), &entry.fence)
             && engine.session.spares(&entry, self.key.as_ref());
         (spared && in_time(entry.fresh_until())).then(|| self.value_of(&entry))?
+    }
+
+    fn may_stand_in(&self, read: &Fallback) -> bool {
+        let spares = |heard| self.engine.session.spares_read(self.key.as_ref(), heard);
+        self.is_joinable(&read.loaded.fence) && read.heard.as_ref().is_none_or(spares)
     }
 
     /// What was kept last, whatever has been invalidated since.
@@ -77,12 +88,12 @@ impl Call {
 impl Run {
     /// What stands in for a body that failed.
     pub(crate) fn instead_of_error(&self) -> Option<Stored> {
-        self.call().stand_in(self.call().site.serving.on_error, self.fallback.as_ref())
+        self.call().stand_in(self.call().site.serving.on_error, self.fallback.as_deref())
     }
 
     /// What stands in for a body that is late.
     pub(crate) fn instead_of_late(&self) -> Option<Stored> {
-        self.call().stand_in(self.call().site.serving.for_lateness(), self.fallback.as_ref())
+        self.call().stand_in(self.call().site.serving.for_lateness(), self.fallback.as_deref())
     }
 
     /// Notes that something stood in.

@@ -16,7 +16,7 @@ use crate::{
     clock::Moment,
     events::{Announcement, Event, Origin},
     fence::Fence,
-    memory::{Freshness, Proof, drops},
+    memory::{Freshness, Heard, Proof, drops},
     stats::Counter,
     value::Stored,
 };
@@ -31,7 +31,7 @@ pub(crate) struct Writing {
     /// When the shared tier was told.
     asked: Moment,
     /// What is heard since then is compared with this.
-    heard: Option<Fence>,
+    heard: Option<Heard>,
     told: Told,
     /// The shared tier tells what it is told, until the write ends.
     telling: Option<Telling>,
@@ -47,7 +47,7 @@ pub(crate) struct LocalWrite {
 /// What has to be noted before the shared tier is told of a write.
 pub(super) struct Asking {
     asked: Moment,
-    heard: Option<Fence>,
+    heard: Option<Heard>,
     telling: Option<Telling>,
 }
 
@@ -211,7 +211,7 @@ impl Writing {
     }
 
     /// The fence against what is heard of a value whose key is about to be confirmed.
-    pub(super) fn confirming(&self, value: Option<&Written>) -> Option<Fence> {
+    pub(super) fn confirming(&self, value: Option<&Written>) -> Option<Heard> {
         let session = &self.call.engine.session;
         let learned = value.map(|written| written.learned.as_slice()).unwrap_or_default();
         let heard = self.heard.clone().map(|heard| session.with_tags(heard, learned));
@@ -444,7 +444,7 @@ impl<'a> Sealed<'a> {
     }
 
     /// The shared tier has answered.
-    pub(super) fn answered(self, ended: Result<bool>, heard: Option<Fence>) -> Answer {
+    pub(super) fn answered(self, ended: Result<bool>, heard: Option<Heard>) -> Answer {
         Answer { ended, bytes: self.encoded.bytes.len(), unfit: self.unfit, heard }
     }
 }
@@ -455,7 +455,7 @@ pub(super) struct Answer {
     bytes: usize,
     unfit: Option<Error>,
     /// What is heard since is compared with this.
-    heard: Option<Fence>,
+    heard: Option<Heard>,
 }
 
 /// How a write ended.
@@ -474,7 +474,7 @@ enum Shared {
     Stored {
         bytes: usize,
         /// What is heard since is compared with this.
-        heard: Option<Fence>,
+        heard: Option<Heard>,
     },
     Refused,
     /// It did not answer, or the value does not encode. The invalidation has still to be told.

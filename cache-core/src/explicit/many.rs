@@ -92,6 +92,10 @@ impl Cache {
 /// Stores many values by their keys; does nothing before it is awaited. What [`Cache::set_many`] gives, which says when it
 /// fails and what happens when it is dropped.
 ///
+/// # Cancel safety
+///
+/// As [`Cache::set_many`].
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
 /// let cache = larder::Cache::memory();

@@ -242,7 +242,7 @@ impl Fences {
         self.unlisted.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Whether an entry that [is not live](Self::is_live) is only doubted: nothing is known to have invalidated it.
+    /// Whether an entry [is live](Self::is_live) or only doubted: nothing is known to have invalidated it.
     pub(crate) fn is_merely_doubted(&self, text: &str, fence: &Fence) -> bool {
         self.surely_cleared.load(Ordering::Acquire) <= fence.born.number()
             && fence.tags_untouched()
@@ -265,6 +265,30 @@ impl Fences {
                 insert();
             }
             live
+        })
+    }
+
+    /// Whether nothing is known to have invalidated a value that is not in the memory tier: at most it is doubted.
+    pub(crate) fn spares(&self, hash: u64, text: &str, fence: &Fence) -> bool {
+        let spared = || self.is_merely_doubted(text, fence);
+        self.keys.unless_invalidated(hash, fence.key_born, spared)
+    }
+
+    /// [`Fences::admit`] for an entry that is kept though it is [merely doubted](Self::is_merely_doubted): what is known to
+    /// be invalidated is refused still.
+    pub(crate) fn admit_doubted(
+        &self,
+        hash: u64,
+        text: &str,
+        fence: &Fence,
+        insert: impl FnOnce(),
+    ) -> bool {
+        self.keys.unless_invalidated(hash, fence.key_born, || {
+            let spared = self.is_merely_doubted(text, fence);
+            if spared {
+                insert();
+            }
+            spared
         })
     }
 

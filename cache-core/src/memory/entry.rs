@@ -41,9 +41,25 @@ pub(crate) struct MemoryEntry {
 pub(crate) struct Proof {
     /// The coherence bound after the shared tier was asked: until then it needs no further proof.
     pub(crate) until: Moment,
-    /// What is heard from the shared tier is compared with this, and beyond `until` it is served only while hearing is
-    /// reliable. `None` when nothing is heard: then `until` is the end.
-    pub(crate) heard: Option<Fence>,
+    /// What is heard from the shared tier is compared with this. `None` when nothing is heard: then `until` is the end.
+    pub(crate) heard: Option<Heard>,
+}
+
+/// What is compared with what is heard from the shared tier.
+#[derive(Clone, Debug)]
+pub(crate) struct Heard {
+    pub(crate) fence: Fence,
+    /// Whether everything that happened since would have been heard: beyond `until` an entry is served while hearing is
+    /// reliable. Otherwise `until` is the end, and what is heard by name rules the entry out as what stands in.
+    pub(crate) follows: bool,
+}
+
+impl Proof {
+    /// Whether more than `until` can vouch for an entry.
+    #[inline]
+    pub(crate) fn follows(&self) -> bool {
+        self.heard.as_ref().is_some_and(|heard| heard.follows)
+    }
 }
 
 impl MemoryEntry {

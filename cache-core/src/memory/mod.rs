@@ -26,7 +26,7 @@ use crate::fence::Stripes;
 use crate::key::{Key, KeyHasher, KeyRef};
 
 pub(crate) use aging::{Age, Aging, Freshness};
-pub(crate) use entry::{MemoryEntry, Proof};
+pub(crate) use entry::{Heard, MemoryEntry, Proof};
 pub(crate) use front::{Copied, FrontOf, Glance, Place, Seen};
 use slot::{Kept, Probe};
 

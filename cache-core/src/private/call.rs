@@ -82,7 +82,8 @@ impl<V> Subject<V> {
     }
 
     pub(crate) fn call(&self, shares_errors: bool) -> Call {
-        self.call_of(self.spec.value.erased, shares_errors)
+        let call = self.call_of(self.spec.value.erased, shares_errors);
+        Call { life_of: self.spec.life_of(), ..call }
     }
 
     /// How long this value lives: what the value says, then the call, then the function, then the cache.

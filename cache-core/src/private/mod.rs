@@ -28,7 +28,11 @@ pub use self::{
     timeout::{TimesOut, timeout, times_out},
     writer::{After, Holds, IntoTarget, Target, Write, write_through, writer},
 };
-pub(crate) use self::{call::Subject, serving::Serving, spec::BY_HAND};
+pub(crate) use self::{
+    call::Subject,
+    serving::{Grace, Serving},
+    spec::{BY_HAND, LifeOf},
+};
 pub use crate::{
     blocking::{entry_sync, fn_cache_sync},
     entry::{entry, fn_cache},

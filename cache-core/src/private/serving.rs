@@ -26,6 +26,14 @@ pub(crate) struct Serving {
     pub(crate) soft_timeout: Option<Duration>,
 }
 
+/// What those who wait for a flight may be given though it is not fresh.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Grace {
+    while_revalidate: Duration,
+    on_error: Duration,
+    even_invalidated: bool,
+}
+
 impl Serving {
     /// What functions do that say nothing.
     pub(crate) const NONE: Self = Self {
@@ -41,6 +49,12 @@ impl Serving {
     /// How long values are kept after their freshness.
     pub(crate) fn grace(&self) -> Duration {
         self.while_revalidate.max(self.on_error).min(LONGEST_GRACE)
+    }
+
+    /// What others may be given of a flight.
+    pub(crate) fn of_flights(&self) -> Grace {
+        let Self { while_revalidate, on_error, even_invalidated, .. } = *self;
+        Grace { while_revalidate, on_error, even_invalidated }
     }
 
     /// How long after its freshness a value may stand in for one that does not come in time.

@@ -1,11 +1,15 @@
 //! What is fixed about one annotated function, built while compiling.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
-use super::Serving;
+use super::{Serving, subject::endless};
 use crate::{
     key::{Here, KeyPart, Marker, marker},
-    value::{MemoryValue, SharedValue, ValueType},
+    value::{MemoryValue, SharedValue, Stored, ValueType},
 };
 
 /// Where a function's entries live.
@@ -244,6 +248,34 @@ impl<V> Spec<V> {
             wait: Duration::from_millis(wait),
         });
         self
+    }
+}
+
+/// What says how long a value was to live, without its type.
+pub(crate) trait LifeOf: Send + Sync {
+    /// `None` where it does not say. It is the function's own code, which may panic.
+    fn said(&self, value: &Stored) -> Option<Duration>;
+}
+
+impl dyn LifeOf {
+    /// How long the value was to live; `None` for ever, and where nobody knows.
+    pub(crate) fn life_of(&self, value: &Stored) -> Option<Duration> {
+        // Another process may have stored it: whoever finds it there did not ask for a panic.
+        catch_unwind(AssertUnwindSafe(|| self.said(value))).ok().flatten().and_then(endless)
+    }
+}
+
+impl<V: 'static> LifeOf for Spec<V> {
+    fn said(&self, value: &Stored) -> Option<Duration> {
+        Some(self.ttl_fn?(value.as_ref()?.downcast_ref()?))
+    }
+}
+
+impl<V: 'static> Spec<V> {
+    /// This, where it matters how long a value that is found was to live, and only the value knows.
+    pub(crate) fn life_of(&'static self) -> Option<&'static dyn LifeOf> {
+        let asked = self.site.life_varies && self.site.serving.refresh_ahead.is_some();
+        asked.then_some(self)
     }
 }
 

@@ -73,6 +73,7 @@ impl Untyped {
             value,
             tags: if self.tags.is_empty() { NO_TAGS.clone() } else { self.tags.as_slice().into() },
             life: self.fixed_life(),
+            life_of: None,
             arrival: self.engine.fences.now(),
             arrived: self.engine.now(),
             shares_errors,
@@ -130,7 +131,7 @@ pub(super) fn keep_value(
 }
 
 /// [`Duration::MAX`] means for ever.
-fn endless(life: Duration) -> Option<Duration> {
+pub(super) fn endless(life: Duration) -> Option<Duration> {
     Some(life).filter(|life| *life != Duration::MAX)
 }
 

@@ -1,7 +1,9 @@
 //! What clients do, one step after another.
 
+mod behind;
 mod dropped;
 mod reads;
+mod served;
 mod writes;
 
 use std::{
@@ -16,7 +18,11 @@ use std::{
 use tokio::time::Instant;
 
 use self::dropped::Dropped;
-pub(crate) use self::reads::{Answer, Failed, call};
+pub(crate) use self::{
+    behind::Behind,
+    reads::{Answer, Failed, call},
+    served::serve,
+};
 use crate::{
     lock,
     plan::Step,
@@ -104,6 +110,12 @@ impl Client {
         let world = &self.process.world;
         let step = world.random.pick(&world.plan.steps);
         let (began, stops) = (Instant::now(), self.process.stops());
+        let orders = || {
+            if step != Step::Read {
+                self.process.orders();
+            }
+        };
+        orders();
         match step {
             Step::Read => self.read(self.item(), world.random.pick(&world.plan.hows)).await,
             Step::Change => self.invalidate(true).await,
@@ -113,6 +125,7 @@ impl Client {
             Step::Set => self.set().await,
             Step::Tag => self.tag(self.item()).await,
         }
+        orders();
         let took = began.elapsed();
         if took > LONGEST && stops == self.process.stops() {
             let who = self.process.id;

@@ -32,6 +32,12 @@ impl Client {
         let how = how.on(item.family);
         let Process { id, world, .. } = &*self.process;
         let began = world.oracle.stamp();
+        if let Some(spec) = function(item.family, how).filter(|_| how.serves()) {
+            if let Some((answer, read)) = self.read_served(spec, item, how, began).await {
+                self.judge(&read, answer);
+            }
+            return;
+        }
         let doing = Arc::default();
         let answer = match function(item.family, how) {
             Some(spec) => {
@@ -48,11 +54,17 @@ impl Client {
         };
         let by = how.name();
         let Some(answer) = answer else { return };
+        let promise = how.promise();
+        self.judge(&Read { process: *id, item, by, promise, instead: None, began }, answer);
+    }
+
+    fn judge(&self, read: &Read, answer: Answer) {
+        let Process { id, world, .. } = &*self.process;
+        let (item, by) = (read.item, read.by);
         self.process.note(format_args!("read {item} by `{by}`: {}", shown(item, answer)));
-        let read = Read { process: *id, item, by, promise: how.promise(), began };
         match answer {
-            Ok(Some(value)) => world.oracle.check(&read, value),
-            Ok(None) => world.oracle.check_absent(&read),
+            Ok(Some(value)) => world.oracle.check(read, value),
+            Ok(None) => world.oracle.check_absent(read),
             Err(Failed) if world.plan.rates.failing > 0 => {}
             Err(Failed) => world.trace.object(format!("p{id} was given an error that no body had")),
         }
@@ -107,7 +119,7 @@ pub(crate) async fn call(
 }
 
 /// Reads the source, at some time while it runs.
-async fn body(process: &Arc<Process>, item: Item) -> Answer {
+pub(super) async fn body(process: &Arc<Process>, item: Item) -> Answer {
     let world = &process.world;
     let (random, rates) = (&world.random, world.rates());
     process.runs().await;

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use cache_store::{Listener, News, Store};
+use cache_store::{Invalidation, Listener, News, Store};
 use tokio::{
     sync::{Notify, oneshot},
     time::{Instant, sleep_until},
@@ -16,7 +16,10 @@ use super::{
     gate::Gate,
     wire::{Link, Wire},
 };
-use crate::{lock, world::World};
+use crate::{
+    lock,
+    world::{Effect, World},
+};
 
 /// News on its way.
 #[derive(Clone, Debug)]
@@ -39,6 +42,15 @@ impl Told {
         }
     }
 
+    /// Whether it tells of this invalidation, and not of a part that lies elsewhere.
+    fn is_of(&self, what: &Invalidation) -> bool {
+        match (self, what) {
+            (Self::Key(key), Invalidation::Keys(keys)) => *keys == [key.clone()],
+            (Self::Tag(tag), Invalidation::Tags(tags)) => *tags == [tag.clone()],
+            _ => false,
+        }
+    }
+
     fn news(&self) -> News<'_> {
         match self {
             Self::Key(key) => News::Key(key),
@@ -50,9 +62,10 @@ impl Told {
     }
 }
 
-/// What comes by the line: news, or the answer to a heartbeat behind the news of all that was before it.
+/// What comes by the line: news, and the invalidation that it is about, if any; or the answer to a heartbeat behind the
+/// news of all that was before it.
 enum Parcel {
-    Told(Told),
+    Told(Told, Option<Effect>),
     Beat(oneshot::Sender<()>),
 }
 
@@ -114,7 +127,7 @@ impl Channel {
         self.wire.notice();
         lock(&self.state).parcels.clear();
         if self.world.random.chance(500) {
-            self.tell(&Told::Gap);
+            self.tell(&Told::Gap, None);
         }
     }
 
@@ -158,11 +171,14 @@ impl Channel {
         if due { parcels.pop_front().map(|(_, parcel)| parcel) } else { None }
     }
 
-    fn tell(&self, told: &Told) {
+    fn tell(&self, told: &Told, effect: Option<Effect>) {
         self.world.trace.note(self.name(), format_args!("hears {told:?}"));
         let listener = lock(&self.state).listener.clone();
         if let Some(listener) = listener.and_then(|listener| listener.upgrade()) {
             listener.hear(told.news());
+            if let Some(effect) = effect {
+                self.world.is_heard(self.process, &effect);
+            }
         }
     }
 
@@ -185,11 +201,12 @@ impl Listener for Channel {
         } else {
             lock(&self.state).start = start;
         }
+        let effect = self.world.effect().filter(|effect| told.is_of(&effect.what));
         let (random, rates) = (&self.world.random, self.world.rates());
         if random.chance(rates.told_twice) {
-            self.send(Parcel::Told(told.clone()), random.leg());
+            self.send(Parcel::Told(told.clone(), effect.clone()), random.leg());
         }
-        self.send(Parcel::Told(told), random.leg());
+        self.send(Parcel::Told(told, effect), random.leg());
     }
 }
 
@@ -203,7 +220,7 @@ pub(crate) async fn deliver(channel: Arc<Channel>) {
         sleep_until(due).await;
         channel.gate.pass().await;
         match channel.take_due() {
-            Some(Parcel::Told(told)) => channel.tell(&told),
+            Some(Parcel::Told(told, effect)) => channel.tell(&told, effect),
             // Nobody waits for the answer any more: so be it.
             Some(Parcel::Beat(answer)) => drop(answer.send(())),
             None => {}

@@ -126,11 +126,12 @@ impl Store for Line {
                 let before = world.before_effect();
                 let begin =
                     Begin { key: &key, token, tags: &tags, tag_log, at_most, dependency_life };
-                let begun = tier.begin(begin).await;
+                let what = Invalidation::Keys(vec![key.clone()]);
+                let begun = world.while_in_effect(&what, &before, tier.begin(begin)).await;
                 if let Some(doing) = doing.filter(|_| begun.is_ok()) {
                     doing.announced(&world);
                 }
-                world.invalidated(&Invalidation::Keys(vec![key]), &before);
+                world.invalidated(&what, &before);
                 begun
             }
         })
@@ -170,7 +171,7 @@ impl Store for Line {
             let (what, world) = (owned.clone(), world.clone());
             async move {
                 let before = world.before_effect();
-                tier.invalidate(&what).await?;
+                world.while_in_effect(&what, &before, tier.invalidate(&what)).await?;
                 world.invalidated(&what, &before);
                 Ok(())
             }

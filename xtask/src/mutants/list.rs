@@ -36,7 +36,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "what was heard does not keep a load out of memory",
         file: "cache-core/src/engine/mod.rs",
         edits: &[(
-            "let kept = self.session.admit(key.hash(), key.text(), heard, insert);",
+            "let kept = self.session.admit(key.as_ref(), heard, entry.is_for_errors(), insert);",
             "let _ = heard;
         insert();
         let kept = true;",
@@ -83,17 +83,13 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a memory hit does not look at what was heard",
         file: "cache-core/src/engine/session.rs",
-        edits: &[("if !self.heard.is_live_by(|| key.text(), heard) {", "if false {")],
+        edits: &[("true => self.heard.is_live_by(|| key.text(), fence),", "true => true,")],
         found: BySeed,
     },
     Mutant {
         name: "news of a key leaves its entry in memory",
         file: "cache-core/src/engine/session.rs",
-        edits: &[(
-            "self.memory.remove_if(key, &entry).then_some(())",
-            "drop(entry);
-                None::<()>",
-        )],
+        edits: &[("|| self.memory.remove_shared(key)", "|| false")],
         found: BySeed,
     },
     Mutant {
@@ -145,9 +141,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "news of tags counts from the fill, not from the claim",
         file: "cache-core/src/engine/fill.rs",
         edits: &[(
-            "let heard = self.captured()?.heard.clone()?;",
-            "self.captured()?.heard.as_ref()?;
-        let heard = session.fence(&self.call.tags);",
+            "let heard = self.captured()?.heard.clone().filter(|heard| heard.follows);",
+            "self.captured()?;
+        let heard = self.call.hearing().filter(|heard| heard.follows);",
         )],
         found: ByTest([
             "larder-core",
@@ -290,5 +286,14 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             ),
         ],
         found: ByTest(["larder-store", "--lib", "a_flush_brings_back_neither_nonces_nor_logs"]),
+    },
+    Mutant {
+        name: "serving: who waits is given what only another function may give",
+        file: "cache-core/src/engine/call.rs",
+        edits: &[(
+            "stale: self.site.serving.of_flights(),",
+            "stale: crate::private::Serving::NONE.of_flights(),",
+        )],
+        found: BySeed,
     },
 ];

@@ -10,7 +10,7 @@ use crate::{
         Keep, Loaded, Run,
         fill::{Filled, now},
     },
-    fence::Fence,
+    memory::Heard,
     runtime,
 };
 
@@ -50,7 +50,7 @@ pub(crate) fn settle_many_sync(runs: Vec<(Box<Run>, Keep)>) {
 }
 
 /// `None` for what is not kept, or not in the shared tier: memory has it by now.
-fn begin((run, keep): (Box<Run>, Keep)) -> Option<Filling> {
+fn begin((mut run, keep): (Box<Run>, Keep)) -> Option<Filling> {
     let Keep::Value { value, life, learned } = keep else { return None };
     let loaded = run.loaded(value, &learned);
     if !run.is_to_be_filled(&loaded, life) {
@@ -111,7 +111,7 @@ async fn fill(fillings: &mut [Filling], store: &Arc<dyn Store>) {
     };
     let (sealed, unfit) = seal(fillings);
     let fills: Vec<Fill<'_>> = sealed.iter().filter_map(|one| one.request(fillings)).collect();
-    let heard: Vec<Option<Fence>> = sealed.iter().map(|one| one.confirming(fillings)).collect();
+    let heard: Vec<Option<Heard>> = sealed.iter().map(|one| one.confirming(fillings)).collect();
     let answers = match fills.is_empty() {
         true => Vec::new(),
         false => store.fill_many(&fills).await,
@@ -142,7 +142,7 @@ impl Sealed<'_> {
         run.request(&self.bytes, &self.tags, *life)
     }
 
-    fn confirming(&self, fillings: &[Filling]) -> Option<Fence> {
+    fn confirming(&self, fillings: &[Filling]) -> Option<Heard> {
         let Filling { run, learned, .. } = &fillings[self.at];
         run.confirming(learned)
     }
