@@ -1,4 +1,4 @@
-//! Runs one path so many times, for `cargo xtask guard`, which counts its instructions: `guard PATH TIMES`.
+//! Runs one path so many times, for `cargo xtask guard`, which counts its instructions: `guard PATH TIMES`, `guard list`.
 //!
 //! Instructions do not depend on what else the machine does, so a change of a few per cent shows.
 
@@ -34,6 +34,10 @@ const PATHS: &[(&str, Run)] = &[
 fn main() {
     let mut args = std::env::args().skip(1);
     let (path, times) = (args.next(), args.next());
+    if path.as_deref() == Some("list") {
+        PATHS.iter().for_each(|(name, _)| println!("{name}"));
+        return;
+    }
     let named = PATHS.iter().find(|(name, _)| Some(*name) == path.as_deref());
     match (named, times.map(|times| times.parse())) {
         (Some((_, run)), Some(Ok(times))) => run(times),
@@ -75,8 +79,11 @@ fn hit_without_front(times: u64) {
 fn hits_of(cache: Cache, times: u64) {
     let keys = keys();
     within(cache, || {
-        let calls = keys.iter().cycle().take(times as usize);
-        calls.for_each(|(tenant, id)| drop(black_box(now(product(black_box(tenant), *id)))));
+        now(async {
+            for (tenant, id) in keys.iter().cycle().take(times as usize) {
+                drop(black_box(product(black_box(tenant), *id).await));
+            }
+        });
     });
 }
 
@@ -97,7 +104,11 @@ fn hit_of_moka(times: u64) {
 
 fn miss(times: u64) {
     within(Cache::memory(), || {
-        (0..times).for_each(|id| drop(black_box(now(product("tenant-0042", black_box(id))))));
+        now(async {
+            for id in 0..times {
+                drop(black_box(product("tenant-0042", black_box(id)).await));
+            }
+        });
     });
 }
 

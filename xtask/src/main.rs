@@ -5,6 +5,7 @@ mod bench;
 mod cancelling;
 mod failure;
 mod fuzz;
+mod guard;
 mod host;
 mod install;
 mod mutants;
@@ -34,6 +35,7 @@ Tasks of the Larder repository.
     cargo xtask chaos [OPTIONS]      what calls feel while Redis breaks, fault by fault
     cargo xtask bench [OPTIONS]      measure everything beside its rivals and write docs/benchmarks;
                                      --quick, --only NAME, --no-fail; --test runs each once
+    cargo xtask guard                count the instructions of the fast paths (valgrind); --update
     cargo xtask ci                   run everything that has to pass (.ci/run)
     cargo xtask help                 print this text
 
@@ -73,6 +75,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ("soak", options) => soak::run(&host, &[], options),
         ("chaos", options) => soak::run(&host, &["chaos"], options),
         ("bench", options) => bench::run(&host, options),
+        ("guard", options) => guard::run(&host, options),
         ("ci", []) => host.run(host.command("bash").arg(".ci/run")),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");

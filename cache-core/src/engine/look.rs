@@ -63,11 +63,11 @@ impl Engine {
     /// Whether what was found out about an entry when it was looked up still holds, and it is not old.
     #[inline]
     fn still_holds(&self, copied: &Copied) -> bool {
-        let Copied { entry, seen, until, heard, key } = copied;
+        let Copied { entry, seen, until, followed, key } = copied;
         *seen == self.seen(key.hash())
             && !entry.is_gone()
             && self.settings.clock.is_before(*until)
-            && (!heard || self.session_vouches_for(entry))
+            && (!followed || self.session_vouches_for(entry))
     }
 
     /// The counts to be read before an entry is looked up.
@@ -87,12 +87,15 @@ impl Engine {
 
     /// A copy for the calls to come.
     fn copy(&self, entry: Arc<MemoryEntry>, seen: Seen, key: KeyRef<'_>) -> Copied {
-        let heard = entry.proof.as_ref().map(|proof| proof.heard.is_some());
-        let alone = entry.proof.as_ref().filter(|_| heard == Some(false)).map(|proof| proof.until);
-        let until = entry.due.into_iter().chain(alone).min();
+        let (followed, bound) = match &entry.proof {
+            Some(proof) if proof.follows() => (true, None),
+            Some(proof) => (false, Some(proof.until)),
+            None => (false, None),
+        };
+        let until = entry.due.into_iter().chain(bound).min();
         Copied {
             until: self.settings.clock.deadline(until),
-            heard: heard == Some(true),
+            followed,
             key: key.to_key(),
             entry,
             seen,

@@ -120,10 +120,10 @@ pub(crate) struct Seen {
 pub(crate) struct Copied {
     pub(crate) entry: Arc<MemoryEntry>,
     pub(crate) seen: Seen,
-    /// Until when it is fresh, and vouched for without the session.
+    /// Until when it is fresh, and vouched for where the session does not do that.
     pub(crate) until: Deadline,
-    /// Whether the session has to vouch for it.
-    pub(crate) heard: bool,
+    /// Whether the session vouches for it, which may end at any time.
+    pub(crate) followed: bool,
     pub(crate) key: Key,
 }
 

@@ -319,7 +319,7 @@ fn clearing_hides_every_entry_at_once() {
 fn copied(entry: &Arc<MemoryEntry>, text: &str) -> Copied {
     let seen = Seen { own: 0, heard: 0, key: 0 };
     let until = Clock::manual().0.deadline(None);
-    Copied { entry: Arc::clone(entry), seen, until, heard: false, key: key(text) }
+    Copied { entry: Arc::clone(entry), seen, until, followed: false, key: key(text) }
 }
 
 fn print(id: u64) -> Fingerprint {
