@@ -16,6 +16,7 @@ use crate::{
     key::{KeyBuffer, raw_key},
     private::{Miss, ResultShape, Spec, Subject, sharing::Share},
     rules::Publication,
+    timer,
     value::SharedValue,
 };
 
@@ -116,7 +117,7 @@ impl Invalidate {
         let waits = self.waits();
         self.asked?.run().await?;
         if let Some(waits) = waits {
-            tokio::time::sleep(waits).await;
+            timer::sleep(waits).await;
         }
         Ok(())
     }

@@ -43,6 +43,7 @@ mod scope;
 mod stats;
 mod sync;
 mod tags;
+mod timer;
 mod value;
 
 pub use cache_store::{Error, ErrorKind, Health, Invalidation, Result, Status, Store};

@@ -12,11 +12,8 @@ use std::{
 use cache_store::{Error, ErrorKind, Result};
 use tokio::{runtime::Handle, sync::Notify, time::Instant};
 
-use super::{
-    Engine,
-    call::{after, sleep_until},
-};
-use crate::{runtime, stats::Counter};
+use super::{Engine, call::after};
+use crate::{runtime, stats::Counter, timer::sleep_until};
 
 /// What runs in the background for one cache.
 #[derive(Debug, Default)]

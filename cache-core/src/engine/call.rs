@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, time::Instant};
+use tokio::time::Instant;
 
 use super::{Engine, Run, fill::Remote, weight};
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
     private::{Grace, Layer, LifeOf, Site},
     runtime,
     stats::Counter,
+    timer::sleep_until,
     value::{Erased, ErasedType, Stored},
 };
 
@@ -375,19 +376,6 @@ const A_MOMENT: Duration = Duration::from_millis(100);
 pub(crate) fn after(now: Instant, wait: Duration) -> Instant {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
     now.checked_add(wait).unwrap_or_else(|| now + YEAR)
-}
-
-/// Also outside tokio, where the thread `larder` has the timer; without that thread there is no waiting.
-pub(crate) async fn sleep_until(until: Instant) {
-    if Handle::try_current().is_ok() {
-        return tokio::time::sleep_until(until).await;
-    }
-    let Ok(larder) = runtime::handle() else { return };
-    let sleep = {
-        let _inside = larder.enter();
-        tokio::time::sleep_until(until)
-    };
-    sleep.await;
 }
 
 #[cfg(test)]

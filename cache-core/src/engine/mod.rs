@@ -41,7 +41,7 @@ use self::{
 };
 pub(crate) use self::{
     background::Permit,
-    call::{Call, Entered, Flight, Landed, Loaded, after, sleep_until},
+    call::{Call, Entered, Flight, Landed, Loaded, after},
     fill::{Keep, Run},
     invalidate::{Invalidating, Order},
     look::{Looked, same_rules},

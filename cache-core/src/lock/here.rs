@@ -6,7 +6,9 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use tokio::{sync::Notify, time::timeout};
+use tokio::sync::Notify;
+
+use crate::timer::timeout;
 
 #[derive(Default)]
 pub(crate) struct Here {

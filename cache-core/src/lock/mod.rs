@@ -12,13 +12,14 @@ mod place;
 use std::{fmt, sync::Arc, time::Duration};
 
 use cache_store::{Error, ErrorKind, Result};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::{
     cache::Cache,
     engine::Engine,
     explicit::{IntoTtl, is_zero_ttl},
     key::{KeyBuffer, raw_key},
+    timer::sleep,
 };
 
 pub(crate) use self::here::Here;

@@ -11,7 +11,7 @@ use cache_store::{Error, ErrorKind};
 use tokio::time::Instant;
 
 use super::Shape;
-use crate::engine::{after, sleep_until};
+use crate::{engine::after, timer::sleep_until};
 
 /// An error that can say that a body took too long.
 #[diagnostic::on_unimplemented(
