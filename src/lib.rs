@@ -82,13 +82,13 @@
 #![cfg_attr(not(feature = "macros"), allow(rustdoc::broken_intra_doc_links))]
 
 pub use cache_core::{
-    Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Clock, Codec, Compression,
+    Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Check, Clock, Codec, Compression,
     EncryptionKeys, Entry, Error, ErrorKind, Event, Events, FnCache, GetOrSet, Health, IntoTtl,
     Invalidate, Invalidation, InvalidationRules, Invalidations, KeyPart, KeyTemplate, KeyWriter,
     Lock, LockGuard, ManualClock, MemoryValue, NotStored, Origin, Result, Set, SetMany,
-    SharedValue, Stats, Status, Store, Tagged, blocking, clear, current, init, invalidate,
-    invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key, publish,
-    registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
+    SharedValue, Stats, Status, Store, Tagged, Verdict, WhenAway, blocking, clear, current, init,
+    invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key,
+    publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
 };
 
 #[cfg(feature = "macros")]
@@ -116,8 +116,9 @@ pub use cache_macros::{
 pub mod store {
     pub use cache_store::{
         Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, Error, ErrorKind, Fill, Finish,
-        Head, Health, Invalidation, Lease, Life, Listener, Locked, News, Nonce, Query, Reading,
-        Record, Recorded, Result, Stamp, Status, Store, TagPage,
+        Head, Health, Invalidation, Lease, Life, LimitAnswer, LimitCheck, LimitCounts,
+        LimitStrategy, Listener, Locked, News, Nonce, Query, Reading, Record, Recorded, Result,
+        Stamp, Status, Store, TagPage,
     };
 }
 
