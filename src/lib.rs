@@ -28,7 +28,8 @@
 //! | reach an entry | the companions: `<name>_entry(..)` gives an [`Entry`], `<name>_cache()` an [`FnCache`], `<name>_uncached(..)` runs the body; those of sync functions are in [`blocking`] |
 //! | cache without an attribute | [`Cache::get_or_set`], [`Cache::set`], [`Cache::get`], and for many keys at once [`Cache::set_many`], [`Cache::get_many`] |
 //! | configure | [`init`], [`Cache::builder`], [`CacheConfig`], the [environment](CacheConfig::from_env) |
-//! | let one process at a time do something | [`Cache::lock`], which gives a [`LockGuard`] with a fencing token |
+//! | let one process at a time do something | [`Cache::lock`], which gives a [`LockGuard`] with a fencing token, [`Cache::with_lock`] |
+//! | allow so many calls in a time | [`Cache::check`], which gives a [`Verdict`] |
 //! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
 //! | test | [`scoped`], [`ManualClock`], [`registry()`], the feature `test-util` |
 //! | write a shared tier | [`store`] |
@@ -36,7 +37,7 @@
 //!
 //! The guides: [attributes](docs::attributes), [serving](docs::serving), [keys](docs::keys), [tags](docs::tags),
 //! [guarantees](docs::guarantees), [values in the shared tier](docs::values), [events](docs::events), [locks](docs::locks),
-//! [Redis](docs::redis), [outages](docs::outages), [testing](docs::testing).
+//! [limits](docs::limits), [Redis](docs::redis), [outages](docs::outages), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -157,6 +158,8 @@ pub mod docs {
     pub mod guarantees {}
     #[doc = include_str!("docs/keys.md")]
     pub mod keys {}
+    #[doc = include_str!("docs/limits.md")]
+    pub mod limits {}
     #[doc = include_str!("docs/locks.md")]
     pub mod locks {}
     #[doc = include_str!("docs/outages.md")]

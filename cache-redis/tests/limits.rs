@@ -103,7 +103,6 @@ async fn the_wait_is_until_enough_of_a_long_log_is_forgotten() {
         let expected = PER - Duration::from_secs(50 - gone);
         let wait = answer.retry_after.unwrap();
         assert!(wait <= expected, "{limit} {cost}: {wait:?} {expected:?}");
-        assert!(wait > expected - Duration::from_secs(9), "{limit} {cost}: {wait:?} {expected:?}");
         let passed = time(&server) - now;
         let at_least = expected.saturating_sub(Duration::from_micros(passed));
         assert!(wait >= at_least, "{limit} {cost}: {wait:?}, at least {at_least:?}");
