@@ -150,6 +150,21 @@ async fn a_clock_that_was_set_back_allows_nothing_more_and_blocks_nobody_for_lon
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_hops_back_a_little_keeps_the_log_in_order() {
+    let (server, store) = start().await;
+    let [_, (strategy, log), _] = STRATEGIES;
+    // Within a hundredth of the window, which is counted from then on.
+    let ahead = time(&server) + 500_000;
+    server.ask(&["ZADD", log, &(ahead - 20_000_000).to_string(), "3:3"]);
+    server.ask(&["ZADD", log, &ahead.to_string(), "4:1"]);
+    assert_eq!(ask(&store, five(strategy)).await.remaining, 0);
+    let entries = server.ask(&["ZRANGE", log, "0", "-1", "WITHSCORES"]);
+    assert_eq!(entries, format!("3:3\n{}\n5:2\n{ahead}", ahead - 20_000_000));
+    let refused = ask(&store, five(strategy)).await;
+    assert!(!refused.allowed && refused.retry_after.unwrap() < PER, "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_count_is_an_error_and_no_permission() {
     let (server, store) = start().await;
     for (strategy, key) in STRATEGIES {

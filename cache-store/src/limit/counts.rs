@@ -140,12 +140,13 @@ mod tests {
         ] {
             let mut counts = LimitCounts::default();
             let check = check("a", strategy);
-            for _ in 0..3 {
-                assert!(counts.check(10 * SECOND, &check).allowed);
+            for at in [10, 10, 9] {
+                assert!(counts.check(at * SECOND, &check).allowed);
             }
             assert!(!counts.check(9 * SECOND, &check).allowed, "{strategy:?}");
-            assert!(!counts.check(10 * SECOND, &check).allowed, "{strategy:?}");
-            assert!(counts.check(11 * SECOND, &check).allowed, "{strategy:?}");
+            let refused = counts.check(10 * SECOND, &check);
+            assert!(!refused.allowed && refused.resets_after >= SECOND, "{strategy:?} {refused:?}");
+            assert!(counts.check(12 * SECOND, &check).allowed, "{strategy:?}");
         }
     }
 }
