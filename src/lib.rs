@@ -28,7 +28,8 @@
 //! | reach an entry | the companions: `<name>_entry(..)` gives an [`Entry`], `<name>_cache()` an [`FnCache`], `<name>_uncached(..)` runs the body; those of sync functions are in [`blocking`] |
 //! | cache without an attribute | [`Cache::get_or_set`], [`Cache::set`], [`Cache::get`], and for many keys at once [`Cache::set_many`], [`Cache::get_many`] |
 //! | configure | [`init`], [`Cache::builder`], [`CacheConfig`], the [environment](CacheConfig::from_env) |
-//! | let one process at a time do something | [`Cache::lock`], which gives a [`LockGuard`] with a fencing token |
+//! | let one process at a time do something | [`Cache::lock`], which gives a [`LockGuard`] with a fencing token, [`Cache::with_lock`] |
+//! | allow so many calls in a time | [`Cache::check`], which gives a [`Verdict`] |
 //! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
 //! | test | [`scoped`], [`ManualClock`], [`registry()`], the feature `test-util` |
 //! | write a shared tier | [`store`] |
@@ -36,7 +37,7 @@
 //!
 //! The guides: [attributes](docs::attributes), [serving](docs::serving), [keys](docs::keys), [tags](docs::tags),
 //! [guarantees](docs::guarantees), [values in the shared tier](docs::values), [events](docs::events), [locks](docs::locks),
-//! [Redis](docs::redis), [outages](docs::outages), [testing](docs::testing).
+//! [limits](docs::limits), [Redis](docs::redis), [outages](docs::outages), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -82,13 +83,13 @@
 #![cfg_attr(not(feature = "macros"), allow(rustdoc::broken_intra_doc_links))]
 
 pub use cache_core::{
-    Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Clock, Codec, Compression,
+    Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Check, Clock, Codec, Compression,
     EncryptionKeys, Entry, Error, ErrorKind, Event, Events, FnCache, GetOrSet, Health, IntoTtl,
     Invalidate, Invalidation, InvalidationRules, Invalidations, KeyPart, KeyTemplate, KeyWriter,
     Lock, LockGuard, ManualClock, MemoryValue, NotStored, Origin, Result, Set, SetMany,
-    SharedValue, Stats, Status, Store, Tagged, blocking, clear, current, init, invalidate,
-    invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key, publish,
-    registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
+    SharedValue, Stats, Status, Store, Tagged, Verdict, WhenAway, blocking, clear, current, init,
+    invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key,
+    publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
 };
 
 #[cfg(feature = "macros")]
@@ -116,8 +117,9 @@ pub use cache_macros::{
 pub mod store {
     pub use cache_store::{
         Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, Error, ErrorKind, Fill, Finish,
-        Head, Health, Invalidation, Lease, Life, Listener, Locked, News, Nonce, Query, Reading,
-        Record, Recorded, Result, Stamp, Status, Store, TagPage,
+        Head, Health, Invalidation, Lease, Life, LimitAnswer, LimitCheck, LimitCounts,
+        LimitStrategy, Listener, Locked, News, Nonce, Query, Reading, Record, Recorded, Result,
+        Stamp, Status, Store, TagPage,
     };
 }
 
@@ -156,6 +158,8 @@ pub mod docs {
     pub mod guarantees {}
     #[doc = include_str!("docs/keys.md")]
     pub mod keys {}
+    #[doc = include_str!("docs/limits.md")]
+    pub mod limits {}
     #[doc = include_str!("docs/locks.md")]
     pub mod locks {}
     #[doc = include_str!("docs/outages.md")]

@@ -11,6 +11,8 @@ mod server;
 mod coherence;
 #[path = "processes/lag.rs"]
 mod lag;
+#[path = "processes/limits.rs"]
+mod limits;
 #[path = "processes/locks.rs"]
 mod locks;
 #[path = "processes/policies.rs"]

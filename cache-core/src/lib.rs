@@ -34,6 +34,7 @@ mod explicit;
 mod fence;
 mod flight;
 pub mod key;
+mod limit;
 mod lock;
 mod memory;
 pub mod registry;
@@ -62,6 +63,7 @@ pub use crate::{
     events::{Event, Events, Origin},
     explicit::{GetOrSet, IntoTtl, Invalidate, NotStored, Set, SetMany},
     key::{KeyPart, KeyTemplate, KeyWriter},
+    limit::{Check, Verdict, WhenAway},
     lock::{Lock, LockGuard},
     registry::registry,
     rules::{InvalidationRules, Invalidations},

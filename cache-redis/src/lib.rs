@@ -23,6 +23,9 @@
 //! | `g:{cache}` | list | the tag log |
 //! | `x:{cache:k:import}` | string | the application's lock `import`: 16 random bytes that name the acquisition, then its fencing token |
 //! | `f:{cache:k:import}` | string | the newest fencing token of that name; lives a week longer than it is used |
+//! | `r:{cache:k:login}f300000000` | string | the calls counted under `login` in a fixed window of so many microseconds: when it began, how many |
+//! | `r:{cache:k:login}s300000000` | sorted set | the same in a sliding window: `total:cost` of each call, by the microsecond from which on it counts; at most about a thousand |
+//! | `r:{cache:k:login}b300000000` | string | the same in a token bucket: when, the nanoseconds that had still to flow out, those of one call |
 //! | `s:{cache:t:vip}` | sorted set | an index: the keys that were stored with the tag `vip`, each with 16 random bytes after it, by their end in milliseconds |
 //!
 //! So an invalidation by hand, from any language, is `UNLINK d:{cache:k:user:42}`,
@@ -63,6 +66,7 @@ mod dial;
 mod error;
 mod index;
 mod lanes;
+mod limit;
 mod line;
 mod link;
 mod lock;

@@ -1,8 +1,10 @@
 //! The names of the protocol's keys.
 
-use cache_store::{Error, ErrorKind, News, Result};
+use cache_store::{Error, ErrorKind, LimitCheck, LimitStrategy, News, Result};
 use cache_template::Glob;
 use redis::Cmd;
+
+use crate::limit::micros;
 
 /// The namespace when the prefix is empty: a hash tag cannot be.
 const DEFAULT_NAMESPACE: &str = "larder";
@@ -59,6 +61,17 @@ impl Names {
     /// `f:{ns:k:NAME}`, the newest fencing token of that lock.
     pub(crate) fn fence(&self, name: &str) -> String {
         self.of_key("f:{", name)
+    }
+
+    /// `r:{ns:k:NAME}sPER`, the calls that were counted for a rate limit: by the first letter of the strategy, in a window of
+    /// so many microseconds.
+    pub(crate) fn limit(&self, check: &LimitCheck<'_>) -> String {
+        let kind = match check.strategy {
+            LimitStrategy::FixedWindow => 'f',
+            LimitStrategy::SlidingWindow => 's',
+            LimitStrategy::TokenBucket { .. } => 'b',
+        };
+        format!("{}{kind}{}", self.of_key("r:{", check.name), micros(check.per))
     }
 
     /// `d:{ns}`, the pattern log.
@@ -174,7 +187,34 @@ fn refused(prefix: &str, why: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    fn check(name: &str) -> LimitCheck<'_> {
+        let (per, strategy) = (Duration::from_secs(60), LimitStrategy::SlidingWindow);
+        LimitCheck { name, limit: 5, per, cost: 1, strategy }
+    }
+
+    #[test]
+    fn two_counts_have_two_names() {
+        let names = Names::new("ns").unwrap();
+        let strategies = [
+            LimitStrategy::FixedWindow,
+            LimitStrategy::SlidingWindow,
+            LimitStrategy::TokenBucket { burst: 5 },
+        ];
+        let mut all = std::collections::HashSet::new();
+        for name in ["a", "a}s1", "a}s10", "a}f60000000", "}", "a{"] {
+            for strategy in strategies {
+                for per in [Duration::from_micros(1), Duration::from_secs(60)] {
+                    assert!(all.insert(names.limit(&LimitCheck { strategy, per, ..check(name) })));
+                }
+            }
+        }
+        // What the limit is does not tell counts apart.
+        assert!(!all.insert(names.limit(&LimitCheck { limit: 9, cost: 2, ..check("a") })));
+    }
 
     #[test]
     fn the_key_stands_whole_in_the_names() {
@@ -185,6 +225,7 @@ mod tests {
         assert_eq!(names.writers("user:42"), "w:{cache:k:user:42}");
         assert_eq!(names.lock("import"), "x:{cache:k:import}");
         assert_eq!(names.fence("import"), "f:{cache:k:import}");
+        assert_eq!(names.limit(&check("login")), "r:{cache:k:login}s60000000");
         assert_eq!(names.pattern_log(), "d:{cache}");
         assert_eq!(names.tag_log(), "g:{cache}");
         assert_eq!(names.tag("vip"), "d:{cache}t:vip");
@@ -219,7 +260,7 @@ mod tests {
         }
         for name in [names.value("a"), names.lease("a"), names.writers("a"), names.tag_log()]
             .into_iter()
-            .chain([names.lock("a"), names.fence("a")])
+            .chain([names.lock("a"), names.fence("a"), names.limit(&check("a"))])
         {
             assert_eq!(is_tracked(&name), 0, "{name}");
         }

@@ -75,6 +75,9 @@ scripts! {
     LOCK = "scripts/lock.lua";
     RELOCK = "scripts/relock.lua";
     UNLOCK = "scripts/unlock.lua";
+    LIMIT_WINDOW = "scripts/limit_window.lua";
+    LIMIT_LOG = "scripts/limit_log.lua";
+    LIMIT_BUCKET = "scripts/limit_bucket.lua";
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use std::{
 
 use cache_store::{
     Begin, Begun, BoxFuture, Claim, Claimed, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
-    Life, Listener, Locked, Nonce, Query, Reading, Record, Result, Stamp, Store, TagPage,
+    Life, LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading, Record, Result, Stamp,
+    Store, TagPage,
 };
 
 use crate::{
@@ -329,6 +330,12 @@ impl Store for RedisStore {
         Box::pin(async move {
             // Past this time the caller tries for itself, whatever is known here.
             let _ = tokio::time::timeout(at_most, self.watch.lock_ended(&lock)).await;
+        })
+    }
+
+    fn check_limit<'a>(&'a self, check: LimitCheck<'a>) -> BoxFuture<'a, Result<LimitAnswer>> {
+        Box::pin(async move {
+            self.count_call(check).await.map_err(|cause| cause.during("check_limit"))
         })
     }
 

@@ -28,6 +28,7 @@
 
 mod error;
 mod head;
+mod limit;
 mod lock;
 mod news;
 mod nonce;
@@ -40,6 +41,7 @@ mod write;
 
 pub use error::{Error, ErrorKind, Result, Status};
 pub use head::Head;
+pub use limit::{LimitAnswer, LimitCheck, LimitCounts, LimitStrategy};
 pub use lock::Locked;
 pub use news::{Listener, News};
 pub use nonce::Nonce;

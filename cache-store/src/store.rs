@@ -2,7 +2,8 @@ use std::{fmt, future::Future, pin::Pin, sync::Weak, time::Duration};
 
 use crate::{
     Begin, Begun, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
-    Listener, Locked, Nonce, Query, Reading, Record, Result, Stamp, TagPage,
+    LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading, Record, Result, Stamp,
+    TagPage,
 };
 
 /// A boxed future that can move between threads.
@@ -413,6 +414,24 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn lock_ended<'a>(&'a self, name: &'a str, at_most: Duration) -> BoxFuture<'a, ()> {
         let _ = (name, at_most);
         Box::pin(async {})
+    }
+
+    /// Counts a call against a limit if there is room for it, by the server's clock, in one step with all others who ask at
+    /// the same time. One round trip. An example is at [`LimitCheck`].
+    ///
+    /// Counts are no entries: no key and no lock meets their names, and nothing that is invalidated or cleared touches them.
+    /// A store that has no limits leaves this out.
+    ///
+    /// # Errors
+    ///
+    /// As for every step, and [`Unsupported`](crate::ErrorKind::Unsupported) where there are no limits. After any other
+    /// error the call may have been counted.
+    fn check_limit<'a>(&'a self, check: LimitCheck<'a>) -> BoxFuture<'a, Result<LimitAnswer>> {
+        let _ = check;
+        Box::pin(async {
+            let message = "this store has no rate limits; use one that implements `check_limit`";
+            Err(Error::new(ErrorKind::Unsupported, message).during("check_limit"))
+        })
     }
 
     /// Asks the shared tier how it is. One round trip. An example is at [`Health`].

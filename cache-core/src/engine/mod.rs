@@ -60,6 +60,7 @@ use crate::{
     fence::{Fence, Fences},
     flight::Flights,
     key::Key,
+    limit,
     lock::Here,
     memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
     private::Site,
@@ -105,6 +106,8 @@ pub(crate) struct Engine {
     pub(crate) events: Arc<EventSink>,
     /// The locks of a cache without a shared tier.
     pub(crate) locks: Here,
+    /// What is counted in a cache without a shared tier.
+    pub(crate) limits: limit::Here,
     replay: Replay,
     background: Background,
     enabled: AtomicBool,
@@ -139,6 +142,7 @@ impl Engine {
             counters,
             events,
             locks: Here::default(),
+            limits: limit::Here::default(),
             replay: Replay::default(),
             background: Background::default(),
             enabled: AtomicBool::new(enabled),

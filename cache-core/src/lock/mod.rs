@@ -1,13 +1,14 @@
 //! Locks of the application's own.
 //!
 //! `mod` is the builder, `guard` what is given, `held` what is known of an acquisition and until when, `place` where
-//! locks are: in the shared tier, or `here` where there is none.
+//! locks are: in the shared tier, or `here` where there is none; `with` runs a future under one.
 
 mod blocking;
 mod guard;
 mod held;
 mod here;
 mod place;
+mod with;
 
 use std::{fmt, sync::Arc, time::Duration};
 

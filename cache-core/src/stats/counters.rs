@@ -47,10 +47,12 @@ pub(crate) enum Counter {
     StaleServed,
     Refreshes,
     RefreshesLimited,
+    LimitsRefused,
+    LimitsUnasked,
 }
 
 const HOT: usize = Counter::Bypassed as usize + 1;
-const COLD: usize = Counter::RefreshesLimited as usize + 1 - HOT;
+const COLD: usize = Counter::LimitsUnasked as usize + 1 - HOT;
 
 /// Two cache lines, because processors fetch them in pairs.
 #[derive(Debug, Default)]
@@ -150,6 +152,8 @@ impl Counters {
             stale_served: self.get(Counter::StaleServed),
             refreshes: self.get(Counter::Refreshes),
             refreshes_limited: self.get(Counter::RefreshesLimited),
+            limits_refused: self.get(Counter::LimitsRefused),
+            limits_unasked: self.get(Counter::LimitsUnasked),
             entries,
             weighted_size,
             ..Stats::default()

@@ -90,6 +90,10 @@ pub struct Stats {
     /// Bodies that did not go into the background because there was no room
     /// ([`background_limit`](crate::CacheBuilder::background_limit)).
     pub refreshes_limited: u64,
+    /// Calls that a [rate limit](crate::Cache::check) refused.
+    pub limits_refused: u64,
+    /// Rate limits that the shared tier could not be asked about, so that [`when_away`](crate::Check::when_away) decided.
+    pub limits_unasked: u64,
     /// How late news of other processes' invalidations comes at most, as measured by the last heartbeat: what was invalidated
     /// before it was sent had been heard of when it was answered.
     pub lag: Duration,
@@ -148,7 +152,7 @@ impl Stats {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    fn rows(&self) -> [(&'static str, u64); 31] {
+    fn rows(&self) -> [(&'static str, u64); 33] {
         [
             ("hits, memory", self.hits_memory),
             ("hits, shared", self.hits_shared),
@@ -180,6 +184,8 @@ impl Stats {
             ("stale served", self.stale_served),
             ("refreshes", self.refreshes),
             ("refreshes, limited", self.refreshes_limited),
+            ("limits, refused", self.limits_refused),
+            ("limits, unasked", self.limits_unasked),
             ("weighted size", self.weighted_size),
         ]
     }

@@ -4,6 +4,7 @@
 mod dropped;
 mod here;
 mod lost;
+mod with;
 
 use std::{sync::Arc, time::Duration};
 

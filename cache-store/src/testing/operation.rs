@@ -62,6 +62,8 @@ pub enum Operation {
     ReleaseLock,
     /// [`Store::lock_ended`](crate::Store::lock_ended): a wait, so not a round trip.
     LockEnded,
+    /// [`Store::check_limit`](crate::Store::check_limit).
+    CheckLimit,
     /// [`Store::health`](crate::Store::health).
     Health,
 }
@@ -74,7 +76,7 @@ impl Operation {
     ///
     /// assert!(Operation::ALL.iter().all(|operation| !operation.name().is_empty()));
     /// ```
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Read,
         Self::Claim,
         Self::Patterns,
@@ -99,6 +101,7 @@ impl Operation {
         Self::RenewLock,
         Self::ReleaseLock,
         Self::LockEnded,
+        Self::CheckLimit,
         Self::Health,
     ];
 
@@ -134,6 +137,7 @@ impl Operation {
             Self::RenewLock => "renew_lock",
             Self::ReleaseLock => "release_lock",
             Self::LockEnded => "lock_ended",
+            Self::CheckLimit => "check_limit",
             Self::Health => "health",
         }
     }

@@ -5,8 +5,8 @@ use std::{sync::Weak, time::Duration};
 use super::{ChaosStore, ears};
 use crate::{
     Begin, Begun, BoxFuture, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation,
-    Lease, Life, Listener, Locked, Nonce, Query, Reading, Record, Result, Stamp, Store, TagPage,
-    testing::Operation,
+    Lease, Life, LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading, Record, Result,
+    Stamp, Store, TagPage, testing::Operation,
 };
 
 impl<S: Store> Store for ChaosStore<S> {
@@ -210,6 +210,10 @@ impl<S: Store> Store for ChaosStore<S> {
             });
             drop(wait.await);
         })
+    }
+
+    fn check_limit<'a>(&'a self, check: LimitCheck<'a>) -> BoxFuture<'a, Result<LimitAnswer>> {
+        self.run_for(Operation::CheckLimit, check.name, move || self.inner.check_limit(check))
     }
 
     fn health(&self) -> BoxFuture<'_, Health> {

@@ -200,6 +200,20 @@ macro_rules! conformance_tests {
             a_wait_for_a_lock_ends_when_it_expires_and_gives_up_in_time
             what_is_invalidated_or_stored_touches_no_lock
             locks_may_have_any_name
+            // Rate limits
+            a_limit_is_counted_down_to_nothing
+            of_many_who_call_at_once_as_many_as_the_limit_are_allowed
+            a_call_that_is_refused_is_not_counted
+            a_call_counts_for_what_it_costs
+            there_is_room_again_when_it_was_said
+            never_more_than_the_limit_in_any_sliding_window
+            never_more_than_the_burst_and_what_flowed_out_of_the_bucket
+            a_fixed_window_starts_anew_when_it_is_over
+            a_limit_may_change_between_calls
+            a_limit_of_many_calls_is_kept_too
+            strategies_and_windows_of_one_name_are_counted_apart
+            what_is_invalidated_or_stored_touches_no_limit
+            limits_may_have_any_name
             // News
             listening_begins_with_a_gap
             a_store_that_nobody_listens_to_has_no_heartbeat
@@ -225,6 +239,8 @@ macro_rules! conformance_tests {
             a_lock_is_released_by_its_acquisition_and_no_other
             a_late_release_takes_nothing_from_the_successor
             a_wait_for_a_lock_ends_with_its_release
+            // And of rate limits
+            a_limit_is_one_for_all_handles
         }
         // Of two namespaces
         $crate::__conformance_tests_of_two! { async || (($make)().await, ($make)().await);
@@ -324,6 +340,16 @@ mod tests {
         store.lock_ended("lock", mine.life).await;
     }
 
+    #[tokio::test]
+    async fn a_store_that_leaves_rate_limits_out_says_so() {
+        use crate::{ErrorKind, LimitCheck, LimitStrategy, Store};
+
+        let store = one_by_one::OneByOne(MemoryStore::new());
+        let (per, strategy) = (LimitCheck::LONGEST, LimitStrategy::SlidingWindow);
+        let check = LimitCheck { name: "a", limit: 1, per, cost: 1, strategy };
+        assert_eq!(store.check_limit(check).await.unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+
     #[test]
     fn every_case_is_in_the_list() {
         let list = include_str!("mod.rs");
@@ -331,6 +357,7 @@ mod tests {
             include_str!("cases/index.rs"),
             include_str!("cases/invalidations.rs"),
             include_str!("cases/leases.rs"),
+            include_str!("cases/limits.rs"),
             include_str!("cases/lives.rs"),
             include_str!("cases/loads.rs"),
             include_str!("cases/locks.rs"),

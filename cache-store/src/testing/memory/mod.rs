@@ -1,4 +1,5 @@
 mod index;
+mod limits;
 mod locks;
 mod log;
 mod losses;
@@ -24,8 +25,8 @@ use self::{shelf::Deadline, tier::Tier};
 use super::operation::{Calls, Counters, Operation};
 use crate::{
     Begin, Begun, BoxFuture, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation,
-    Lease, Life, Listener, Locked, News, Nonce, Query, Reading, Record, Result, Stamp, Store,
-    TagPage,
+    Lease, Life, LimitAnswer, LimitCheck, Listener, Locked, News, Nonce, Query, Reading, Record,
+    Result, Stamp, Store, TagPage,
 };
 
 /// A shared tier inside the process, for tests: the same steps as on a server, each of them atomic.
@@ -459,6 +460,10 @@ impl Store for MemoryStore {
             let tier = lock(&self.shared.tier);
             tier.locks.held_until(name, Instant::now()).map(Deadline::instant)
         })
+    }
+
+    fn check_limit<'a>(&'a self, check: LimitCheck<'a>) -> BoxFuture<'a, Result<LimitAnswer>> {
+        self.round_trip(Operation::CheckLimit, move |tier, now| Ok(tier.limits.check(&check, now)))
     }
 
     fn health(&self) -> BoxFuture<'_, Health> {

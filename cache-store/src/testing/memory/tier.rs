@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::{
     index::Index,
+    limits::Limits,
     locks::Locks,
     log::Log,
     shelf::{Deadline, Shelf},
@@ -25,6 +26,7 @@ pub(super) struct Tier {
     tag_log: Log,
     index: Index,
     pub(super) locks: Locks,
+    pub(super) limits: Limits,
     news: Vec<Change>,
 }
 
@@ -74,6 +76,7 @@ impl Tier {
             tag_log: Log::new(tag_log),
             index: Index::default(),
             locks: Locks::default(),
+            limits: Limits::default(),
             news: Vec::new(),
         }
     }

@@ -3,6 +3,7 @@
 mod index;
 mod invalidations;
 mod leases;
+mod limits;
 mod lives;
 mod loads;
 mod locks;
@@ -17,8 +18,8 @@ mod writes;
 use std::sync::Arc;
 
 pub use self::{
-    index::*, invalidations::*, leases::*, lives::*, loads::*, locks::*, many::*, news::*,
-    patterns::*, successors::*, tags::*, values::*, writes::*,
+    index::*, invalidations::*, leases::*, limits::*, lives::*, loads::*, locks::*, many::*,
+    news::*, patterns::*, successors::*, tags::*, values::*, writes::*,
 };
 
 type AnyStore = Arc<dyn crate::Store>;
