@@ -37,6 +37,8 @@ enum Found<B: Body, E> {
     Due(Loaded<B, E>, Renewal<Arc<Stored>>),
 }
 
+type Looked<B, E> = Served<Loaded<B, E>, Arc<Stored>>;
+
 /// What is to be done next.
 enum Next<S, Q, B: Body, E> {
     Answer(Result<Answer<B>, E>),
@@ -107,7 +109,7 @@ where
         Found::Loaded(loading.run::<Responses, _, _>(unshared(), body).await)
     }
 
-    fn look(&self) -> Result<Served<Loaded<B, S::Error>, Arc<Stored>>, Miss<Arc<Stored>>> {
+    fn look(&self) -> Result<Looked<B, S::Error>, Miss<Arc<Stored>>> {
         let key = rendered(self.asked.key.within());
         look::<Responses, _>(self.plan.kind, given(&self.plan.layer.cache), &[&key])
     }

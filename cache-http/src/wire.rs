@@ -7,8 +7,9 @@ pub(crate) mod headers {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     pub(crate) fn serialize<S: Serializer>(headers: &HeaderMap, to: S) -> Result<S::Ok, S::Error> {
-        let lines = headers.iter();
-        to.collect_seq(lines.map(|(name, value)| (name.as_str(), Line(value.as_bytes()))))
+        // Some formats want to know beforehand how many there are, which a map's iterator does not say.
+        let lines = headers.iter().map(|(name, value)| (name.as_str(), Line(value.as_bytes())));
+        to.collect_seq(lines.collect::<Vec<_>>())
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<HeaderMap, D::Error> {
