@@ -62,7 +62,7 @@ where
     S: Service<Request<Q>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
-    Q: Send + 'static,
+    Q: Body + Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Send + 'static,
 {
@@ -85,6 +85,10 @@ where
             match plan.asked(&request) {
                 Err(Forward::Method) => changing(&plan, request, call).await,
                 Err(why) => call.forward(request, why).await,
+                // A handler may look at it, and no key tells what is in it.
+                Ok(_) if !call.body.is_end_stream() && call.body.size_hint().exact() != Some(0) => {
+                    call.forward(request, Forward::Bypass("body")).await
+                }
                 Ok(asked) if request.method == Method::HEAD => {
                     headed(&plan, request, asked, call).await
                 }

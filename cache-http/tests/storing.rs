@@ -234,3 +234,11 @@ async fn a_ttl_that_is_no_duration_caches_nothing_that_says_nothing() {
     let app = App::with(layer().ttl("soon"), &[("cache-control", "max-age=60")]);
     assert!(is_cached(&app, &[]).await);
 }
+
+#[tokio::test]
+async fn a_get_with_a_body_is_not_served_from_the_cache() {
+    let app = App::with(layer(), &[]);
+    app.get("/x").await;
+    let request = http::Request::get("/x").body(axum::body::Body::from("what?")).unwrap();
+    assert_eq!(app.send(request).await.cache(), "larder; fwd=bypass; detail=body");
+}
