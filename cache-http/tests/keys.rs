@@ -284,3 +284,12 @@ proptest! {
         prop_assert_eq!(a == b, same, "{} {}", a, b);
     }
 }
+
+#[test]
+fn what_a_client_writes_is_never_taken_for_another_part_of_the_key() {
+    let key = ResponseKey::get;
+    assert_ne!(key("/a:user=7"), key("/a").user("7"));
+    assert_ne!(key("/a?b=1"), key("/a").query("b=1"));
+    assert_ne!(key("/a").user("1:h.accept=x"), key("/a").user("1").header("accept", Some("x")));
+    assert_ne!(key("/a:b"), key("/a%3Ab"));
+}

@@ -64,9 +64,12 @@ async fn directives_that_are_no_text_forbid_storing() {
 
 #[tokio::test]
 async fn max_age_says_how_long_and_s_maxage_wins() {
-    for (directives, life) in
-        [("max-age=10", 10), ("max-age=10, s-maxage=20", 20), ("MAX-AGE=\"10\"", 10)]
-    {
+    for (directives, life) in [
+        ("max-age=10", 10),
+        ("max-age=10, s-maxage=20", 20),
+        ("max-age=120", 120),
+        ("MAX-AGE=\"10\"", 10),
+    ] {
         let (layer, hand, _) = by_hand().await;
         let app = App::new(layer, move |_, run| {
             answer(200, &[("cache-control", directives)], &format!("run {run}"))
@@ -95,7 +98,9 @@ async fn a_response_that_says_nothing_lives_as_long_as_the_layer_says() {
 async fn expires_in_the_past_and_max_age_0_are_not_cached() {
     assert!(!is_cached_with(&[("expires", "0")]).await);
     assert!(!is_cached_with(&[("expires", "Thu, 01 Jan 1970 00:00:00 GMT")]).await);
-    assert!(!is_cached_with(&[("cache-control", "max-age=0")]).await);
+    let app = App::with(layer(), &[("cache-control", "max-age=0")]);
+    assert_eq!(app.get("/x").await.cache(), "larder; fwd=uri-miss; detail=no-lifetime");
+    assert!(!app.get("/x").await.is_hit());
 }
 
 #[tokio::test]
@@ -241,4 +246,12 @@ async fn a_get_with_a_body_is_not_served_from_the_cache() {
     app.get("/x").await;
     let request = http::Request::get("/x").body(axum::body::Body::from("what?")).unwrap();
     assert_eq!(app.send(request).await.cache(), "larder; fwd=bypass; detail=body");
+}
+
+#[tokio::test]
+async fn a_redirection_for_this_once_is_cached_when_it_says_so() {
+    let silent = App::new(layer(), |_, _| answer(302, &[("location", "/y")], ""));
+    assert!(!is_cached(&silent, &[]).await);
+    let lasting = App::new(layer(), |_, _| answer(308, &[("location", "/y")], ""));
+    assert!(is_cached(&lasting, &[]).await);
 }
