@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::{sleep, timeout};
 
-use super::{DEAD_AFTER, Link, Session};
+use super::{Link, Session, health::DEAD_AFTER};
 use crate::batch::Batch;
 
 /// Callers that go away early are a reason to ask, but not more often than this.

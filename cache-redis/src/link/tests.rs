@@ -1,7 +1,7 @@
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, aio::MultiplexedConnection};
 use tokio::time::timeout;
 
-use super::*;
+use super::{health::DEAD_AFTER, *};
 use crate::config::RedisConfig;
 
 /// A link whose second connection is up, on a line that nobody answers on.
