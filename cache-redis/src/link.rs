@@ -9,11 +9,14 @@ mod health;
 mod probe;
 mod supervise;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock, atomic::AtomicU32},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -52,7 +55,21 @@ pub(crate) struct Link {
     /// A part of the cluster is silent: another connection may reach it.
     renew: Arc<Notify>,
     supervisor: OnceLock<AbortHandle>,
-    on_push: Box<dyn Fn(PushInfo) + Send + Sync>,
+    /// The number of the connection that is up, or [`NO_ONE`].
+    current: AtomicU64,
+    ties: Ties,
+}
+
+/// [`Link::current`] while there is none.
+const NO_ONE: u64 = u64::MAX;
+
+/// What a connection has to do with others.
+pub(crate) struct Ties {
+    pub(crate) on_push: Box<dyn Fn(PushInfo) + Send + Sync>,
+    /// Called once for each time that the server, which had answered, does not any more.
+    pub(crate) on_silence: Box<dyn Fn() + Send + Sync>,
+    /// The one whose server is to be that of this one, too.
+    pub(crate) leader: Option<Arc<Link>>,
 }
 
 #[derive(Clone)]
@@ -70,6 +87,8 @@ enum State {
 #[derive(Clone)]
 struct Session {
     number: u64,
+    /// The leader's connection that was up before this one was begun.
+    leader: u64,
     conn: Conn,
 }
 
@@ -82,16 +101,18 @@ impl Link {
         runtime: Handle,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Self::bounded(dialer, deadline, runtime, Arc::new(Bulkhead::unlimited()), on_push)
+        let (on_push, on_silence) = (Box::new(on_push), Box::new(|| ()));
+        let ties = Ties { on_push, on_silence, leader: None };
+        Self::bounded(dialer, deadline, runtime, Arc::new(Bulkhead::unlimited()), ties)
     }
 
-    /// The same with limits on what is under way.
+    /// The same with limits on what is under way, and with ties to others.
     pub(crate) fn bounded(
         dialer: Dialer,
         deadline: Duration,
         runtime: Handle,
         bulkhead: Arc<Bulkhead>,
-        on_push: impl Fn(PushInfo) + Send + Sync + 'static,
+        ties: Ties,
     ) -> Arc<Self> {
         let is_cluster = matches!(dialer.target, Target::Cluster(_));
         let home = match &dialer.purpose {
@@ -110,7 +131,8 @@ impl Link {
             home,
             renew: Arc::default(),
             supervisor: OnceLock::new(),
-            on_push: Box::new(on_push),
+            current: AtomicU64::new(NO_ONE),
+            ties,
         })
     }
 
@@ -146,7 +168,7 @@ impl Link {
 
     async fn send_over(
         &self,
-        Session { number, mut conn }: Session,
+        Session { number, mut conn, .. }: Session,
         batch: &Batch,
         until: Instant,
     ) -> Result<Vec<Value>> {
@@ -203,6 +225,26 @@ impl Link {
     /// Whether there is a connection.
     pub(crate) fn is_up(&self) -> bool {
         matches!(&*self.state.borrow(), State::Up(_))
+    }
+
+    /// Whether there is a connection that is not in doubt, to the server that the leader is at.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.failures.load(Ordering::Relaxed) == 0
+            && matches!(&*self.state.borrow(), State::Up(session) if self.follows(session))
+    }
+
+    /// Whether the leader has connected since, maybe to another server.
+    pub(crate) fn is_behind(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Up(session) if !self.follows(session))
+    }
+
+    fn follows(&self, session: &Session) -> bool {
+        self.leader().is_none_or(|leader| leader == session.leader && leader != NO_ONE)
+    }
+
+    /// Which connection the leader has, where there is a leader.
+    fn leader(&self) -> Option<u64> {
+        self.ties.leader.as_ref().map(|leader| leader.current.load(Ordering::Relaxed))
     }
 
     /// Whether nobody keeps the connection any more: its runtime has ended.

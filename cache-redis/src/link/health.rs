@@ -6,7 +6,7 @@ use cache_store::{Error, ErrorKind, Result};
 use redis::{PushInfo, PushKind, RedisError, Value};
 use tokio::sync::Notify;
 
-use super::{Link, State};
+use super::{Link, NO_ONE, State};
 use crate::{batch::Batch, breaker::Breaker, error};
 
 /// After this many timeouts without an answer in between the line counts as dead. One is enough to ask nothing of it but
@@ -91,7 +91,9 @@ impl Link {
             self.count_failure(number, batch, &error);
         } else if self.is_current(number) {
             // However many were under way: it is one silence.
-            let _ = self.failures.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed);
+            if self.failures.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                (self.ties.on_silence)();
+            }
             self.doubt.notify_one();
         }
         self.of_slot(batch.slot(), error)
@@ -134,13 +136,14 @@ impl Link {
         let gone = self.state.send_if_modified(|state| {
             let current = matches!(state, State::Up(session) if session.number == number);
             if current {
+                self.current.store(NO_ONE, Ordering::Relaxed);
                 *state = State::Down(cause);
             }
             current
         });
         if gone {
             tracing::warn!(target: "larder::redis", server = %self.dialer.target, why, "connection lost");
-            (self.on_push)(PushInfo { kind: PushKind::Disconnection, data: Vec::new() });
+            (self.ties.on_push)(PushInfo { kind: PushKind::Disconnection, data: Vec::new() });
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use redis::{PushInfo, PushKind};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Link, Session, State, probe};
+use super::{Link, NO_ONE, Session, State, probe};
 use crate::{backoff::Backoff, dial::OnPush};
 
 /// A connection that lived this long was no failed attempt: the next one starts without a long wait.
@@ -27,6 +27,13 @@ pub(super) async fn supervise(link: Weak<Link>) {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     for number in 0.. {
         let Some(strong) = link.upgrade() else { return };
+        let leader = strong.leader();
+        if leader == Some(NO_ONE) {
+            // Not before the leader: one at a time finds out whether a server is back.
+            drop(strong);
+            sleep(backoff.step()).await;
+            continue;
+        }
         let mut pause = None;
         let dead = Arc::new(AtomicBool::new(false));
         let attempt = strong.dialer.dial(pushes(&link, number, &dead)).await;
@@ -34,10 +41,15 @@ pub(super) async fn supervise(link: Weak<Link>) {
             Ok(conn) => {
                 let since = Instant::now();
                 strong.failures.store(0, Ordering::Relaxed);
-                let session = Session { number, conn };
+                strong.current.store(number, Ordering::Relaxed);
+                let leader = leader.unwrap_or(NO_ONE);
+                let session = Session { number, leader, conn };
                 let before = strong.state.send_replace(State::Up(session.clone()));
                 if matches!(before, State::Up(_)) {
-                    (strong.on_push)(PushInfo { kind: PushKind::Disconnection, data: Vec::new() });
+                    (strong.ties.on_push)(PushInfo {
+                        kind: PushKind::Disconnection,
+                        data: Vec::new(),
+                    });
                 }
                 if dead.load(Ordering::Acquire) {
                     strong.lost(number, "closed by the server");
@@ -106,7 +118,7 @@ fn pushes(link: &Weak<Link>, number: u64, dead: &Arc<AtomicBool>) -> OnPush {
     Arc::new(move |push| {
         let Some(link) = link.upgrade() else { return };
         if push.kind != PushKind::Disconnection {
-            (link.on_push)(push);
+            (link.ties.on_push)(push);
         } else if link.is_one_server() {
             dead.store(true, Ordering::Release);
             link.lost(number, "closed by the server");
