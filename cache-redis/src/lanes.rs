@@ -87,6 +87,10 @@ impl Lanes {
         if !matches!(here.runtime_flavor(), RuntimeFlavor::MultiThread) || !self.home().is_up() {
             return;
         }
+        if Self::is_full(&self.lanes()) {
+            // Every read of such a runtime comes here: it is not to hold the others up.
+            return;
+        }
         let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
         lanes.retain(|(_, lane)| !lane.link().is_abandoned());
         let known = lanes.iter().any(|(of, _)| *of == here.id());
@@ -97,6 +101,10 @@ impl Lanes {
             lane.link().start();
             lanes.push((id, lane));
         }
+    }
+
+    fn is_full(lanes: &[(Id, Arc<Line>)]) -> bool {
+        lanes.len() == MOST && !lanes.iter().any(|(_, lane)| lane.link().is_abandoned())
     }
 
     /// Leaves the server that the store's own connection has left. It may be no master any more, and whoever only reads is not

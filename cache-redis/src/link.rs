@@ -94,7 +94,7 @@ struct Session {
 
 impl Link {
     /// A link that connects when it is first used. `on_push` gets what the server sends unasked, and
-    /// [`PushKind::Disconnection`] once for each connection that is given up, whoever noticed that it is dead.
+    /// [`Disconnection`](redis::PushKind::Disconnection) once for each connection that is given up, whoever noticed that it is dead.
     pub(crate) fn new(
         dialer: Dialer,
         deadline: Duration,

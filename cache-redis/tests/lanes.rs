@@ -169,6 +169,30 @@ fn a_runtime_that_reads_has_a_connection_of_its_own_and_its_end_is_nobodys_troub
     assert_eq!(connections(&server), BTreeSet::from([own]), "none for the runtime of one thread");
 }
 
+#[test]
+fn one_runtime_too_many_reads_over_the_stores_connection_until_another_one_ends() {
+    let (server, _home, store, own) = apart();
+    let mut known = BTreeSet::from([own.clone()]);
+    let mut runtimes: Vec<Runtime> = (0..4).map(|_| workers()).collect();
+    for runtime in &runtimes {
+        wait_until("one more connection", || {
+            assert_eq!(runtime.block_on(get(&store, "a")).as_deref(), Some("x"));
+            connections(&server).len() > known.len()
+        });
+        known = connections(&server);
+    }
+    let fifth = workers();
+    for _ in 0..50 {
+        assert_eq!(fifth.block_on(get(&store, "a")).as_deref(), Some("x"));
+    }
+    assert_eq!(connections(&server), known);
+    drop(runtimes.pop());
+    wait_until("a new one in its place", || {
+        assert_eq!(fifth.block_on(get(&store, "a")).as_deref(), Some("x"));
+        connections(&server).iter().any(|id| !known.contains(id))
+    });
+}
+
 // Guards: Link::follows, Lanes::mend.
 #[test]
 fn whoever_reads_leaves_the_server_that_the_store_has_left() {
