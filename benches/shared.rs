@@ -83,6 +83,23 @@ impl Reader for BareCheck {
     }
 }
 
+/// What any validity check over one command costs at the least: so many keys instead of one.
+#[derive(Clone)]
+struct BareMget<const KEYS: usize>(MultiplexedConnection);
+
+impl<const KEYS: usize> Reader for BareMget<KEYS> {
+    async fn read(&mut self, id: u64) -> Product {
+        let mut get = redis::cmd("MGET");
+        get.arg(key(id));
+        for _ in 1..KEYS {
+            get.arg("nonce");
+        }
+        let found: Vec<Vec<u8>> = get.query_async(&mut self.0).await.expect("a reply");
+        assert!(found.len() == KEYS && found[1].len() == 16);
+        decode(&found[0])
+    }
+}
+
 fn key(id: u64) -> String {
     format!("product:{TENANT}:{id}")
 }
@@ -108,10 +125,12 @@ fn main() {
             1 => (comparison, Target::at_most(1.1, BARE)),
             _ => (comparison.throughput(), Target::at_least(0.75, BARE)),
         };
-        let Readers { get, timed, check, larder, here } = &readers;
+        let Readers { get, timed, two, three, check, larder, here } = &readers;
         comparison
             .with(candidate(BARE, &runtime, get, tasks))
             .with(candidate("redis, GET and decode, its own timeout", &runtime, timed, tasks))
+            .with(candidate("redis, MGET of two keys, decode", &runtime, two, tasks))
+            .with(candidate("redis, MGET of three keys, decode", &runtime, three, tasks))
             .with(candidate("redis, MGET and LINDEX, decode", &runtime, check, tasks))
             .with(candidate("larder, layer = \"shared\"", &runtime, larder, tasks).target(target))
             .with(candidate("larder, all of it on this runtime", &runtime, here, tasks))
@@ -134,6 +153,8 @@ fn candidate<'a>(
 struct Readers {
     get: BareGet,
     timed: BareGet,
+    two: BareMget<2>,
+    three: BareMget<3>,
     check: BareCheck,
     larder: Larder,
     here: Larder,
@@ -156,6 +177,8 @@ impl Readers {
         let _: () = get.rpush("log", "0123456789abcdef").await.expect("a reply");
         let check = BareCheck(get.clone());
         Self {
+            two: BareMget(get.clone()),
+            three: BareMget(get.clone()),
             get: BareGet(get),
             timed: BareGet(timed),
             check,

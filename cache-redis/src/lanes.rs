@@ -3,27 +3,31 @@
 //! The store's own connection is mostly on a thread of its own, since it has to outlive every runtime. A request that crosses
 //! to that thread and back costs two wake-ups of threads, more than all the rest of a read. So a runtime that reads gets a
 //! connection that its own workers drive. Only reads go there, which need nothing that was sent on another connection before;
-//! and only while it is up, otherwise they go the usual way.
+//! and only while it is up, answers, and was begun after the store's own came up. Otherwise they go the usual way: a connection
+//! that nobody writes to is not told that its server is no master any more.
 //!
 //! Not on a runtime of one thread: whoever blocks that thread, as a sync function does that waits for the shared tier, would
 //! keep its connection from being driven.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
 
-use cache_store::{ErrorKind, Query, Reading, Result};
-use redis::{PushInfo, PushKind};
+use cache_store::{Query, Reading, Result};
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 
-use crate::{line::Line, link::Link, names::Names};
+use crate::{
+    line::Line,
+    link::{Link, Ties},
+    names::Names,
+};
 
 /// So many runtimes have a connection of their own.
 const MOST: usize = 4;
 
-type OnPush = Box<dyn Fn(PushInfo) + Send + Sync>;
-type Connect = dyn Fn(Handle, OnPush) -> Arc<Link> + Send + Sync;
+type Connect = dyn Fn(Handle, Ties) -> Arc<Link> + Send + Sync;
 
 /// The connections for reads to one server.
 pub(crate) struct Lanes {
+    myself: Weak<Self>,
     names: Names,
     home: Arc<Line>,
     lanes: RwLock<Vec<(Id, Arc<Line>)>>,
@@ -35,19 +39,12 @@ impl Lanes {
     pub(crate) fn open(
         names: Names,
         runtime: Handle,
-        connect: impl Fn(Handle, OnPush) -> Arc<Link> + Send + Sync + 'static,
+        connect: impl Fn(Handle, Ties) -> Arc<Link> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new_cyclic(|lanes: &Weak<Self>| {
-            let lanes = lanes.clone();
-            let on_push = Box::new(move |push: PushInfo| {
-                if push.kind == PushKind::Disconnection
-                    && let Some(lanes) = lanes.upgrade()
-                {
-                    lanes.give_up();
-                }
-            });
-            let home = Line::new(names.clone(), connect(runtime, on_push));
-            Self { names, home, lanes: RwLock::default(), connect: Box::new(connect) }
+        Arc::new_cyclic(|myself: &Weak<Self>| {
+            let myself = myself.clone();
+            let home = Line::new(names.clone(), connect(runtime, ties(&myself, None)));
+            Self { myself, names, home, lanes: RwLock::default(), connect: Box::new(connect) }
         })
     }
 
@@ -59,34 +56,39 @@ impl Lanes {
     /// One round trip.
     pub(crate) async fn read(&self, query: Query<'_>) -> Result<Reading> {
         let lane = self.lane();
-        let line = lane.as_ref().unwrap_or(&self.home);
-        let read = line.read(query).await;
-        if let Err(error) = &read
-            && error.kind() == ErrorKind::Timeout
-        {
-            self.doubt_others(line.link());
-        }
-        read
+        lane.as_ref().unwrap_or(&self.home).read(query).await
     }
 
-    /// The connection of the current runtime, where it has one of its own that is up.
+    /// The connection of the current runtime, where it has one of its own that can be used.
     fn lane(&self) -> Option<Arc<Line>> {
         let here = Handle::try_current().ok()?;
         let id = here.id();
-        if id == self.home.link().runtime().id() {
+        if id == self.home().runtime().id() {
             return None;
         }
         let known = self.lanes().iter().find(|(of, _)| *of == id).map(|(_, lane)| Arc::clone(lane));
-        if known.is_none() {
-            self.open_on(here);
+        match known {
+            Some(lane) if lane.link().is_sound() => Some(lane),
+            Some(lane) => {
+                self.mend(&lane, here);
+                None
+            }
+            None => {
+                self.open_on(here);
+                None
+            }
         }
-        known.filter(|lane| lane.link().is_up())
     }
 
     /// Connects in the background, where that runtime may have a connection.
     #[cold]
     fn open_on(&self, here: Handle) {
-        if !matches!(here.runtime_flavor(), RuntimeFlavor::MultiThread) {
+        // What is begun before the store's own is up could not be used.
+        if !matches!(here.runtime_flavor(), RuntimeFlavor::MultiThread) || !self.home().is_up() {
+            return;
+        }
+        if Self::is_full(&self.lanes()) {
+            // Every read of such a runtime comes here: it is not to hold the others up.
             return;
         }
         let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
@@ -94,24 +96,33 @@ impl Lanes {
         let known = lanes.iter().any(|(of, _)| *of == here.id());
         if !known && lanes.len() < MOST {
             let id = here.id();
-            // Nobody hears anything here.
-            let lane = Line::new(self.names.clone(), (self.connect)(here, Box::new(|_| ())));
+            let ties = ties(&self.myself, Some(Arc::clone(self.home())));
+            let lane = Line::new(self.names.clone(), (self.connect)(here, ties));
             lane.link().start();
             lanes.push((id, lane));
         }
     }
 
-    /// A silence on one connection is mostly the server's: nobody has to find that out on each of them.
-    fn doubt_others(&self, silent: &Arc<Link>) {
-        let lanes = self.lanes();
-        let all = lanes.iter().map(|(_, lane)| lane).chain([&self.home]).map(|line| line.link());
-        all.filter(|link| !Arc::ptr_eq(link, silent)).for_each(|link| link.doubt());
+    fn is_full(lanes: &[(Id, Arc<Line>)]) -> bool {
+        lanes.len() == MOST && !lanes.iter().any(|(_, lane)| lane.link().is_abandoned())
     }
 
     /// Leaves the server that the store's own connection has left. It may be no master any more, and whoever only reads is not
     /// told.
-    fn give_up(&self) {
-        self.lanes().iter().for_each(|(_, lane)| lane.link().give_up("the store has left it"));
+    #[cold]
+    fn mend(&self, lane: &Line, here: Handle) {
+        if lane.link().is_abandoned() {
+            // The number of a runtime that has ended may be another one's now.
+            self.open_on(here);
+        } else if self.home().is_up() && lane.link().is_behind() {
+            lane.link().give_up("the store has connected anew");
+        }
+    }
+
+    /// A silence on one connection is mostly the server's: nobody has to find that out on each of them.
+    fn doubt(&self) {
+        self.home().doubt();
+        self.lanes().iter().for_each(|(_, lane)| lane.link().doubt());
     }
 
     /// Ends all but the store's own.
@@ -123,4 +134,15 @@ impl Lanes {
         // Nothing panics while they are locked.
         self.lanes.read().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Of pushes nobody hears anything here.
+fn ties(lanes: &Weak<Lanes>, leader: Option<Arc<Link>>) -> Ties {
+    let lanes = Weak::clone(lanes);
+    let on_silence = Box::new(move || {
+        if let Some(lanes) = lanes.upgrade() {
+            lanes.doubt();
+        }
+    });
+    Ties { on_push: Box::new(|_| ()), on_silence, leader }
 }

@@ -6,6 +6,9 @@
 //!
 //! Requests are joined before they are sent and never afterwards: what is read is read after its caller has asked for it.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -90,7 +93,7 @@ impl Line {
         if let Some(_turn) = turn {
             return self.read_alone(query, until).await;
         }
-        let place = self.link.place(2 * query.key.len())?;
+        let place = self.link.place(bytes(&query))?;
         let sent = self.turn_or_wait(query, until);
         match sent {
             Sent::Alone(_turn) => {
@@ -113,8 +116,9 @@ impl Line {
             }
         };
         match answer {
-            Ok(answer) => answer.unwrap_or_else(|_| Err(ended())),
-            Err(_) => Err(self.link.no_reply()),
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) if Instant::now() < until => Err(ended()),
+            Ok(Err(_)) | Err(_) => Err(self.link.no_reply()),
         }
     }
 
@@ -134,22 +138,17 @@ impl Line {
         let (answer, answered) = oneshot::channel();
         let Query { key, tags, pattern, life } = query;
         let (key, tags) = (key.to_owned(), tags.to_vec());
+        if turns.waiting.len() == turns.waiting.capacity() {
+            // Where no turn ends, those who gave up are to be forgotten all the same.
+            turns.waiting.retain(Waiting::waits);
+        }
         turns.waiting.push(Waiting { key, tags, pattern, life, until, answer });
         Sent::Together(answered)
     }
 
     /// One command for the value, its dependency and the tags.
     async fn read_alone(&self, query: Query<'_>, until: Instant) -> Result<Reading> {
-        let value = self.names.value(query.key);
-        // Grown once, for everything but long tags.
-        let mut get = Cmd::with_capacity(3 + query.tags.len(), 2 * value.len() + 64);
-        get.arg("MGET").arg(&value).arg(self.names.dependency(query.key));
-        for tag in query.tags {
-            get.arg(self.names.tag(tag));
-        }
-        let life = query.life.then(|| command("PTTL", &[&value]));
-        let newest = query.pattern.then(|| self.names.newest_pattern());
-        let batch = Batch::new(value).with(get).with_some(life).with_some(newest);
+        let batch = self.alone(query);
         let mut replies = Replies::new(self.link.send_until(&batch, until).await?);
         let mut found = replies.next_list()?;
         let mut reading = read_pair(query, &mut found, &mut replies)?;
@@ -160,8 +159,28 @@ impl Line {
         Ok(reading)
     }
 
+    /// For no slot: there is one server.
+    fn alone(&self, query: Query<'_>) -> Batch {
+        // Both grown once, for everything but long tags.
+        let mut name = String::with_capacity(query.key.len() + 64);
+        let mut get = Cmd::with_capacity(3 + query.tags.len(), 2 * name.capacity());
+        self.names.write_value(&mut name, query.key);
+        get.arg("MGET").arg(&name);
+        let life = query.life.then(|| command("PTTL", &[&name]));
+        self.names.write_dependency(&mut name, query.key);
+        get.arg(&name);
+        for tag in query.tags {
+            get.arg(self.names.tag(tag));
+        }
+        let newest = query.pattern.then(|| self.names.newest_pattern());
+        Batch::new("").with(get).with_some(life).with_some(newest)
+    }
+
     /// Answers all of these with one request.
-    async fn read_for(&self, waiting: Vec<Waiting>) {
+    async fn read_for(&self, mut waiting: Vec<Waiting>) {
+        // A caller that was not polled for so long is not to make the server look silent.
+        let now = Instant::now();
+        waiting.retain(|one| one.until > now);
         let Some(until) = waiting.iter().map(|one| one.until).max() else { return };
         let queries: Vec<Query<'_>> = waiting.iter().map(Waiting::query).collect();
         let batch = together(&self.names, &queries);
@@ -214,21 +233,50 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let next = {
             let mut turns = self.0.turns();
-            turns.waiting.retain(|one| !one.answer.is_closed());
+            turns.waiting.retain(Waiting::waits);
             if turns.waiting.is_empty() {
                 turns.under_way -= 1;
                 return;
             }
             turns.next()
         };
-        let turn = Self(Arc::clone(&self.0));
-        // By nobody who waits: a caller may stop being polled. On a runtime that has ended this drops the turn, which is
-        // taken by the next ones, until nobody waits.
-        self.0.link.runtime().spawn(async move { turn.0.read_for(next).await });
+        let errand = Errand { turn: Self(Arc::clone(&self.0)), next, is_begun: false };
+        // By nobody who waits: a caller may stop being polled.
+        self.0.link.runtime().spawn(errand.run());
+    }
+}
+
+/// Reads for others, on the connection's runtime.
+struct Errand {
+    turn: Turn,
+    next: Vec<Waiting>,
+    is_begun: bool,
+}
+
+impl Errand {
+    async fn run(mut self) {
+        self.is_begun = true;
+        let next = mem::take(&mut self.next);
+        self.turn.0.read_for(next).await;
+    }
+}
+
+impl Drop for Errand {
+    /// The runtime has ended where nothing was begun: nor would it be for those who still wait, however many they are.
+    fn drop(&mut self) {
+        if !self.is_begun {
+            let waiting = mem::take(&mut self.turn.0.turns().waiting);
+            drop(waiting);
+        }
     }
 }
 
 impl Waiting {
+    /// Whether anybody does.
+    fn waits(&self) -> bool {
+        !self.answer.is_closed()
+    }
+
     fn query(&self) -> Query<'_> {
         let Self { key, tags, pattern, life, .. } = self;
         Query { key, tags, pattern: *pattern, life: *life }
@@ -257,13 +305,13 @@ pub(crate) fn together(names: &Names, queries: &[Query<'_>]) -> Batch {
     batch
 }
 
-/// What was answered to each of them.
+/// What was answered to each of them. What is wrong with one is that one's error.
 pub(crate) fn apart(mut replies: Replies, queries: &[Query<'_>]) -> Result<Vec<Result<Reading>>> {
     let mut found = replies.next_list()?;
-    let pattern_nonce = replies.next_nonce_if_any()?;
+    let newest = replies.next_nonce_if_any();
     let mut readings = Vec::with_capacity(queries.len());
     for query in queries {
-        let both = [found.next()?, found.next()?];
+        let both = [found.next_as_it_is()?, found.next_as_it_is()?];
         let mut life = if query.life { replies.one()? } else { Replies::new(Vec::new()) };
         readings.push(pair(*query, both, &mut life));
     }
@@ -271,9 +319,15 @@ pub(crate) fn apart(mut replies: Replies, queries: &[Query<'_>]) -> Result<Vec<R
     let nonces = found.dependencies()?;
     let whole = |(reading, query): (Result<Reading>, &Query<'_>)| {
         let reading = reading?;
+        let pattern_nonce = if query.pattern { newest.clone()? } else { None };
         Ok(Reading { pattern_nonce, tag_nonces: tags.pick(query.tags, &nonces)?, ..reading })
     };
     Ok(readings.into_iter().zip(queries).map(whole).collect())
+}
+
+/// About how many bytes a read adds to a request.
+fn bytes(query: &Query<'_>) -> usize {
+    2 * query.key.len() + query.tags.iter().map(String::len).sum::<usize>()
 }
 
 fn ended() -> Error {

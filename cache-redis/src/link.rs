@@ -5,50 +5,37 @@
 //! store's own runtime, that connects, watches, and connects again.
 
 mod each;
+mod health;
 mod probe;
+mod supervise;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     fmt,
     sync::{
-        Arc, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use cache_store::{Error, ErrorKind, Result};
-use redis::{PushInfo, PushKind, RedisError, Value};
+use redis::{PushInfo, Value};
 use tokio::{
     runtime::Handle,
     sync::{Notify, watch},
     task::AbortHandle,
-    time::{Instant, sleep, sleep_until, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use crate::{
-    backoff::Backoff,
     batch::{Batch, Conn},
     breaker::Breaker,
     bulkhead::{Bulkhead, Place},
-    dial::{Dialer, OnPush, Purpose},
-    error,
+    dial::{Dialer, Purpose},
     target::Target,
 };
-
-/// After this many timeouts without an answer in between the line counts as dead. One is enough to ask nothing of it but
-/// whether it is there.
-const DEAD_AFTER: u32 = 3;
-/// A cluster has a breaker for each part, so all of it is given up more slowly.
-const CLUSTER_DEAD_AFTER: u32 = 12;
-/// A connection that lived this long was no failed attempt: the next one starts without a long wait.
-const CALM: Duration = Duration::from_secs(2);
-/// A cluster's connection is not replaced more often than this for the sake of a part that is silent: mostly it is the node
-/// that is away.
-const RENEWAL: Duration = Duration::from_secs(5);
-const FIRST_WAIT: Duration = Duration::from_millis(20);
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// A supervised connection.
 pub(crate) struct Link {
@@ -68,7 +55,21 @@ pub(crate) struct Link {
     /// A part of the cluster is silent: another connection may reach it.
     renew: Arc<Notify>,
     supervisor: OnceLock<AbortHandle>,
-    on_push: Box<dyn Fn(PushInfo) + Send + Sync>,
+    /// The number of the connection that is up, or [`NO_ONE`].
+    current: AtomicU64,
+    ties: Ties,
+}
+
+/// [`Link::current`] while there is none.
+const NO_ONE: u64 = u64::MAX;
+
+/// What a connection has to do with others.
+pub(crate) struct Ties {
+    pub(crate) on_push: Box<dyn Fn(PushInfo) + Send + Sync>,
+    /// Called once for each time that the server, which had answered, does not any more.
+    pub(crate) on_silence: Box<dyn Fn() + Send + Sync>,
+    /// The one whose server is to be that of this one, too.
+    pub(crate) leader: Option<Arc<Link>>,
 }
 
 #[derive(Clone)]
@@ -86,28 +87,32 @@ enum State {
 #[derive(Clone)]
 struct Session {
     number: u64,
+    /// The leader's connection that was up before this one was begun.
+    leader: u64,
     conn: Conn,
 }
 
 impl Link {
     /// A link that connects when it is first used. `on_push` gets what the server sends unasked, and
-    /// [`PushKind::Disconnection`] once for each connection that is given up, whoever noticed that it is dead.
+    /// [`Disconnection`](redis::PushKind::Disconnection) once for each connection that is given up, whoever noticed that it is dead.
     pub(crate) fn new(
         dialer: Dialer,
         deadline: Duration,
         runtime: Handle,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Self::bounded(dialer, deadline, runtime, Arc::new(Bulkhead::unlimited()), on_push)
+        let (on_push, on_silence) = (Box::new(on_push), Box::new(|| ()));
+        let ties = Ties { on_push, on_silence, leader: None };
+        Self::bounded(dialer, deadline, runtime, Arc::new(Bulkhead::unlimited()), ties)
     }
 
-    /// The same with limits on what is under way.
+    /// The same with limits on what is under way, and with ties to others.
     pub(crate) fn bounded(
         dialer: Dialer,
         deadline: Duration,
         runtime: Handle,
         bulkhead: Arc<Bulkhead>,
-        on_push: impl Fn(PushInfo) + Send + Sync + 'static,
+        ties: Ties,
     ) -> Arc<Self> {
         let is_cluster = matches!(dialer.target, Target::Cluster(_));
         let home = match &dialer.purpose {
@@ -126,7 +131,8 @@ impl Link {
             home,
             renew: Arc::default(),
             supervisor: OnceLock::new(),
-            on_push: Box::new(on_push),
+            current: AtomicU64::new(NO_ONE),
+            ties,
         })
     }
 
@@ -162,11 +168,11 @@ impl Link {
 
     async fn send_over(
         &self,
-        Session { number, mut conn }: Session,
+        Session { number, mut conn, .. }: Session,
         batch: &Batch,
         until: Instant,
     ) -> Result<Vec<Value>> {
-        let mut unanswered = Unanswered { doubt: &self.doubt, ended: false };
+        let mut unanswered = health::Unanswered { doubt: &self.doubt, ended: false };
         let ended = timeout_at(until, conn.run(batch)).await;
         unanswered.ended = true;
         match ended {
@@ -190,31 +196,6 @@ impl Link {
         Bulkhead::enter(&*self.bulkhead, bytes)
     }
 
-    /// Fails for one server that is known to be dead, or may be.
-    fn admit_any(&self) -> Result<()> {
-        if self.is_one_server() && self.failures.load(Ordering::Relaxed) != 0 {
-            let message = format!("{}: the server does not answer", self.dialer.target);
-            return Err(Error::new(ErrorKind::Unavailable, message));
-        }
-        Ok(())
-    }
-
-    /// Fails for what is known to be dead, or may be.
-    fn admit(&self, batch: &Batch) -> Result<()> {
-        self.admit_any()?;
-        if self.breaker.as_ref().is_some_and(|breaker| !breaker.admits(batch.slot())) {
-            let message = format!("{}: the key's node does not answer", self.dialer.target);
-            return Err(self.of_slot(batch.slot(), Error::new(ErrorKind::Unavailable, message)));
-        }
-        Ok(())
-    }
-
-    /// The error of one slot: the rest of a cluster goes on without it, unless all reads need it.
-    fn of_slot(&self, slot: &str, error: Error) -> Error {
-        let apart = !self.is_one_server() && self.home != Some(Breaker::number(slot));
-        if apart { error.of_a_part() } else { error }
-    }
-
     /// Waits until the first attempt has ended, and says how.
     pub(crate) async fn first_attempt(self: &Arc<Self>) -> Result<()> {
         self.start();
@@ -236,18 +217,9 @@ impl Link {
         });
         if first {
             // Weak: the supervisor must not keep alive what ends it.
-            let task = self.runtime.spawn(supervise(Arc::downgrade(self)));
+            let task = self.runtime.spawn(supervise::supervise(Arc::downgrade(self)));
             let _ = self.supervisor.set(task.abort_handle());
         }
-    }
-
-    /// Gives up the present connection, whose server is not the right one any more.
-    pub(crate) fn give_up(&self, why: &str) {
-        let number = match &*self.state.borrow() {
-            State::Up(session) => session.number,
-            _ => return,
-        };
-        self.lost(number, why);
     }
 
     /// Whether there is a connection.
@@ -255,17 +227,29 @@ impl Link {
         matches!(&*self.state.borrow(), State::Up(_))
     }
 
+    /// Whether there is a connection that is not in doubt, to the server that the leader is at.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.failures.load(Ordering::Relaxed) == 0
+            && matches!(&*self.state.borrow(), State::Up(session) if self.follows(session))
+    }
+
+    /// Whether the leader has connected since, maybe to another server.
+    pub(crate) fn is_behind(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Up(session) if !self.follows(session))
+    }
+
+    fn follows(&self, session: &Session) -> bool {
+        self.leader().is_none_or(|leader| leader == session.leader && leader != NO_ONE)
+    }
+
+    /// Which connection the leader has, where there is a leader.
+    fn leader(&self) -> Option<u64> {
+        self.ties.leader.as_ref().map(|leader| leader.current.load(Ordering::Relaxed))
+    }
+
     /// Whether nobody keeps the connection any more: its runtime has ended.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.supervisor.get().is_some_and(AbortHandle::is_finished)
-    }
-
-    /// The server was silent elsewhere: callers fail at once until it has answered here.
-    pub(crate) fn doubt(&self) {
-        if self.is_one_server() && self.is_up() {
-            let _ = self.failures.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed);
-            self.doubt.notify_one();
-        }
     }
 
     /// Whether requests for different slots may travel in one batch.
@@ -315,107 +299,6 @@ impl Link {
         });
         error
     }
-
-    fn answered(&self, number: u64, batch: &Batch, replies: &[Value]) {
-        // A store on every answer would bounce the cache line between threads.
-        if self.failures.load(Ordering::Relaxed) != 0 {
-            self.failures.store(0, Ordering::Relaxed);
-        }
-        let Some(breaker) = &self.breaker else {
-            // A cluster's client follows a demotion itself.
-            if replies.iter().any(is_demotion) {
-                self.lost(number, "READONLY: the server is a replica");
-            }
-            return;
-        };
-        breaker.answered(batch.slot());
-    }
-
-    fn failed(&self, number: u64, batch: &Batch, cause: &RedisError) -> Error {
-        let error = error::from_redis(cause);
-        if cause.is_unrecoverable_error() || error.kind() == ErrorKind::Unavailable {
-            if self.is_one_server() {
-                self.lost(number, &error.to_string());
-            } else {
-                self.count_failure(number, batch, &error);
-            }
-        }
-        self.of_slot(batch.slot(), error)
-    }
-
-    fn timed_out(&self, number: u64, batch: &Batch) -> Error {
-        let error = self.no_reply();
-        if !self.is_one_server() {
-            self.count_failure(number, batch, &error);
-        } else if self.is_current(number) {
-            // However many were under way: it is one silence.
-            let _ = self.failures.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed);
-            self.doubt.notify_one();
-        }
-        self.of_slot(batch.slot(), error)
-    }
-
-    pub(crate) fn no_reply(&self) -> Error {
-        let message = format!("{}: no reply within {:?}", self.dialer.target, self.deadline);
-        Error::new(ErrorKind::Timeout, message)
-    }
-
-    fn is_partly_silent(&self) -> bool {
-        self.breaker.as_ref().is_some_and(Breaker::is_silent)
-    }
-
-    fn count_failure(&self, number: u64, batch: &Batch, error: &Error) {
-        if self.breaker.as_ref().is_some_and(|breaker| breaker.failed(batch.slot())) {
-            self.renew.notify_one();
-        }
-        self.count_toward_death(number, 1, error);
-    }
-
-    fn count_toward_death(&self, number: u64, failures: u32, error: &Error) {
-        let most = if self.is_one_server() { DEAD_AFTER } else { CLUSTER_DEAD_AFTER };
-        // What an earlier connection still owed says nothing about this one.
-        if self.is_current(number)
-            && self.failures.fetch_add(failures, Ordering::Relaxed) + failures >= most
-        {
-            self.lost(number, &error.to_string());
-        }
-    }
-
-    fn is_current(&self, number: u64) -> bool {
-        matches!(&*self.state.borrow(), State::Up(session) if session.number == number)
-    }
-
-    /// From now on requests fail at once, and the supervisor connects anew.
-    fn lost(&self, number: u64, why: &str) {
-        let cause =
-            Error::new(ErrorKind::Unavailable, format!("connection lost, reconnecting ({why})"));
-        let gone = self.state.send_if_modified(|state| {
-            let current = matches!(state, State::Up(session) if session.number == number);
-            if current {
-                *state = State::Down(cause);
-            }
-            current
-        });
-        if gone {
-            tracing::warn!(target: "larder::redis", server = %self.dialer.target, why, "connection lost");
-            (self.on_push)(PushInfo { kind: PushKind::Disconnection, data: Vec::new() });
-        }
-    }
-}
-
-/// A request whose caller may go away before its answer comes, or before its time is over.
-struct Unanswered<'a> {
-    doubt: &'a Notify,
-    ended: bool,
-}
-
-impl Drop for Unanswered<'_> {
-    fn drop(&mut self) {
-        // Callers who are less patient than the deadline would never find out that nobody answers.
-        if !self.ended {
-            self.doubt.notify_one();
-        }
-    }
 }
 
 impl State {
@@ -443,102 +326,6 @@ impl fmt::Debug for Link {
             .field("state", &state)
             .finish()
     }
-}
-
-async fn supervise(link: Weak<Link>) {
-    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
-    for number in 0.. {
-        let Some(strong) = link.upgrade() else { return };
-        let mut pause = None;
-        let dead = Arc::new(AtomicBool::new(false));
-        let attempt = strong.dialer.dial(pushes(&link, number, &dead)).await;
-        match attempt {
-            Ok(conn) => {
-                let since = Instant::now();
-                strong.failures.store(0, Ordering::Relaxed);
-                let session = Session { number, conn };
-                let before = strong.state.send_replace(State::Up(session.clone()));
-                if matches!(before, State::Up(_)) {
-                    (strong.on_push)(PushInfo { kind: PushKind::Disconnection, data: Vec::new() });
-                }
-                if dead.load(Ordering::Acquire) {
-                    strong.lost(number, "closed by the server");
-                }
-                tracing::info!(target: "larder::redis", server = %strong.dialer.target, "connected");
-                drop(strong);
-                if !serve(&link, since, Some(session)).await {
-                    return;
-                }
-                if since.elapsed() >= CALM {
-                    backoff.reset();
-                }
-            }
-            Err(cause) => {
-                tracing::debug!(target: "larder::redis", %cause, "not connected");
-                pause = strong.dialer.purpose.pause_after(&cause);
-                // The one that was to be replaced may still serve a part of the cluster.
-                let is_down = strong.state.send_if_modified(|state| {
-                    let is_down = !matches!(state, State::Up(_));
-                    if is_down {
-                        *state = State::Down(cause);
-                    }
-                    is_down
-                });
-                drop(strong);
-                if !is_down && !serve(&link, Instant::now(), None).await {
-                    return;
-                }
-            }
-        }
-        sleep(pause.unwrap_or_else(|| backoff.step())).await;
-    }
-}
-
-/// Waits until the connection is lost, or a part of the cluster is silent and another connection worth a try. `false` when
-/// the link is gone.
-///
-/// redis-rs's cluster client never leaves a line to a node that is half open, and as long as other nodes answer, the
-/// connection as a whole looks alive. The present one serves until there is another: those nodes lose nothing by it.
-async fn serve(link: &Weak<Link>, since: Instant, session: Option<Session>) -> bool {
-    let Some(strong) = link.upgrade() else { return false };
-    let mut states = strong.state.subscribe();
-    let renew = Arc::clone(&strong.renew);
-    drop(strong);
-    let renewal = async {
-        sleep_until(since + RENEWAL).await;
-        loop {
-            renew.notified().await;
-            // What asked for it may have been answered since, or have been the connection before this one.
-            match link.upgrade() {
-                Some(link) if !link.is_partly_silent() => {}
-                Some(_) | None => return,
-            }
-        }
-    };
-    tokio::select! {
-        lost = states.wait_for(|state| !matches!(state, State::Up(_))) => lost.is_ok(),
-        () = renewal => true,
-        () = probe::watch(link, session) => false,
-    }
-}
-
-/// Passes pushes on, and notices the end of a connection nobody is using just now.
-fn pushes(link: &Weak<Link>, number: u64, dead: &Arc<AtomicBool>) -> OnPush {
-    let (link, dead) = (link.clone(), Arc::clone(dead));
-    Arc::new(move |push| {
-        let Some(link) = link.upgrade() else { return };
-        if push.kind != PushKind::Disconnection {
-            (link.on_push)(push);
-        } else if link.is_one_server() {
-            dead.store(true, Ordering::Release);
-            link.lost(number, "closed by the server");
-        }
-        // A cluster's client tells of every single node and repairs it itself.
-    })
-}
-
-fn is_demotion(reply: &Value) -> bool {
-    matches!(reply, Value::ServerError(error) if error.code() == "READONLY")
 }
 
 fn closed() -> Error {

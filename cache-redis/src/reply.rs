@@ -25,10 +25,14 @@ impl Replies {
         }
     }
 
+    /// The next reply, error or not.
+    pub(crate) fn next_as_it_is(&mut self) -> Result<Value> {
+        self.0.next().ok_or_else(|| error::unexpected("too few replies"))
+    }
+
     /// The next reply as one of its own, error or not.
     pub(crate) fn one(&mut self) -> Result<Self> {
-        let reply = self.0.next().ok_or_else(|| error::unexpected("too few replies"))?;
-        Ok(Self::new(vec![reply]))
+        Ok(Self::new(vec![self.next_as_it_is()?]))
     }
 
     /// The next reply, which is a list.

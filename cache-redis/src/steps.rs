@@ -37,10 +37,8 @@ pub(crate) struct Capture {
 }
 
 impl RedisStore {
+    /// From a cluster.
     pub(crate) async fn read_value(&self, query: Query<'_>) -> Result<Reading> {
-        if self.link.is_one_server() {
-            return self.lanes.read(query).await;
-        }
         let value = self.names.value(query.key);
         let dependency = self.names.dependency(query.key);
         let get = command("MGET", &[&value, &dependency]);

@@ -115,8 +115,8 @@ impl RedisStore {
         let data = dialer(&config, target.clone(), Purpose::Data(names.clone()));
         let bulkhead = Arc::new(Bulkhead::new(config.max_requests, config.max_request_bytes));
         let deadline = config.deadline;
-        let lanes = Lanes::open(names.clone(), runtime.clone(), move |runtime, on_push| {
-            Link::bounded(data.clone(), deadline, runtime, Arc::clone(&bulkhead), on_push)
+        let lanes = Lanes::open(names.clone(), runtime.clone(), move |runtime, ties| {
+            Link::bounded(data.clone(), deadline, runtime, Arc::clone(&bulkhead), ties)
         });
         let link = Arc::clone(lanes.home());
         let watch = LeaseWatch::new(
@@ -181,6 +181,12 @@ impl fmt::Debug for RedisStore {
 
 impl Store for RedisStore {
     fn read<'a>(&'a self, query: Query<'a>) -> BoxFuture<'a, Result<Reading>> {
+        if self.link.is_one_server() {
+            // Apart: a future for a cluster is several times as large.
+            return Box::pin(async move {
+                self.lanes.read(query).await.map_err(|cause| cause.during("read"))
+            });
+        }
         Box::pin(async move { self.read_value(query).await.map_err(|cause| cause.during("read")) })
     }
 

@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "helpers beside the tests unwrap as the tests do")]
 
 mod common;
+// The lines of the soak, which can die without a word.
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../soak/src/coordinator/proxy.rs"]
+mod proxy;
 
 use std::{
     collections::BTreeSet,
@@ -14,8 +18,9 @@ use std::{
 };
 
 use cache_redis::RedisStore;
-use cache_store::{ErrorKind, Query, Reading, Result, Store};
+use cache_store::{ErrorKind, Invalidation, Query, Reading, Result, Store};
 use common::{server::wait_until, *};
+use proxy::{Mode, Proxy};
 use tokio::{
     runtime::{Builder, Runtime},
     task::{JoinSet, yield_now},
@@ -116,12 +121,16 @@ fn connections(server: &Server) -> BTreeSet<String> {
 
 /// A store on a runtime of its own, and the number of its connection.
 fn apart() -> (Server, Runtime, Arc<RedisStore>, String) {
+    let server = Server::start(&[]);
+    let url = server.url();
+    apart_at(server, &url)
+}
+
+/// The same over a line to the server.
+fn apart_at(server: Server, url: &str) -> (Server, Runtime, Arc<RedisStore>, String) {
     let home = workers();
-    let (server, store) = home.block_on(async {
-        let server = Server::start(&[]);
-        let config = config(&server.url()).deadline(Duration::from_secs(1)).sweep(false);
-        (server, RedisStore::connect(config).await.unwrap())
-    });
+    let config = config(url).deadline(Duration::from_secs(1)).sweep(false);
+    let store = home.block_on(async { RedisStore::connect(config).await.unwrap() });
     assert!(home.block_on(put(&store, "a", "x", MINUTE)));
     let own = connections(&server);
     assert_eq!(own.len(), 1, "{own:?}");
@@ -161,26 +170,116 @@ fn a_runtime_that_reads_has_a_connection_of_its_own_and_its_end_is_nobodys_troub
 }
 
 #[test]
-fn whoever_reads_leaves_the_server_that_the_store_has_left() {
+fn one_runtime_too_many_reads_over_the_stores_connection_until_another_one_ends() {
     let (server, _home, store, own) = apart();
-    let runtime = workers();
-    let lane = with_lane(&server, &runtime, &store, &own);
-    assert_eq!(server.ask(&["CLIENT", "KILL", "ID", &own]), "1");
-    wait_until("another connection", || !connections(&server).contains(&lane));
+    let mut known = BTreeSet::from([own.clone()]);
+    let mut runtimes: Vec<Runtime> = (0..4).map(|_| workers()).collect();
+    for runtime in &runtimes {
+        wait_until("one more connection", || {
+            assert_eq!(runtime.block_on(get(&store, "a")).as_deref(), Some("x"));
+            connections(&server).len() > known.len()
+        });
+        known = connections(&server);
+    }
+    let fifth = workers();
+    for _ in 0..50 {
+        assert_eq!(fifth.block_on(get(&store, "a")).as_deref(), Some("x"));
+    }
+    assert_eq!(connections(&server), known);
+    drop(runtimes.pop());
+    wait_until("a new one in its place", || {
+        assert_eq!(fifth.block_on(get(&store, "a")).as_deref(), Some("x"));
+        connections(&server).iter().any(|id| !known.contains(id))
+    });
 }
 
+// Guards: Link::follows, Lanes::mend.
 #[test]
-fn one_silence_is_found_once_whichever_connection_it_is_found_on() {
+fn whoever_reads_leaves_the_server_that_the_store_has_left() {
+    for is_demoted in [false, true] {
+        let (server, home, store, own) = apart();
+        let runtime = workers();
+        let lane = with_lane(&server, &runtime, &store, &own);
+        if is_demoted {
+            let port = common::server::free_port().to_string();
+            assert_eq!(server.ask(&["REPLICAOF", "127.0.0.1", &port]), "OK");
+            let all = Invalidation::Keys(vec!["a".to_owned()]);
+            assert!(home.block_on(store.invalidate(&all)).is_err());
+        } else {
+            assert_eq!(server.ask(&["CLIENT", "KILL", "ID", &own]), "1");
+        }
+        wait_until("another connection", || {
+            let _ = runtime.block_on(read(&store, "a"));
+            !connections(&server).contains(&lane)
+        });
+        wait_until("two of them", || {
+            let _ = runtime.block_on(read(&store, "a"));
+            connections(&server).len() >= 2
+        });
+    }
+}
+
+// Guard: Link::is_sound in Lanes::lane.
+#[test]
+fn a_lane_that_is_killed_costs_one_read_and_comes_back() {
+    let (server, _home, store, own) = apart();
+    let runtime = workers();
+    for _ in 0..3 {
+        let lane = with_lane(&server, &runtime, &store, &own);
+        assert_eq!(server.ask(&["CLIENT", "KILL", "ID", &lane]), "1");
+        let failed = (0..50).filter(|_| runtime.block_on(read(&store, "a")).is_err()).count();
+        assert!(failed <= 1, "{failed} reads, after one of them has found it out");
+        assert!(connections(&server).contains(&own), "the store's own was not concerned");
+    }
+    with_lane(&server, &runtime, &store, &own);
+    assert_eq!(server.ask(&["FLUSHALL"]), "OK");
+    assert_eq!(runtime.block_on(get(&store, "a")), None);
+}
+
+// Guard: the failures in Link::is_sound.
+#[test]
+fn a_lane_that_is_half_open_costs_one_deadline_and_the_way_round_is_open() {
+    let (line, listener) = Proxy::bind().unwrap();
+    let server = Server::start(&[]);
+    line.serve(listener, server.port);
+    let (server, home, store, own) = apart_at(server, &format!("redis://127.0.0.1:{}", line.port));
+    let runtime = workers();
+    with_lane(&server, &runtime, &store, &own);
+    let mut number = 0;
+    let second = || {
+        number += 1;
+        number == 2
+    };
+    assert_eq!(line.set(Mode::Dead, second), 1);
+    assert_eq!(runtime.block_on(read(&store, "a")).unwrap_err().kind(), ErrorKind::Timeout);
+    // It was in doubt as well, for as long as a question takes.
+    wait_until("the other one answers", || home.block_on(read(&store, "a")).is_ok());
+    for _ in 0..20 {
+        assert_eq!(runtime.block_on(get(&store, "a")).as_deref(), Some("x"));
+    }
+    with_lane(&server, &runtime, &store, &own);
+}
+
+// Guard: Ties::on_silence.
+#[test]
+fn one_silence_is_found_once_whichever_connection_it_is_found_on_and_by_whatever() {
     let (server, home, store, own) = apart();
     let runtime = workers();
     with_lane(&server, &runtime, &store, &own);
-    for (first, then) in [(&runtime, &home), (&home, &runtime)] {
-        wait_until("both answer", || {
-            [first, then].iter().all(|on| on.block_on(read(&store, "a")).is_ok())
-        });
+    let reads = |on: &Runtime| on.block_on(read(&store, "a")).err().map(|error| error.kind());
+    let claims = |on: &Runtime| on.block_on(store.claim(claim("b"))).err().map(|e| e.kind());
+    type Asks<'a> = &'a dyn Fn(&Runtime) -> Option<ErrorKind>;
+    let orders: [[(&Runtime, Asks<'_>); 2]; 3] = [
+        [(&runtime, &reads), (&home, &reads)],
+        [(&home, &reads), (&runtime, &reads)],
+        [(&home, &claims), (&runtime, &reads)],
+    ];
+    for order in orders {
+        wait_until("both answer", || order.iter().all(|(on, _)| reads(on).is_none()));
+        with_lane(&server, &runtime, &store, &own);
         server.freeze();
-        let kinds = [first, then].map(|on| on.block_on(read(&store, "a")).unwrap_err().kind());
+        let kinds = order.map(|(on, asks)| asks(on));
         server.thaw();
-        assert_eq!(kinds, [ErrorKind::Timeout, ErrorKind::Unavailable]);
+        assert_eq!(kinds, [Some(ErrorKind::Timeout), Some(ErrorKind::Unavailable)]);
     }
 }

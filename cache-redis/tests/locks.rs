@@ -4,10 +4,9 @@
 
 mod common;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+#[cfg(feature = "cluster")]
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cache_redis::RedisStore;
 use cache_store::{Lease, Locked, Result, Store};

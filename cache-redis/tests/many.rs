@@ -7,9 +7,10 @@ mod common;
 use std::time::{Duration, Instant};
 
 use cache_redis::RedisStore;
+#[cfg(feature = "cluster")]
+use cache_store::Finish;
 use cache_store::{
-    Begin, Claim, ClaimOutcome, Claimed, ErrorKind, Fill, Finish, Nonce, Query, Result, Stamp,
-    Store,
+    Begin, Claim, ClaimOutcome, Claimed, ErrorKind, Fill, Nonce, Query, Result, Stamp, Store,
 };
 #[cfg(feature = "cluster")]
 use common::server::Cluster;

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::{sleep, timeout};
 
-use super::{DEAD_AFTER, Link, Session};
+use super::{Link, Session, health::DEAD_AFTER};
 use crate::batch::Batch;
 
 /// Callers that go away early are a reason to ask, but not more often than this.
@@ -45,7 +45,11 @@ pub(super) async fn watch(link: &Weak<Link>, session: Option<Session>) {
                     break;
                 }
                 Err(_) => {
-                    if link.failures.fetch_add(1, Ordering::Relaxed) + 1 >= DEAD_AFTER {
+                    let failures = link.failures.fetch_add(1, Ordering::Relaxed) + 1;
+                    if failures == 1 {
+                        (link.ties.on_silence)();
+                    }
+                    if failures >= DEAD_AFTER {
                         link.lost(session.number, &link.no_reply().to_string());
                         break;
                     }

@@ -1,26 +1,53 @@
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, aio::MultiplexedConnection};
-use tokio::time::timeout;
+use tokio::{net::TcpListener, time::timeout};
 
-use super::*;
+use super::{health::DEAD_AFTER, *};
 use crate::config::RedisConfig;
 
 /// A link whose second connection is up, on a line that nobody answers on.
-async fn with_second_connection() -> Arc<Link> {
-    let (near, _far) = tokio::io::duplex(64);
-    let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
-    let config = AsyncConnectionConfig::new();
-    let made = MultiplexedConnection::new_with_config(&settings, near, config).await;
-    let (conn, _driver) = made.unwrap();
-    let dialer = Dialer {
-        target: Target::parse(&RedisConfig::new("redis://localhost")).unwrap(),
+pub(crate) async fn with_second_connection() -> Arc<Link> {
+    let ties = Ties { on_push: Box::new(|_| ()), on_silence: Box::new(|| ()), leader: None };
+    tied(ties).await
+}
+
+fn dialer(url: &str) -> Dialer {
+    Dialer {
+        target: Target::parse(&RedisConfig::new(url)).unwrap(),
         purpose: Purpose::Watch,
         connect_timeout: Duration::from_secs(1),
         #[cfg(all(feature = "cluster", feature = "tls"))]
         certificates: None,
-    };
-    let link = Link::new(dialer, Duration::from_secs(1), Handle::current(), |_| ());
-    link.state.send_replace(State::Up(Session { number: 2, conn: Conn::Node(conn) }));
+    }
+}
+
+async fn tied(ties: Ties) -> Arc<Link> {
+    let (near, far) = tokio::io::duplex(64);
+    let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+    let config = AsyncConnectionConfig::new().set_response_timeout(None);
+    let made = MultiplexedConnection::new_with_config(&settings, near, config).await;
+    let (conn, driver) = made.unwrap();
+    tokio::spawn(async move {
+        let _open = far;
+        driver.await;
+    });
+    let dialer = dialer("redis://localhost");
+    let bulkhead = Arc::new(Bulkhead::unlimited());
+    let link = Link::bounded(dialer, Duration::from_secs(1), Handle::current(), bulkhead, ties);
+    link.current.store(2, Ordering::Relaxed);
+    let session = Session { number: 2, leader: 2, conn: Conn::Node(conn) };
+    link.state.send_replace(State::Up(session));
     link
+}
+
+/// How often the silence of this link was told of.
+async fn overheard() -> (Arc<Link>, Arc<AtomicU32>) {
+    let told = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&told);
+    let on_silence = Box::new(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    let ties = Ties { on_push: Box::new(|_| ()), on_silence, leader: None };
+    (tied(ties).await, told)
 }
 
 fn is_up(link: &Link) -> bool {
@@ -55,7 +82,7 @@ async fn an_answer_forgives_the_timeout_before_it_and_many_at_once_are_one() {
 #[tokio::test(start_paused = true)]
 async fn a_line_in_doubt_is_asked_and_given_up_and_also_when_its_callers_go_away_early() {
     for patience in [2_000, 10] {
-        let link = with_second_connection().await;
+        let (link, told) = overheard().await;
         let (state, weak) = (link.state.borrow().clone(), Arc::downgrade(&link));
         let State::Up(session) = state else { unreachable!("it is up") };
         let asking = tokio::spawn(async move { probe::watch(&weak, Some(session)).await });
@@ -65,6 +92,67 @@ async fn a_line_in_doubt_is_asked_and_given_up_and_also_when_its_callers_go_away
         let mut states = link.state.subscribe();
         states.wait_for(|state| matches!(state, State::Down(_))).await.unwrap();
         assert!(since.elapsed() < (DEAD_AFTER + 1) * link.deadline, "{:?}", since.elapsed());
+        assert_eq!(told.load(Ordering::Relaxed), 1, "whoever found it out");
         asking.abort();
     }
+}
+
+#[tokio::test]
+async fn a_silence_is_told_of_once_until_there_is_an_answer_and_hearsay_is_not_passed_on() {
+    let (link, told) = overheard().await;
+    let batch = Batch::new("");
+    for silences in 1..3 {
+        link.timed_out(2, &batch);
+        link.timed_out(2, &batch);
+        link.timed_out(1, &batch);
+        assert_eq!(told.load(Ordering::Relaxed), silences);
+        link.answered(2, &batch, &[]);
+    }
+    link.doubt();
+    assert!(link.admit(&batch).is_err());
+    assert_eq!(told.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_connection_is_sound_while_it_is_not_in_doubt_and_its_leader_has_the_one_it_was_begun_under()
+ {
+    let leader = with_second_connection().await;
+    assert!(leader.is_sound());
+    let ties =
+        Ties { on_push: Box::new(|_| ()), on_silence: Box::new(|| ()), leader: Some(leader) };
+    let link = tied(ties).await;
+    assert!(link.is_sound() && !link.is_behind());
+    link.doubt();
+    assert!(!link.is_sound() && !link.is_behind());
+    link.answered(2, &Batch::new(""), &[]);
+    assert!(link.is_sound());
+    let leads = link.ties.leader.as_ref().unwrap();
+    leads.lost(2, "its server");
+    assert!(!link.is_sound() && link.is_behind());
+    leads.current.store(3, Ordering::Relaxed);
+    assert!(!link.is_sound() && link.is_behind(), "the leader may be elsewhere now");
+}
+
+// Guard: the leader in supervise.
+#[tokio::test]
+async fn nobody_connects_while_the_leader_does_not() {
+    let server = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("redis://{}", server.local_addr().unwrap());
+    let leader = with_second_connection().await;
+    leader.lost(2, "its server");
+    let ties = Ties {
+        on_push: Box::new(|_| ()),
+        on_silence: Box::new(|| ()),
+        leader: Some(Arc::clone(&leader)),
+    };
+    let bulkhead = Arc::new(Bulkhead::unlimited());
+    let link = Link::bounded(dialer(&url), leader.deadline, Handle::current(), bulkhead, ties);
+    link.start();
+    // It has been its turn.
+    tokio::task::yield_now().await;
+    let mut accept = std::pin::pin!(server.accept());
+    let early = timeout(Duration::from_millis(50), &mut accept).await;
+    assert!(early.is_err(), "it connects");
+    leader.current.store(3, Ordering::Relaxed);
+    accept.await.unwrap();
 }
