@@ -239,7 +239,10 @@ async fn a_miss_costs_two_round_trips_before_the_load_and_one_after_a_hit_one_an
     let store = MemoryStore::new();
     let ((cache, trips), (other, others)) = (counted(&store).await, counted(&store).await);
     // The session follows the pattern log in the background.
-    let trips = || trips.calls().round_trips() - trips.calls().of(Operation::Patterns);
+    let trips = || {
+        let calls = trips.calls();
+        calls.round_trips() - calls.of(Operation::Patterns)
+    };
     let load = || async {
         assert_eq!(trips(), 2);
         Ok::<_, Infallible>(1u64)
