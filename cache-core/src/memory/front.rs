@@ -14,7 +14,7 @@
 //!
 //! Admission and eviction are moka's, which counts how often a key was asked for, to 15 and with halving, and in which order.
 //! Every miss is told to it, so hits have to be, or the rare look frequent: the first 16 hits on a copy are, and of the
-//! later ones each 32nd, when the key has long been frequent.
+//! later ones each 128th, when the key has long been frequent.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ const SETS: usize = 64;
 const ROUND: u32 = 1024;
 /// So many hits on a copy are recorded, and then one in [`LATER`].
 const FIRST: u32 = 16;
-const LATER: u32 = 32;
+const LATER: u32 = 128;
 
 thread_local! {
     static FRONT: RefCell<Front> = const { RefCell::new(Front::new()) };
