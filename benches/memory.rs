@@ -38,9 +38,19 @@ const CANDIDATES: [(&str, Fill); 5] = [
         Box::new(moka)
     }),
     ("quick_cache, u64 key", |entries| {
-        // Its shards do not fill up alike; with room in all of them none gives an entry up.
-        let room = entries + entries / 8;
-        let quick = quick_cache::sync::Cache::new(usize::try_from(room).expect("64 bits"));
+        // One shard: many do not fill up alike, and one that is full gives an entry up while others have room.
+        let room = usize::try_from(entries).expect("64 bits");
+        let options = quick_cache::OptionsBuilder::new()
+            .shards(1)
+            .estimated_items_capacity(room)
+            .weight_capacity(entries)
+            .build();
+        let quick = quick_cache::sync::Cache::with_options(
+            options.expect("all that it needs was given"),
+            quick_cache::UnitWeighter,
+            quick_cache::DefaultHashBuilder::default(),
+            quick_cache::sync::DefaultLifecycle::default(),
+        );
         (0..entries).for_each(|id| quick.insert(id, Arc::new(id)));
         assert_eq!(quick.len() as u64, entries);
         Box::new(quick)
