@@ -91,5 +91,5 @@ pub fn decompress(compression: Compression, packed: &[u8], limit: usize) -> Resu
 
 /// The settings that these variables give.
 pub fn config_from(lookup: impl Fn(&str) -> Option<OsString>) -> Result<CacheConfig> {
-    CacheConfig::from_lookup(lookup)
+    CacheConfig::default().with_lookup(lookup)
 }

@@ -1,7 +1,7 @@
 //! The memory tier.
 
 use super::CacheBuilder;
-use crate::explicit::IntoTtl;
+use crate::{config::FOREVER, explicit::IntoTtl};
 
 impl CacheBuilder {
     /// The most entries in the memory tier, at least 1. To keep nothing in memory write `layer = "shared"`.
@@ -25,7 +25,7 @@ impl CacheBuilder {
     /// # Ok(()) }
     /// ```
     pub fn max_bytes(mut self, bytes: u64) -> Self {
-        self.max_bytes = Some(bytes);
+        self.config.max_memory_bytes = Some(bytes);
         self
     }
 
@@ -43,7 +43,7 @@ impl CacheBuilder {
     /// # Ok(()) }
     /// ```
     pub fn front(mut self, on: bool) -> Self {
-        self.front = on;
+        self.config.front = on;
         self
     }
 
@@ -56,7 +56,13 @@ impl CacheBuilder {
     /// # Ok(()) }
     /// ```
     pub fn default_ttl(mut self, ttl: impl IntoTtl) -> Self {
-        self.default_ttl = Some(ttl.into_ttl());
+        match ttl.into_ttl() {
+            Ok(ttl) => {
+                self.config.default_ttl = ttl.unwrap_or(FOREVER.0);
+                self.wrong_ttl = None;
+            }
+            Err(error) => self.wrong_ttl = Some(error),
+        }
         self
     }
 }

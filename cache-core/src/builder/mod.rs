@@ -5,13 +5,13 @@ mod shared;
 
 use std::{sync::Arc, time::Duration};
 
-use cache_store::{Result, Store};
+use cache_store::{Error, Result, Store};
 use tokio::runtime::Handle;
 
 use crate::{
     cache::Cache,
     clock::Clock,
-    config::{Backend, CacheConfig},
+    config::{CacheConfig, Field, Problems},
     encryption::EncryptionKeys,
     engine::{Engine, Settings},
     envelope::Packing,
@@ -36,31 +36,25 @@ use crate::{
 #[must_use = "a builder does nothing before `build`"]
 pub struct CacheBuilder {
     config: CacheConfig,
-    /// `None` inside for entries that live until something ends them.
-    default_ttl: Option<Result<Option<Duration>>>,
-    max_bytes: Option<u64>,
+    /// Why what was given as the default time to live is none.
+    wrong_ttl: Option<Error>,
     clock: Clock,
     store: Option<Arc<dyn Store>>,
     runtime: Option<Handle>,
     rules: InvalidationRules,
     encryption: Option<EncryptionKeys>,
-    background_limit: usize,
-    front: bool,
 }
 
 impl Default for CacheBuilder {
     fn default() -> Self {
         Self {
-            config: CacheConfig { backend: Backend::Auto, ..CacheConfig::default() },
-            default_ttl: None,
-            max_bytes: None,
+            config: CacheConfig::default(),
+            wrong_ttl: None,
             clock: Clock::system(),
             store: None,
             runtime: None,
             rules: InvalidationRules::new(),
             encryption: None,
-            background_limit: 256,
-            front: true,
         }
     }
 }
@@ -100,7 +94,7 @@ impl CacheBuilder {
         self
     }
 
-    /// Whether anything is cached at all; `false`: every call runs its body.
+    /// Whether anything is cached at all; `false`: every call runs its body, until [`Cache::set_enabled`] says otherwise.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
@@ -162,7 +156,7 @@ impl CacheBuilder {
     /// # Ok(()) }
     /// ```
     pub fn background_limit(mut self, bodies: usize) -> Self {
-        self.background_limit = bodies;
+        self.config.background_limit = bodies;
         self
     }
 
@@ -224,32 +218,41 @@ impl CacheBuilder {
     }
 
     pub(crate) fn build_in_memory(self) -> Cache {
-        let settings = self.unchecked(Some(self.config.default_ttl));
+        let settings = self.unchecked();
         self.finish(settings, None)
     }
 
     fn settings(&self) -> Result<Settings> {
-        self.config.validate()?;
-        if self.config.enabled && !self.config.codec.is_compiled_in() {
-            return Err(self.config.codec.not_compiled_in());
-        }
-        if self.config.enabled && !self.config.compression.is_compiled_in() {
-            return Err(self.config.compression.not_compiled_in());
-        }
-        if let Some(keys) = &self.encryption {
-            keys.check_compiled_in()?;
-        }
-        let default_ttl = self.default_ttl.clone().unwrap_or(Ok(Some(self.config.default_ttl)));
-        let default_ttl = default_ttl.map_err(|error| error.during("build"))?;
-        Ok(self.unchecked(default_ttl))
+        self.problems().into_result()?;
+        Ok(self.unchecked())
     }
 
-    fn unchecked(&self, default_ttl: Option<Duration>) -> Settings {
+    /// Everything that is wrong.
+    fn problems(&self) -> Problems {
+        let (config, mut problems) = (&self.config, self.config.problems());
+        if let Some(error) = &self.wrong_ttl {
+            problems.add(Field::DefaultTtl, format!("is malformed: {error}"));
+        }
+        // Where there is a URL that was looked at with the rest.
+        let unsaid = config.enabled && config.shared_url().is_none();
+        if unsaid && !config.codec.is_compiled_in() {
+            problems.add(Field::Codec, config.codec.not_compiled_in().to_string());
+        }
+        if unsaid && !config.compression.is_compiled_in() {
+            problems.add(Field::Compression, config.compression.not_compiled_in().to_string());
+        }
+        if let Some(Err(error)) = self.encryption.as_ref().map(EncryptionKeys::check_compiled_in) {
+            problems.add(Field::Encryption, error.to_string());
+        }
+        problems
+    }
+
+    fn unchecked(&self) -> Settings {
         let config = &self.config;
         Settings {
             max_entries: config.max_memory_entries,
-            max_bytes: self.max_bytes,
-            default_ttl,
+            max_bytes: config.max_memory_bytes,
+            default_ttl: config.default_life(),
             coherence_bound: config.coherence_bound,
             flight_wait: config.flight_wait,
             limits: config.limits(),
@@ -263,8 +266,8 @@ impl CacheBuilder {
             clock: self.clock.clone(),
             runtime: self.runtime.clone(),
             rules: self.rules.clone(),
-            background_limit: self.background_limit,
-            front: self.front,
+            background_limit: config.background_limit,
+            front: config.front,
         }
     }
 

@@ -1,55 +1,64 @@
 //! The settings of a cache, and what is wrong with them.
 
-mod duration;
+mod check;
+mod field;
+mod given;
 mod problems;
+mod reading;
 mod redact;
+mod show;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{str::FromStr, time::Duration};
 
 use cache_store::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
-use self::redact::Redacted;
 pub(crate) use self::{
-    duration::parse as parse_duration,
-    problems::{Field, Problems},
+    field::Field,
+    given::{Given, boolean, duration, number, read},
+    problems::Problems,
 };
 use crate::{Codec, Compression, envelope::Limits};
 
-/// The longest duration a setting may have: a hundred years. Beyond it clocks overflow.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// A time to live that nothing ends, and what a file calls it.
+pub(crate) const FOREVER: (Duration, &str) = (Duration::MAX, "forever");
 
-/// The largest value that a shared tier takes: what Redis allows a string.
-const LARGEST_VALUE: usize = 512 << 20;
-
-/// The longest prefix, which every name in the shared tier carries, in bytes.
-const LONGEST_PREFIX: usize = 256;
-
-/// The settings of a cache: from the environment ([`from_env`](Self::from_env)), from a file through serde, or by hand.
+/// The settings of a cache: from a file through serde, from the environment, or by hand. The guide `larder::docs::configuration`
+/// has them all in one example.
 ///
-/// Durations in a file are whole seconds or texts such as `"5m"` and `"250ms"`; what a file does not say has its default,
-/// and an unknown field is an error. `Debug` shows no password; `Serialize` writes the URL whole, so that what it wrote can
-/// be read back.
+/// Durations in a file are texts such as `"5m"` and `"250ms"`, or whole seconds. What a file does not say has its default. A
+/// name that is no setting is an error that says which one was meant, and all that is wrong in a file is said at once, each by
+/// its name. Numbers and truth values may be texts, as loaders of variables give them. [`with_env`](Self::with_env) lays the
+/// environment on top.
 ///
-/// [`Cache::from_config`](crate::Cache::from_config) builds a cache from it.
+/// Nothing shows what may be secret in `redis_url`: neither `Debug` nor `Display` nor an error, and `Serialize` does not either,
+/// so that a URL with a password does not survive being written (reading it again is an error that says so).
+///
+/// [`Cache::from_config`](crate::Cache::from_config) builds a cache from it, [`CacheBuilder::from_config`] a builder.
+///
+/// [`CacheBuilder::from_config`]: crate::CacheBuilder::from_config
 ///
 /// ```
 /// use std::time::Duration;
-/// use larder::{Backend, CacheConfig};
+/// use larder::CacheConfig;
 ///
-/// let mut config = CacheConfig::default();
-/// config.backend = Backend::Memory;
-/// config.default_ttl = Duration::from_secs(60);
-/// config.validate()?;
-/// # Ok::<(), larder::Error>(())
+/// let config: CacheConfig = toml::from_str("default_ttl = '10m'")?;
+/// assert_eq!(config.default_ttl, Duration::from_secs(600));
+///
+/// let wrong = toml::from_str::<CacheConfig>("default_tll = '10m'\nmax_memory_entries = 0").unwrap_err();
+/// assert!(wrong.message().contains("did you mean `default_ttl`?"));
+/// assert!(wrong.message().contains("`max_memory_entries` must be at least 1"));
+/// # Ok::<(), toml::de::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheConfig {
-    /// Whether anything is cached at all; `false`: every call runs its body. Default `true`.
+    /// Whether anything is cached at all; `false`: every call runs its body, until [`Cache::set_enabled`] says otherwise.
+    /// Default `true`.
+    ///
+    /// [`Cache::set_enabled`]: crate::Cache::set_enabled
     pub enabled: bool,
     /// Which tiers there are. Default [`Backend::Auto`].
     pub backend: Backend,
@@ -57,22 +66,28 @@ pub struct CacheConfig {
     pub redis_enabled: bool,
     /// Where the shared tier is. Default none.
     pub redis_url: Option<String>,
-    /// How long a value lives that says nothing else. Default 5 minutes.
-    #[serde(with = "duration")]
+    /// How long a value lives that says nothing else; [`Duration::MAX`], `"forever"` in a file, for as long as nothing
+    /// invalidates or evicts it. Default 5 minutes.
     pub default_ttl: Duration,
     /// The most entries in the memory tier. Default 10,000.
     pub max_memory_entries: u64,
+    /// The most bytes in the memory tier, instead of a number of entries; see
+    /// [`max_bytes`](crate::CacheBuilder::max_bytes). Default none.
+    pub max_memory_bytes: Option<u64>,
+    /// Whether each thread keeps copies of the entries that it was given last; see [`front`](crate::CacheBuilder::front).
+    /// Default `true`.
+    pub front: bool,
     /// What the names of all keys in the shared tier begin with: the namespace. Default `cache:`.
     pub key_prefix: String,
     /// The longest time by which a memory hit may be behind an invalidation by another process. Default 2 seconds.
-    #[serde(with = "duration")]
     pub coherence_bound: Duration,
     /// How long a caller waits for a load by another caller before it runs the body itself. Default 5 seconds.
-    #[serde(with = "duration")]
     pub flight_wait: Duration,
     /// How long a call waits for one answer of the shared tier before it goes on without. Default 250 milliseconds.
-    #[serde(with = "duration")]
     pub shared_deadline: Duration,
+    /// The most bodies that run in the background at a time; see [`background_limit`](crate::CacheBuilder::background_limit).
+    /// Default 256.
+    pub background_limit: usize,
     /// The largest encoded value that is stored in or read from the shared tier, in bytes. Default 64 MiB.
     pub max_value_bytes: usize,
     /// How values are encoded for the shared tier. Default [`Codec::Bincode`].
@@ -92,10 +107,13 @@ impl Default for CacheConfig {
             redis_url: None,
             default_ttl: Duration::from_secs(300),
             max_memory_entries: 10_000,
+            max_memory_bytes: None,
+            front: true,
             key_prefix: "cache:".to_owned(),
             coherence_bound: Duration::from_secs(2),
             flight_wait: Duration::from_secs(5),
             shared_deadline: Duration::from_millis(250),
+            background_limit: 256,
             max_value_bytes: Limits::default().max_value_bytes,
             codec: Codec::default(),
             compression: Compression::default(),
@@ -125,13 +143,22 @@ pub enum Backend {
     Redis,
 }
 
+impl Backend {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Memory => "memory",
+            Self::Redis => "redis",
+        }
+    }
+}
+
 impl FromStr for Backend {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let known = [("auto", Self::Auto), ("memory", Self::Memory), ("redis", Self::Redis)];
-        let found = known.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
-        found.map(|(_, backend)| backend).ok_or_else(|| {
+        let known = [Self::Auto, Self::Memory, Self::Redis];
+        known.into_iter().find(|known| known.name().eq_ignore_ascii_case(text)).ok_or_else(|| {
             let message = format!("`{text}` is no backend: use auto, memory or redis");
             Error::new(ErrorKind::Config, message)
         })
@@ -159,6 +186,11 @@ impl CacheConfig {
         self.problems().into_result()
     }
 
+    /// How long a value lives that says nothing else; `None` for ever.
+    pub(crate) fn default_life(&self) -> Option<Duration> {
+        Some(self.default_ttl).filter(|ttl| *ttl != FOREVER.0)
+    }
+
     /// Where the shared tier is, or `None` when there is none; of a valid configuration.
     pub(crate) fn shared_url(&self) -> Option<&str> {
         let url = self.redis_url.as_deref().filter(|_| self.redis_enabled);
@@ -168,112 +200,5 @@ impl CacheConfig {
     /// The largest envelope that is written or read.
     pub(crate) fn limits(&self) -> Limits {
         Limits { max_value_bytes: self.max_value_bytes, ..Limits::default() }
-    }
-
-    pub(crate) fn problems(&self) -> Problems {
-        let mut problems = Problems::default();
-        self.check_durations(&mut problems);
-        self.check_sizes(&mut problems);
-        self.check_prefix(&mut problems);
-        self.check_shared(&mut problems);
-        problems
-    }
-
-    fn check_durations(&self, problems: &mut Problems) {
-        for (field, duration) in [
-            (Field::DefaultTtl, self.default_ttl),
-            (Field::CoherenceBound, self.coherence_bound),
-            (Field::FlightWait, self.flight_wait),
-            (Field::SharedDeadline, self.shared_deadline),
-        ] {
-            if duration.is_zero() {
-                problems.add(field, "must be longer than zero");
-            } else if duration > LONGEST {
-                problems.add(field, "must be at most 100 years");
-            }
-        }
-    }
-
-    fn check_sizes(&self, problems: &mut Problems) {
-        if self.max_memory_entries == 0 {
-            problems.add(
-                Field::MaxMemoryEntries,
-                "must be at least 1; to cache nothing, disable the cache",
-            );
-        }
-        if !(1..=LARGEST_VALUE).contains(&self.max_value_bytes) {
-            problems.add(Field::MaxValueBytes, "must be between 1 byte and 512 MiB");
-        }
-    }
-
-    /// Braces would move the keys of one entry to different slots of a cluster; the rest cannot be typed in `redis-cli`.
-    fn check_prefix(&self, problems: &mut Problems) {
-        let bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '{' | '}');
-        if self.key_prefix.contains(bad) {
-            problems
-                .add(Field::KeyPrefix, "must have no white space, control characters or braces");
-        }
-        if self.key_prefix.len() > LONGEST_PREFIX {
-            problems.add(Field::KeyPrefix, "must have at most 256 bytes");
-        }
-    }
-
-    fn check_shared(&self, problems: &mut Problems) {
-        if self.backend == Backend::Redis && !self.redis_enabled {
-            problems.add(Field::RedisEnabled, "is false, but the backend is redis");
-        } else if self.backend == Backend::Redis && self.redis_url.is_none() {
-            problems.add(
-                Field::Backend,
-                "is redis, but there is no URL: set `redis_url` (`REDIS_URL` in the environment)",
-            );
-        }
-        let Some(url) = self.shared_url() else { return };
-        if !has_known_scheme(url) {
-            problems.add(
-                Field::RedisUrl,
-                "must begin with redis://, rediss:// or another scheme of Redis",
-            );
-        }
-        if !cfg!(feature = "redis") {
-            problems.add(
-                Field::RedisUrl,
-                "is set, but the feature `redis` of `larder` is not compiled in",
-            );
-        }
-        if !self.codec.is_compiled_in() {
-            problems.add(Field::Codec, self.codec.not_compiled_in().to_string());
-        }
-        if !self.compression.is_compiled_in() {
-            problems.add(Field::Compression, self.compression.not_compiled_in().to_string());
-        }
-    }
-}
-
-/// Whether the shared tier may know the URL; the rest of it is for the shared tier to judge.
-fn has_known_scheme(url: &str) -> bool {
-    url.split_once("://").is_some_and(|(scheme, rest)| {
-        ["redis", "valkey", "unix"].iter().any(|known| scheme.starts_with(known))
-            && !rest.is_empty()
-    })
-}
-
-impl fmt::Debug for CacheConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CacheConfig")
-            .field("enabled", &self.enabled)
-            .field("backend", &self.backend)
-            .field("redis_enabled", &self.redis_enabled)
-            .field("redis_url", &self.redis_url.as_deref().map(Redacted))
-            .field("default_ttl", &self.default_ttl)
-            .field("max_memory_entries", &self.max_memory_entries)
-            .field("key_prefix", &self.key_prefix)
-            .field("coherence_bound", &self.coherence_bound)
-            .field("flight_wait", &self.flight_wait)
-            .field("shared_deadline", &self.shared_deadline)
-            .field("max_value_bytes", &self.max_value_bytes)
-            .field("codec", &self.codec)
-            .field("compression", &self.compression)
-            .field("compress_from_bytes", &self.compress_from_bytes)
-            .finish()
     }
 }

@@ -1,43 +1,6 @@
 use cache_store::{Error, ErrorKind, Result};
 
-/// The fields of [`CacheConfig`](super::CacheConfig) that can be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Field {
-    Enabled,
-    Backend,
-    RedisEnabled,
-    RedisUrl,
-    DefaultTtl,
-    MaxMemoryEntries,
-    KeyPrefix,
-    CoherenceBound,
-    FlightWait,
-    SharedDeadline,
-    MaxValueBytes,
-    Codec,
-    Compression,
-}
-
-impl Field {
-    /// The name of the field of [`CacheConfig`].
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Enabled => "enabled",
-            Self::Backend => "backend",
-            Self::RedisEnabled => "redis_enabled",
-            Self::RedisUrl => "redis_url",
-            Self::DefaultTtl => "default_ttl",
-            Self::MaxMemoryEntries => "max_memory_entries",
-            Self::KeyPrefix => "key_prefix",
-            Self::CoherenceBound => "coherence_bound",
-            Self::FlightWait => "flight_wait",
-            Self::SharedDeadline => "shared_deadline",
-            Self::MaxValueBytes => "max_value_bytes",
-            Self::Codec => "codec",
-            Self::Compression => "compression",
-        }
-    }
-}
+use super::{Field, redact::may_be_secret};
 
 /// Everything that is wrong, reported at once.
 #[derive(Debug, Default)]
@@ -45,21 +8,41 @@ pub(crate) struct Problems(Vec<Problem>);
 
 #[derive(Debug)]
 struct Problem {
-    field: Field,
-    /// What the user calls the setting, when it is not the field's name.
-    name: Option<&'static str>,
+    of: Of,
     text: String,
+}
+
+#[derive(Debug)]
+enum Of {
+    Field(Field),
+    /// What the user calls the setting, when it is not the field's name.
+    Named(String),
 }
 
 impl Problems {
     /// `text` goes on where the name of the field ends, and holds no password.
     pub(crate) fn add(&mut self, field: Field, text: impl Into<String>) {
-        self.0.push(Problem { field, name: None, text: text.into() });
+        self.0.push(Problem { of: Of::Field(field), text: text.into() });
     }
 
     /// The same with another name for the field.
-    pub(crate) fn add_named(&mut self, field: Field, name: &'static str, text: impl Into<String>) {
-        self.0.push(Problem { field, name: Some(name), text: text.into() });
+    pub(crate) fn add_named(&mut self, name: &str, text: impl Into<String>) {
+        self.0.push(Problem { of: Of::Named(name.to_owned()), text: text.into() });
+    }
+
+    /// A name that is no setting.
+    pub(super) fn add_unknown(&mut self, name: &str) {
+        // What is a name here may be a whole line that lost its quotes.
+        if may_be_secret(name) {
+            return self.add_named("…", "is no setting");
+        }
+        self.add_named(
+            name,
+            match Field::meant_by(name) {
+                Some(meant) => format!("is no setting: did you mean `{}`?", meant.name()),
+                None => "is no setting".to_owned(),
+            },
+        );
     }
 
     /// Takes over further problems.
@@ -77,8 +60,9 @@ impl Problems {
         if self.0.is_empty() {
             return Ok(());
         }
-        let say = |problem: &Problem| {
-            format!("`{}` {}", problem.name.unwrap_or_else(|| name(problem.field)), problem.text)
+        let say = |Problem { of, text }: &Problem| match of {
+            Of::Field(field) => format!("`{}` {text}", name(*field)),
+            Of::Named(name) => format!("`{name}` {text}"),
         };
         let said: Vec<_> = self.0.iter().map(say).collect();
         Err(Error::new(ErrorKind::Config, said.join("; ")))

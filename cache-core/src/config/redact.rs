@@ -6,6 +6,11 @@ use std::fmt;
 /// an `@` after a `?` hides everything.
 pub(crate) struct Redacted<'a>(pub(crate) &'a str);
 
+/// Whether a text could be a URL, or a part of one, in the wrong place.
+pub(super) fn may_be_secret(text: &str) -> bool {
+    text.contains("://") || text.contains('@')
+}
+
 impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((scheme, rest)) = self.0.split_once("://") else { return f.write_str("…") };

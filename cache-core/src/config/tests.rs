@@ -1,9 +1,11 @@
+mod files;
+
 use std::ffi::OsString;
 
-use super::*;
+use super::{field::FIELDS, redact::Redacted, *};
 
 fn from(variables: &[(&str, &str)]) -> Result<CacheConfig> {
-    CacheConfig::from_lookup(|name| {
+    CacheConfig::default().with_lookup(|name| {
         variables.iter().find(|(set, _)| *set == name).map(|(_, value)| OsString::from(value))
     })
 }
@@ -149,7 +151,7 @@ fn everything_that_is_wrong_is_said_at_once_by_the_name_of_its_variable() {
 fn a_value_that_is_no_text_is_an_error_that_names_the_variable() {
     use std::os::unix::ffi::OsStringExt;
     let lookup = |name: &str| (name == "CACHE_KEY_PREFIX").then(|| OsString::from_vec(vec![0xff]));
-    let error = CacheConfig::from_lookup(lookup).unwrap_err();
+    let error = CacheConfig::default().with_lookup(lookup).unwrap_err();
     assert_eq!(error.to_string(), "`CACHE_KEY_PREFIX` is not UTF-8");
 }
 
@@ -241,7 +243,12 @@ fn a_file_needs_only_what_differs_and_is_refused_when_it_holds_anything_else() {
     assert_eq!(config, expected);
     let written = serde_json::to_string(&config).unwrap();
     assert_eq!(serde_json::from_str::<CacheConfig>(&written).unwrap(), config);
-    for wrong in [r#"{"ttl": 5}"#, r#"{"default_ttl": -5}"#, r#"{"default_ttl": "5 minutes"}"#] {
+    for wrong in [
+        r#"{"ttl": 5}"#,
+        r#"{"default_ttl": 5, "default_ttl": 6}"#,
+        r#"{"default_ttl": -5}"#,
+        r#"{"default_ttl": "5 minutes"}"#,
+    ] {
         assert!(serde_json::from_str::<CacheConfig>(wrong).is_err(), "{wrong}");
     }
 }
