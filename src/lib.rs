@@ -27,7 +27,8 @@
 //! | keep entries right when data change | [`macro@write_through`], [`macro@cache_invalidate`], [`invalidate`], [`invalidate_tags`], [`invalidate_all_of`], [`invalidate_pattern`]; [`publish`], which applies [`InvalidationRules`] |
 //! | reach an entry | the companions: `<name>_entry(..)` gives an [`Entry`], `<name>_cache()` an [`FnCache`], `<name>_uncached(..)` runs the body; those of sync functions are in [`blocking`] |
 //! | cache without an attribute | [`Cache::get_or_set`], [`Cache::set`], [`Cache::get`], and for many keys at once [`Cache::set_many`], [`Cache::get_many`] |
-//! | configure | [`init`], [`Cache::builder`], [`CacheConfig`], the [environment](CacheConfig::from_env) |
+//! | configure | [`init`], [`Cache::builder`], [`CacheConfig`], the [environment](CacheConfig::from_env): the [guide](docs::configuration) |
+//! | switch off, look past | [`Cache::set_enabled`] for incidents, [`bypass()`] for one request |
 //! | let one process at a time do something | [`Cache::lock`], which gives a [`LockGuard`] with a fencing token, [`Cache::with_lock`] |
 //! | allow so many calls in a time | [`Cache::check`], which gives a [`Verdict`] |
 //! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
@@ -35,7 +36,7 @@
 //! | write a shared tier | [`store`] |
 //! | put a type of your own in keys | [`derive@KeyPart`], [`trait@KeyPart`] |
 //!
-//! The guides: [attributes](docs::attributes), [serving](docs::serving), [keys](docs::keys), [tags](docs::tags),
+//! The guides: [attributes](docs::attributes), [configuration](docs::configuration), [serving](docs::serving), [keys](docs::keys), [tags](docs::tags),
 //! [guarantees](docs::guarantees), [values in the shared tier](docs::values), [events](docs::events), [locks](docs::locks),
 //! [limits](docs::limits), [Redis](docs::redis), [outages](docs::outages), [testing](docs::testing).
 //!
@@ -87,9 +88,9 @@ pub use cache_core::{
     EncryptionKeys, Entry, Error, ErrorKind, Event, Events, FnCache, GetOrSet, Health, IntoTtl,
     Invalidate, Invalidation, InvalidationRules, Invalidations, KeyPart, KeyTemplate, KeyWriter,
     Lock, LockGuard, ManualClock, MemoryValue, NotStored, Origin, Result, Set, SetMany,
-    SharedValue, Stats, Status, Store, Tagged, Verdict, WhenAway, blocking, clear, current, init,
-    invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key,
-    publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
+    SharedValue, Stats, Status, Store, Tagged, Verdict, WhenAway, blocking, bypass, bypass_sync,
+    clear, current, init, invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern,
+    invalidate_tags, key, publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
 };
 
 #[cfg(feature = "macros")]
@@ -152,6 +153,8 @@ pub mod testing {
 pub mod docs {
     #[doc = include_str!("docs/attributes.md")]
     pub mod attributes {}
+    #[doc = include_str!("docs/configuration.md")]
+    pub mod configuration {}
     #[doc = include_str!("docs/events.md")]
     pub mod events {}
     #[doc = include_str!("docs/guarantees.md")]

@@ -7,6 +7,8 @@
 #[path = "../cache-redis/tests/common/server.rs"]
 mod server;
 
+#[path = "parity/configuration.rs"]
+mod configuration;
 #[path = "parity/limits.rs"]
 mod limits;
 #[path = "parity/locks.rs"]

@@ -131,7 +131,7 @@ impl<T> Entry<T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn get(&self) -> Result<Option<T>> {
-        let subject = self.0.subject()?;
+        let Some(subject) = self.0.shown()? else { return Ok(None) };
         let kept = either(
             subject.call(false),
             |call| Ok(call.hit()),
@@ -201,7 +201,9 @@ impl<T> Entry<T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn exists(&self) -> Result<bool> {
-        let call = self.0.subject()?.call(false);
+        let Some(call) = self.0.shown()?.map(|subject| subject.call(false)) else {
+            return Ok(false);
+        };
         let kept = either(call, |call| Ok(call.hit()), |call| async move { call.get().await })?;
         Ok(kept.is_some())
     }
@@ -221,7 +223,9 @@ impl<T> Entry<T> {
     /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn ttl(&self) -> Result<Option<Duration>> {
-        let call = self.0.subject()?.call(false);
+        let Some(call) = self.0.shown()?.map(|subject| subject.call(false)) else {
+            return Ok(None);
+        };
         either(
             call,
             |call| Ok(call.remaining_in_memory()),

@@ -1,5 +1,7 @@
 //! The handle that users hold.
 
+mod switch;
+
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use cache_store::{Error, Health, Invalidation, Result};
@@ -141,6 +143,9 @@ impl Cache {
     /// ```
     pub async fn get<T: SharedValue>(&self, key: &str) -> Result<Option<T>> {
         let subject = self.subject::<T>(key)?;
+        if !self.0.is_shown() {
+            return Ok(None);
+        }
         Ok(subject.call(false).get().await?.and_then(|kept| subject.copy(&kept)))
     }
 
@@ -405,7 +410,12 @@ impl Cache {
             None => None,
         };
         let session = self.0.session.is_live(self.0.now());
-        CacheHealth { shared, session, waiting_invalidations: self.0.waiting() }
+        CacheHealth {
+            shared,
+            session,
+            waiting_invalidations: self.0.waiting(),
+            disabled: !self.0.enabled(),
+        }
     }
 
     /// What happens in this cache from now on. A listener that is slow loses the oldest events and is told how many;
@@ -456,6 +466,8 @@ pub struct CacheHealth {
     pub session: Option<bool>,
     /// How many invalidations wait for the shared tier to confirm them.
     pub waiting_invalidations: usize,
+    /// Whether the cache is off ([`Cache::set_enabled`]). That is no illness: the tiers are as the other fields say.
+    pub disabled: bool,
 }
 
 impl CacheHealth {

@@ -107,7 +107,7 @@ impl<T> Entry<T> {
     /// # Ok(()) }
     /// ```
     pub async fn get(&self) -> Result<Option<T>> {
-        let subject = self.subject()?;
+        let Some(subject) = self.shown()? else { return Ok(None) };
         Ok(subject.call(false).get().await?.and_then(|kept| subject.copy(&kept)))
     }
 
@@ -186,7 +186,8 @@ impl<T> Entry<T> {
     /// # Ok(()) }
     /// ```
     pub async fn exists(&self) -> Result<bool> {
-        Ok(self.subject()?.call(false).get().await?.is_some())
+        let Some(subject) = self.shown()? else { return Ok(false) };
+        Ok(subject.call(false).get().await?.is_some())
     }
 
     /// How long the value will live: `None` when there is none, [`Duration::MAX`] when nothing but an invalidation or
@@ -214,7 +215,8 @@ impl<T> Entry<T> {
     /// # Ok(()) }
     /// ```
     pub async fn ttl(&self) -> Result<Option<Duration>> {
-        self.subject()?.call(false).remaining().await
+        let Some(subject) = self.shown()? else { return Ok(None) };
+        subject.call(false).remaining().await
     }
 
     /// Adds tags to the cached value; `false` when there is none.
@@ -263,6 +265,11 @@ impl<T> Entry<T> {
 
     pub(crate) fn subject(&self) -> Result<&Subject<T>> {
         self.0.as_ref().ok_or_else(no_cache)
+    }
+
+    /// The same for one who wants to know what is in it; `None` where it is as good as empty, for the cache is off or bypassed.
+    pub(crate) fn shown(&self) -> Result<Option<&Subject<T>>> {
+        self.subject().map(|subject| Some(subject).filter(|subject| subject.engine.is_shown()))
     }
 
     pub(crate) fn into_subject(self) -> Option<Subject<T>> {

@@ -16,7 +16,7 @@ use crate::{
     key::{KeyBuffer, raw_key},
     private::{Miss, ResultShape, Spec, Subject, sharing::Share},
     rules::Publication,
-    timer,
+    scope, timer,
     value::SharedValue,
 };
 
@@ -395,7 +395,7 @@ where
         let Self { options, load, .. } = self;
         Box::pin(async move {
             let subject = match options.subject::<T>() {
-                Ok((subject, _)) if subject.engine.enabled() => subject,
+                Ok((subject, _)) if subject.engine.is_read(scope::is_bypassed()) => subject,
                 Ok(_) => return load().await,
                 Err(error) => {
                     tracing::error!(target: "larder", %error, "get_or_set: loaded without the cache");

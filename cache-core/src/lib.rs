@@ -68,8 +68,8 @@ pub use crate::{
     registry::registry,
     rules::{InvalidationRules, Invalidations},
     scope::{
-        clear, current, init, invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern,
-        invalidate_tags, publish, scoped, scoped_sync, spawn, spawn_blocking,
+        bypass, bypass_sync, clear, current, init, invalidate, invalidate_all_of, invalidate_keys,
+        invalidate_pattern, invalidate_tags, publish, scoped, scoped_sync, spawn, spawn_blocking,
     },
     stats::Stats,
     tags::Tagged,

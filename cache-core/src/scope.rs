@@ -1,4 +1,7 @@
-//! Which cache an annotated function uses: that of the scope, or the process's default.
+//! Which cache an annotated function uses, and whether it reads from it: what its scope says, or the process's default.
+
+mod bypass;
+mod free;
 
 use std::{
     future::Future,
@@ -11,10 +14,39 @@ use std::{
 use cache_store::{Error, ErrorKind, Result};
 use tokio::{runtime::Handle, task::JoinHandle};
 
-use crate::{builder::CacheBuilder, cache::Cache, config::CacheConfig, explicit::Invalidate};
+pub use self::{
+    bypass::{bypass, bypass_sync},
+    free::{
+        clear, invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags,
+        publish,
+    },
+};
+use crate::{builder::CacheBuilder, cache::Cache, config::CacheConfig};
 
 tokio::task_local! {
-    static SCOPE: Cache;
+    static SCOPE: Scope;
+}
+
+/// What holds for a task, and for what it spawns through this file.
+#[derive(Clone)]
+struct Scope {
+    /// `None` for the process's default.
+    cache: Option<Cache>,
+    /// Whether nothing is read from any cache.
+    bypass: bool,
+}
+
+impl Scope {
+    /// The caller's, where there is one.
+    fn here() -> Option<Self> {
+        SCOPE.try_with(Clone::clone).ok()
+    }
+
+    /// The caller's with another cache.
+    fn with(cache: Cache) -> Self {
+        let bypass = is_bypassed();
+        Self { cache: Some(cache), bypass }
+    }
 }
 
 static DEFAULT: OnceLock<Result<Cache>> = OnceLock::new();
@@ -79,38 +111,60 @@ impl Drop for Counted {
 }
 
 /// Runs a future in a scope, which counts from now on.
-fn in_scope<F: Future>(cache: Cache, future: F) -> impl Future<Output = F::Output> {
+fn in_scope<F: Future>(scope: Scope, future: F) -> impl Future<Output = F::Output> {
     let counted = Counted::new();
     async move {
         let _counted = counted;
-        SCOPE.scope(cache, future).await
+        SCOPE.scope(scope, future).await
     }
 }
 
-fn in_scope_sync<R>(cache: Cache, f: impl FnOnce() -> R) -> R {
+fn in_scope_sync<R>(scope: Scope, f: impl FnOnce() -> R) -> R {
     let _counted = Counted::new();
-    SCOPE.sync_scope(cache, f)
+    SCOPE.sync_scope(scope, f)
+}
+
+/// Whether the caller is in a scope that reads from no cache.
+#[inline]
+pub(crate) fn is_bypassed() -> bool {
+    is_any() && SCOPE.try_with(|scope| scope.bypass).unwrap_or(false)
+}
+
+/// Whether the caller may be in a scope.
+#[inline]
+fn is_any() -> bool {
+    // A scope that this thread is in was counted by this thread, or handed over to it after that.
+    SCOPES.load(Relaxed) != 0
 }
 
 #[inline]
 pub(crate) fn with_current<R>(f: impl FnOnce(Result<&Cache, &Error>) -> R) -> R {
-    // A scope that this thread is in was counted by this thread, or handed over to it after that.
-    if SCOPES.load(Relaxed) == 0 {
-        f(DEFAULT.get_or_init(from_env).as_ref())
-    } else {
-        with_scoped(f)
-    }
+    with_scope(|cache, _| f(cache))
 }
 
-fn with_scoped<R>(f: impl FnOnce(Result<&Cache, &Error>) -> R) -> R {
+/// Also tells whether the scope reads from no cache.
+#[inline]
+pub(crate) fn with_scope<R>(f: impl FnOnce(Result<&Cache, &Error>, bool) -> R) -> R {
+    if is_any() { with_scoped(f) } else { f(default(), false) }
+}
+
+fn with_scoped<R>(f: impl FnOnce(Result<&Cache, &Error>, bool) -> R) -> R {
     let mut f = Some(f);
-    let scoped = SCOPE.try_with(|cache| f.take().map(|f| f(Ok(cache))));
+    let scoped = SCOPE.try_with(|scope| match &scope.cache {
+        Some(cache) => Ok(f.take().map(|f| f(Ok(cache), scope.bypass))),
+        None => Err(scope.bypass),
+    });
     match (scoped, f) {
-        (Ok(Some(result)), _) => result,
-        (_, Some(f)) => f(DEFAULT.get_or_init(from_env).as_ref()),
+        (Ok(Ok(Some(result))), _) => result,
+        (scoped, Some(f)) => f(default(), matches!(scoped, Ok(Err(true)))),
         // `f` is gone only where it has run.
         (_, None) => unreachable!("the scope's cache was used, and its result is above"),
     }
+}
+
+#[inline]
+fn default() -> Result<&'static Cache, &'static Error> {
+    DEFAULT.get_or_init(from_env).as_ref()
 }
 
 fn from_env() -> Result<Cache> {
@@ -144,7 +198,7 @@ fn from_env() -> Result<Cache> {
 /// # Ok(()) }
 /// ```
 pub async fn scoped<F: Future>(cache: Cache, future: F) -> F::Output {
-    in_scope(cache, future).await
+    in_scope(Scope::with(cache), future).await
 }
 
 /// Runs a closure with its own default cache: [`scoped`] for sync code, on its thread. Needs no runtime.
@@ -162,7 +216,7 @@ pub async fn scoped<F: Future>(cache: Cache, future: F) -> F::Output {
 /// assert_eq!(mine.stats().loads, 1);
 /// ```
 pub fn scoped_sync<R>(cache: Cache, f: impl FnOnce() -> R) -> R {
-    in_scope_sync(cache, f)
+    in_scope_sync(Scope::with(cache), f)
 }
 
 /// [`tokio::spawn`] that takes the scope along.
@@ -188,9 +242,9 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    match SCOPE.try_with(Clone::clone) {
-        Ok(cache) => tokio::spawn(in_scope(cache, future)),
-        Err(_) => tokio::spawn(future),
+    match Scope::here() {
+        Some(scope) => tokio::spawn(in_scope(scope, future)),
+        None => tokio::spawn(future),
     }
 }
 
@@ -215,181 +269,24 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    match SCOPE.try_with(Clone::clone) {
-        Ok(cache) => tokio::task::spawn_blocking(move || in_scope_sync(cache, f)),
-        Err(_) => tokio::task::spawn_blocking(f),
+    match Scope::here() {
+        Some(scope) => tokio::task::spawn_blocking(move || in_scope_sync(scope, f)),
+        None => tokio::task::spawn_blocking(f),
     }
 }
 
 /// Spawns what goes on without the caller, with the caller's scope.
 pub(crate) fn spawn_on(runtime: &Handle, future: impl Future<Output = ()> + Send + 'static) {
-    match SCOPE.try_with(Clone::clone) {
-        Ok(cache) => drop(runtime.spawn(in_scope(cache, future))),
-        Err(_) => drop(runtime.spawn(future)),
+    match Scope::here() {
+        Some(scope) => drop(runtime.spawn(in_scope(scope, future))),
+        None => drop(runtime.spawn(future)),
     }
 }
 
 /// The same for what blocks a thread.
 pub(crate) fn spawn_blocking_on(runtime: &Handle, f: impl FnOnce() + Send + 'static) {
-    match SCOPE.try_with(Clone::clone) {
-        Ok(cache) => drop(runtime.spawn_blocking(move || in_scope_sync(cache, f))),
-        Err(_) => drop(runtime.spawn_blocking(f)),
+    match Scope::here() {
+        Some(scope) => drop(runtime.spawn_blocking(move || in_scope_sync(scope, f))),
+        None => drop(runtime.spawn_blocking(f)),
     }
-}
-
-fn on_current(invalidate: impl FnOnce(&Cache) -> Invalidate) -> Invalidate {
-    with_current(|cache| match cache {
-        Ok(cache) => invalidate(cache),
-        Err(error) => Invalidate::of(Err(error.clone())),
-    })
-}
-
-/// [`Cache::invalidate`] on the current cache.
-///
-/// # Errors
-///
-/// As there, and those of [`current`].
-///
-/// # Cancel safety
-///
-/// As there.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
-/// # larder::init(larder::Cache::memory())?;
-/// larder::invalidate("user:42").await?;
-/// # Ok(()) }
-/// ```
-pub fn invalidate(key: &str) -> Invalidate {
-    on_current(|cache| cache.invalidate(key))
-}
-
-/// [`Cache::invalidate_keys`] on the current cache.
-///
-/// # Errors
-///
-/// As there, and those of [`current`].
-///
-/// # Cancel safety
-///
-/// As there.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
-/// # larder::init(larder::Cache::memory())?;
-/// larder::invalidate_keys((1..=3).map(|id| format!("user:{id}"))).await?;
-/// # Ok(()) }
-/// ```
-pub fn invalidate_keys<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Invalidate {
-    on_current(|cache| cache.invalidate_keys(keys))
-}
-
-/// [`Cache::invalidate_tags`] on the current cache.
-///
-/// # Errors
-///
-/// As there, and those of [`current`].
-///
-/// # Cancel safety
-///
-/// As there.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
-/// # larder::init(larder::Cache::memory())?;
-/// larder::invalidate_tags(["user", "tenant:7"]).await?;
-/// # Ok(()) }
-/// ```
-pub fn invalidate_tags<G: Into<String>>(tags: impl IntoIterator<Item = G>) -> Invalidate {
-    on_current(|cache| cache.invalidate_tags(tags))
-}
-
-/// [`Cache::invalidate_all_of`] on the current cache.
-///
-/// # Errors
-///
-/// As there, and those of [`current`].
-///
-/// # Cancel safety
-///
-/// As there.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
-/// # larder::init(larder::Cache::memory())?;
-/// larder::invalidate_all_of(["user", "tenant:7"]).await?; // the users of that tenant
-/// # Ok(()) }
-/// ```
-pub fn invalidate_all_of<G: Into<String>>(tags: impl IntoIterator<Item = G>) -> Invalidate {
-    on_current(|cache| cache.invalidate_all_of(tags))
-}
-
-/// [`Cache::invalidate_pattern`] on the current cache.
-///
-/// # Errors
-///
-/// As there, and those of [`current`].
-///
-/// # Cancel safety
-///
-/// As there.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
-/// # larder::init(larder::Cache::memory())?;
-/// larder::invalidate_pattern("users:list:*").await?;
-/// # Ok(()) }
-/// ```
-pub fn invalidate_pattern(pattern: &str) -> Invalidate {
-    on_current(|cache| cache.invalidate_pattern(pattern))
-}
-
-/// [`Cache::publish`] on the current cache: the rules of that cache apply, and companions in them mean it as well.
-///
-/// # Errors
-///
-/// As there, and those of [`current`].
-///
-/// # Panics
-///
-/// As there.
-///
-/// # Cancel safety
-///
-/// As there.
-///
-/// ```
-/// use larder::{Cache, InvalidationRules, Invalidations};
-///
-/// struct UserUpdated { id: u64 }
-///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
-/// let rules = InvalidationRules::new()
-///     .on::<UserUpdated>(|event| Invalidations::new().key(format!("user:{}", event.id)));
-/// larder::init(Cache::builder().rules(rules).build().await?)?;
-/// larder::publish(UserUpdated { id: 42 }).await?;
-/// # Ok(()) }
-/// ```
-pub fn publish<E: 'static>(event: E) -> Invalidate {
-    on_current(|cache| cache.publish(event))
-}
-
-/// [`Cache::clear`] on the current cache.
-///
-/// # Errors
-///
-/// As there, and those of [`current`].
-///
-/// # Cancel safety
-///
-/// As there.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
-/// # larder::init(larder::Cache::memory())?;
-/// larder::clear().await?;
-/// # Ok(()) }
-/// ```
-pub fn clear() -> Invalidate {
-    on_current(Cache::clear)
 }

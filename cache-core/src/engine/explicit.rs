@@ -59,6 +59,9 @@ impl Call {
         life: Option<Duration>,
         learned: Vec<String>,
     ) -> Result<()> {
+        if !self.engine.enabled() {
+            return self.only_invalidate().await;
+        }
         for _ in 0..ATTEMPTS {
             let written = Written { value: value.clone(), life, learned: learned.clone() };
             // The source has changed already: dropped before it is announced, the write invalidates all the same.
@@ -80,6 +83,11 @@ impl Call {
         Err(overtaken())
     }
 
+    /// What `set` does while the cache is off: what was stored before must not be there when it is on again.
+    async fn only_invalidate(&self) -> Result<()> {
+        Invalidating::new(self.order()).confirm().await.map_err(|error| not_stored(&error))
+    }
+
     /// What invalidates the key.
     fn order(&self) -> Order {
         Order {
@@ -97,6 +105,10 @@ impl Call {
         life: Option<Duration>,
         learned: Vec<String>,
     ) -> Result<()> {
+        if !self.engine.enabled() {
+            self.engine.invalidate_here(&self.invalidation(), Origin::Here);
+            return Ok(());
+        }
         for _ in 0..ATTEMPTS {
             let written = Written { value: value.clone(), life, learned: learned.clone() };
             let writing = Writing::begin_in_memory(self.clone(), Origin::Here);

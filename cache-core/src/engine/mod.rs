@@ -16,6 +16,7 @@ mod recent;
 mod replay;
 mod session;
 mod stale;
+mod switch;
 mod tagged;
 mod told;
 mod validity;
@@ -38,6 +39,7 @@ use self::{
     call::FlightKey,
     replay::Replay,
     session::{Session, Vouched},
+    switch::Switch,
 };
 pub(crate) use self::{
     background::Permit,
@@ -110,7 +112,7 @@ pub(crate) struct Engine {
     pub(crate) limits: limit::Here,
     replay: Replay,
     background: Background,
-    enabled: AtomicBool,
+    switch: Switch,
     /// Whether the shared tier failed when it was asked last.
     down: AtomicBool,
 }
@@ -145,15 +147,9 @@ impl Engine {
             limits: limit::Here::default(),
             replay: Replay::default(),
             background: Background::default(),
-            enabled: AtomicBool::new(enabled),
+            switch: Switch::new(enabled),
             down: AtomicBool::new(false),
         })
-    }
-
-    /// Whether functions are cached at all.
-    #[inline]
-    pub(crate) fn enabled(&self) -> bool {
-        self.enabled.load(Ordering::Relaxed)
     }
 
     /// Keeps a value in memory unless something it depends on was invalidated since its fences were made.
@@ -262,6 +258,7 @@ impl Engine {
         drops::after(|| self.memory.run_pending());
         let coherence = self.session.coherence();
         Stats {
+            disabled: !self.enabled(),
             lag: coherence.lag,
             lag_max: coherence.lag_max,
             without_session: coherence.without_session,

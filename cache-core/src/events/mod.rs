@@ -81,6 +81,10 @@ pub enum Event {
     /// News of what other processes change comes from now on, the first time or again: entries are served from memory
     /// without asking the shared tier.
     SessionLive,
+    /// [`Cache::set_enabled`](crate::Cache::set_enabled) switched the cache off: annotated functions run their bodies.
+    Disabled,
+    /// It switched the cache on again.
+    Enabled,
     /// An invalidation that could not be told to the shared tier at once went through. What this process had taken from
     /// the shared tier meanwhile is gone as well.
     Replayed {

@@ -49,6 +49,21 @@ impl Given<'_> {
             Self::This(cache) => f(Some(cache.engine())),
         }
     }
+
+    /// The engine to read from; `None` also where it is not to be read: it is off, or the caller bypasses it.
+    #[inline]
+    pub(crate) fn read<R>(self, f: impl FnOnce(Option<&Arc<Engine>>) -> R) -> R {
+        match self {
+            Self::Current => scope::with_scope(|cache, bypassed| {
+                let engine = cache.ok().map(Cache::engine);
+                f(engine.filter(|engine| engine.is_read(bypassed)))
+            }),
+            Self::This(cache) => {
+                let engine = Some(cache.engine());
+                f(engine.filter(|engine| engine.is_read(scope::is_bypassed())))
+            }
+        }
+    }
 }
 
 /// One entry, with the type of its value.
@@ -137,10 +152,8 @@ where
 {
     let mut print = Fingerprint::new();
     print.parts(key);
-    cache.with(|engine| {
-        let Some(engine) = engine.filter(|engine| engine.enabled()) else {
-            return Err(Miss::of(None));
-        };
+    cache.read(|engine| {
+        let Some(engine) = engine else { return Err(Miss::of(None)) };
         let mut hit = None;
         let mut serve = |kept: &Stored| {
             hit = restore::<S, R>(spec, kept);

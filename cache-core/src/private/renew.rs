@@ -54,8 +54,8 @@ where
 {
     let mut print = Fingerprint::new();
     print.parts(key);
-    cache.with(|engine| {
-        let Some(engine) = engine.filter(|engine| engine.enabled()) else { return Err(Miss(None)) };
+    cache.read(|engine| {
+        let Some(engine) = engine else { return Err(Miss(None)) };
         let mut hit = None;
         let mut serve = |kept: &Stored| {
             hit = restore::<S, R>(spec, kept);

@@ -71,7 +71,8 @@ pub struct Stats {
     pub shared_timeouts: u64,
     /// Requests that were not sent to the shared tier because too much was under way to it.
     pub shared_overloads: u64,
-    /// Calls that ran their body without the cache: disabled, misconfigured, or the value must not be cached.
+    /// Calls that ran their body without the cache: it is off, they are in a [`bypass`](crate::bypass), or an argument cannot
+    /// be in a key.
     pub bypassed: u64,
     /// Invalidations queued because the shared tier could not be told.
     pub replay_queued: u64,
@@ -102,6 +103,8 @@ pub struct Stats {
     /// The time, after the first session began, in which news was not reliable, so that memory served entries only for
     /// the coherence bound; as far as it is over.
     pub without_session: Duration,
+    /// Whether the cache is off now ([`Cache::set_enabled`](crate::Cache::set_enabled)).
+    pub disabled: bool,
     /// Entries in the memory tier now.
     pub entries: u64,
     /// The weight of those entries: bytes with [`max_bytes`](crate::CacheBuilder::max_bytes), otherwise their number.
@@ -191,9 +194,12 @@ impl Stats {
     }
 }
 
-/// A small table: the hit rate, the loads and the entries always, every other line only when it counted something.
+/// A small table: the hit rate, the loads and the entries always, every other line only when there is something to say.
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.disabled {
+            writeln!(f, "{:<16}{:>14}", "the cache is", "off")?;
+        }
         writeln!(f, "{:<16}{:>14.1} %", "hit rate", self.hit_rate() * 100.0)?;
         writeln!(f, "{:<16}{:>14}  {:?} each", "loads", self.loads, self.mean_load_time())?;
         for (name, number) in self.rows().into_iter().filter(|(_, number)| *number > 0) {

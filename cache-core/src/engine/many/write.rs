@@ -7,7 +7,7 @@ use cache_store::{Begin, Error, ErrorKind, Finish, Invalidation, Nonce, Result, 
 use super::note;
 use crate::{
     engine::{
-        Call, Invalidating, Order, Writing, Written,
+        Call, Engine, Invalidating, Order, Writing, Written,
         explicit::{self, ATTEMPTS},
         told::Told,
         write::{Answer, Asking, Ended, Sealed},
@@ -30,6 +30,11 @@ impl Setting {
 
 /// Stores the values, each as a single one is stored. What became of each, in their order.
 pub(crate) async fn set_many(settings: Vec<Setting>, life: Option<Duration>) -> Vec<Result<()>> {
+    if let Some(engine) = settings.first().map(|first| &first.call.engine)
+        && !engine.enabled()
+    {
+        return only_invalidate(engine, &settings).await;
+    }
     let mut results: Vec<Option<Result<()>>> = settings.iter().map(|_| None).collect();
     for _ in 0..ATTEMPTS {
         let open: Vec<usize> = (0..settings.len()).filter(|&at| results[at].is_none()).collect();
@@ -57,6 +62,20 @@ pub(crate) fn set_many_in_memory(
 ) -> Vec<Result<()>> {
     let set = |Setting { call, value }| call.set_in_memory(value, life, Vec::new());
     settings.into_iter().map(set).collect()
+}
+
+/// What is done while the cache is off, as for a single one.
+async fn only_invalidate(engine: &Arc<Engine>, settings: &[Setting]) -> Vec<Result<()>> {
+    let keys = settings.iter().map(|setting| setting.call.key.text().to_owned()).collect();
+    let order = Order {
+        engine: Arc::clone(engine),
+        what: Invalidation::Keys(keys),
+        shared: true,
+        origin: Origin::Here,
+    };
+    let confirmed = Invalidating::new(order).confirm().await;
+    let confirmed = confirmed.map_err(|error| explicit::not_stored(&error));
+    settings.iter().map(|_| confirmed.clone()).collect()
 }
 
 /// `None` for a write that another one overtook.

@@ -23,8 +23,8 @@ pub fn batch<'a, T: Element, V: 'static>(
     elements: &'a [T],
     mut look: impl FnMut(&T, &mut Look<'_, V>) -> Option<Miss<V>>,
 ) -> Batch<'a, T, V> {
-    let looked = cache.with(|engine| {
-        let engine = engine.filter(|engine| engine.enabled())?;
+    let looked = cache.read(|engine| {
+        let engine = engine?;
         let mut here = Look {
             engine,
             places: HashMap::with_capacity_and_hasher(elements.len(), KeyHasher::default()),
