@@ -47,7 +47,7 @@ impl CacheBuilder {
         self
     }
 
-    /// How long entries live where nothing else is said: a [`Duration`], seconds, `"5m"` or `"forever"`.
+    /// How long entries live where nothing else is said: a [`Duration`](std::time::Duration), seconds, `"5m"` or `"forever"`.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
