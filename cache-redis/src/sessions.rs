@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl SessionTier for RedisStore {
-    fn start<'a>(&'a self, start: SessionStart<'a>) -> BoxFuture<'a, Result<()>> {
+    fn start_session<'a>(&'a self, start: SessionStart<'a>) -> BoxFuture<'a, Result<()>> {
         self.during("start_session", async move {
             let names = self.names.sessions(start.at.name, start.at.shard);
             let mut keys = vec![names.session(start.at.digest)];
@@ -33,7 +33,7 @@ impl SessionTier for RedisStore {
         })
     }
 
-    fn read<'a>(
+    fn read_session<'a>(
         &'a self,
         at: SessionAt<'a>,
         touch: bool,
@@ -54,7 +54,10 @@ impl SessionTier for RedisStore {
         })
     }
 
-    fn write<'a>(&'a self, write: SessionWrite<'a>) -> BoxFuture<'a, Result<SessionWritten>> {
+    fn write_session<'a>(
+        &'a self,
+        write: SessionWrite<'a>,
+    ) -> BoxFuture<'a, Result<SessionWritten>> {
         self.during("write_session", async move {
             let SessionWrite { at, data, stamp, expected } = write;
             let names = self.names.sessions(at.name, at.shard);
@@ -66,7 +69,10 @@ impl SessionTier for RedisStore {
         })
     }
 
-    fn relocate<'a>(&'a self, change: SessionMove<'a>) -> BoxFuture<'a, Result<SessionWritten>> {
+    fn move_session<'a>(
+        &'a self,
+        change: SessionMove<'a>,
+    ) -> BoxFuture<'a, Result<SessionWritten>> {
         self.during("move_session", async move {
             let SessionMove { from, to, who, data, stamp, expected } = change;
             let names = self.names.sessions(from.name, from.shard);
@@ -77,7 +83,7 @@ impl SessionTier for RedisStore {
         })
     }
 
-    fn end<'a>(&'a self, at: SessionAt<'a>) -> BoxFuture<'a, Result<bool>> {
+    fn end_session<'a>(&'a self, at: SessionAt<'a>) -> BoxFuture<'a, Result<bool>> {
         self.during("end_session", async move {
             let names = self.names.sessions(at.name, at.shard);
             let keys = vec![names.session(at.digest)];
@@ -87,14 +93,17 @@ impl SessionTier for RedisStore {
         })
     }
 
-    fn end_all<'a>(&'a self, user: SessionUser<'a>) -> BoxFuture<'a, Result<u64>> {
+    fn end_sessions<'a>(&'a self, user: SessionUser<'a>) -> BoxFuture<'a, Result<u64>> {
         self.during("end_sessions", async move {
             let ended = self.ask_of_user("finish_all", user).await?.next_int()?;
             u64::try_from(ended).map_err(|_| error::unexpected("fewer sessions than none"))
         })
     }
 
-    fn list<'a>(&'a self, user: SessionUser<'a>) -> BoxFuture<'a, Result<Vec<SessionListed>>> {
+    fn list_sessions<'a>(
+        &'a self,
+        user: SessionUser<'a>,
+    ) -> BoxFuture<'a, Result<Vec<SessionListed>>> {
         self.during("list_sessions", async move {
             let Value::Array(all) = self.ask_of_user("list", user).await?.next()? else {
                 return Err(error::unexpected("no list of sessions"));

@@ -65,7 +65,7 @@ use crate::{
     memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
     private::Site,
     rules::InvalidationRules,
-    runtime,
+    runtime, sessions,
     stats::{Counter, Counters, Stats},
     value::Stored,
 };
@@ -108,6 +108,8 @@ pub(crate) struct Engine {
     pub(crate) locks: Here,
     /// What is counted in a cache without a shared tier.
     pub(crate) limits: limit::Here,
+    /// The sessions of a cache without a shared tier.
+    pub(crate) sessions: sessions::Here,
     replay: Replay,
     background: Background,
     enabled: AtomicBool,
@@ -131,6 +133,7 @@ impl Engine {
             front: settings.front,
         };
         let memory = MemoryTier::new(config);
+        let sessions = sessions::Here::new(settings.clock.clone());
         Arc::new(Self {
             settings,
             memory,
@@ -143,6 +146,7 @@ impl Engine {
             events,
             locks: Here::default(),
             limits: limit::Here::default(),
+            sessions,
             replay: Replay::default(),
             background: Background::default(),
             enabled: AtomicBool::new(enabled),

@@ -179,49 +179,56 @@ pub struct SessionListed {
 /// let store = MemoryStore::new();
 /// let sessions = store.sessions().expect("this store has sessions");
 /// let at = SessionAt { name: "web", shard: 7, digest: "ab12" };
-/// sessions.start(SessionStart {
+/// sessions.start_session(SessionStart {
 ///     at, user: Some("u1"), who: b"Ada", data: b"{}", stamp: 1, most: 10,
 ///     idle: Duration::from_secs(1800), absolute: Duration::from_secs(43_200),
 /// }).await?;
-/// let found = sessions.read(at, true).await?.expect("it was made");
+/// let found = sessions.read_session(at, true).await?.expect("it was made");
 /// assert_eq!((&*found.who, &*found.data, found.stamp), (&b"Ada"[..], &b"{}"[..], 1));
 ///
 /// let write = SessionWrite { at, data: b"{1}", stamp: 2, expected: Some(found.stamp) };
-/// assert_eq!(sessions.write(write).await?, SessionWritten::Written);
+/// assert_eq!(sessions.write_session(write).await?, SessionWritten::Written);
 /// let change = SessionMove { from: at, to: "cd34", who: b"Ada", data: b"{1}", stamp: 3, expected: 2 };
-/// assert_eq!(sessions.relocate(change).await?, SessionWritten::Written);
-/// assert!(sessions.read(at, true).await?.is_none());
+/// assert_eq!(sessions.move_session(change).await?, SessionWritten::Written);
+/// assert!(sessions.read_session(at, true).await?.is_none());
 ///
 /// let ada = SessionUser { name: "web", shard: 7, user: "u1" };
-/// assert_eq!(sessions.list(ada).await?[0].digest, "cd34");
-/// assert_eq!(sessions.end_all(ada).await?, 1);
-/// assert!(!sessions.end(SessionAt { digest: "cd34", ..at }).await?);
+/// assert_eq!(sessions.list_sessions(ada).await?[0].digest, "cd34");
+/// assert_eq!(sessions.end_sessions(ada).await?, 1);
+/// assert!(!sessions.end_session(SessionAt { digest: "cd34", ..at }).await?);
 /// # Ok::<(), cache_store::Error>(())
 /// # }).unwrap();
 /// ```
 pub trait SessionTier: Send + Sync {
     /// Makes a session. Made before under the same digest, it stays as it is.
-    fn start<'a>(&'a self, start: SessionStart<'a>) -> BoxFuture<'a, Result<()>>;
+    fn start_session<'a>(&'a self, start: SessionStart<'a>) -> BoxFuture<'a, Result<()>>;
 
     /// The session, if there is one; `touch` begins its idle time anew.
-    fn read<'a>(
+    fn read_session<'a>(
         &'a self,
         at: SessionAt<'a>,
         touch: bool,
     ) -> BoxFuture<'a, Result<Option<SessionFound>>>;
 
     /// Writes new data, and touches.
-    fn write<'a>(&'a self, write: SessionWrite<'a>) -> BoxFuture<'a, Result<SessionWritten>>;
+    fn write_session<'a>(
+        &'a self,
+        write: SessionWrite<'a>,
+    ) -> BoxFuture<'a, Result<SessionWritten>>;
 
     /// Gives a session another digest, and touches it.
-    fn relocate<'a>(&'a self, change: SessionMove<'a>) -> BoxFuture<'a, Result<SessionWritten>>;
+    fn move_session<'a>(&'a self, change: SessionMove<'a>)
+    -> BoxFuture<'a, Result<SessionWritten>>;
 
     /// Ends a session; whether there was one.
-    fn end<'a>(&'a self, at: SessionAt<'a>) -> BoxFuture<'a, Result<bool>>;
+    fn end_session<'a>(&'a self, at: SessionAt<'a>) -> BoxFuture<'a, Result<bool>>;
 
     /// Ends all sessions of a user, also those that a list has lost; how many there were.
-    fn end_all<'a>(&'a self, user: SessionUser<'a>) -> BoxFuture<'a, Result<u64>>;
+    fn end_sessions<'a>(&'a self, user: SessionUser<'a>) -> BoxFuture<'a, Result<u64>>;
 
     /// The sessions of a user, the oldest first.
-    fn list<'a>(&'a self, user: SessionUser<'a>) -> BoxFuture<'a, Result<Vec<SessionListed>>>;
+    fn list_sessions<'a>(
+        &'a self,
+        user: SessionUser<'a>,
+    ) -> BoxFuture<'a, Result<Vec<SessionListed>>>;
 }

@@ -97,7 +97,7 @@ impl SessionShelf {
         }
     }
 
-    /// See [`SessionTier::start`](crate::SessionTier::start).
+    /// See [`SessionTier::start_session`](crate::SessionTier::start_session).
     ///
     /// # Errors
     ///
@@ -138,13 +138,8 @@ impl SessionShelf {
         Ok(())
     }
 
-    /// See [`SessionTier::read`](crate::SessionTier::read), and [`SessionShelf`] for an example.
-    pub fn read(
-        &mut self,
-        now: Duration,
-        at: SessionAt<'_>,
-        touch: bool,
-    ) -> Option<SessionFound> {
+    /// See [`SessionTier::read_session`](crate::SessionTier::read_session), and [`SessionShelf`] for an example.
+    pub fn read(&mut self, now: Duration, at: SessionAt<'_>, touch: bool) -> Option<SessionFound> {
         let (kept, now) = self.find(now, &place_of(at))?;
         let mut times = kept.times(now);
         if touch {
@@ -159,7 +154,7 @@ impl SessionShelf {
         })
     }
 
-    /// See [`SessionTier::write`](crate::SessionTier::write).
+    /// See [`SessionTier::write_session`](crate::SessionTier::write_session).
     pub fn write(&mut self, now: Duration, write: &SessionWrite<'_>) -> SessionWritten {
         let Some((kept, now)) = self.find(now, &place_of(write.at)) else {
             return SessionWritten::Gone;
@@ -172,7 +167,7 @@ impl SessionShelf {
         SessionWritten::Written
     }
 
-    /// See [`SessionTier::relocate`](crate::SessionTier::relocate).
+    /// See [`SessionTier::move_session`](crate::SessionTier::move_session).
     pub fn relocate(&mut self, now: Duration, change: &SessionMove<'_>) -> SessionWritten {
         let from = place_of(change.from);
         let to = Place { digest: change.to.into(), ..from.clone() };
@@ -195,13 +190,13 @@ impl SessionShelf {
         SessionWritten::Written
     }
 
-    /// See [`SessionTier::end`](crate::SessionTier::end).
+    /// See [`SessionTier::end_session`](crate::SessionTier::end_session).
     pub fn end(&mut self, now: Duration, at: SessionAt<'_>) -> bool {
         let place = place_of(at);
         self.find(now, &place).is_some() && self.remove(&place).is_some()
     }
 
-    /// See [`SessionTier::end_all`](crate::SessionTier::end_all).
+    /// See [`SessionTier::end_sessions`](crate::SessionTier::end_sessions).
     pub fn end_all(&mut self, now: Duration, user: SessionUser<'_>) -> u64 {
         let listed = self.list(now, user);
         for one in &listed {
@@ -214,7 +209,7 @@ impl SessionShelf {
         listed.len() as u64
     }
 
-    /// See [`SessionTier::list`](crate::SessionTier::list).
+    /// See [`SessionTier::list_sessions`](crate::SessionTier::list_sessions).
     pub fn list(&mut self, now: Duration, user: SessionUser<'_>) -> Vec<SessionListed> {
         let list = list_of(user);
         let mut listed = Vec::new();

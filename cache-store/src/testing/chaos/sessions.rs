@@ -22,35 +22,44 @@ impl<S: Store> ChaosStore<S> {
 }
 
 impl<S: Store> SessionTier for ChaosStore<S> {
-    fn start<'a>(&'a self, start: SessionStart<'a>) -> BoxFuture<'a, Result<()>> {
-        self.session(start.at.digest, move |sessions| sessions.start(start))
+    fn start_session<'a>(&'a self, start: SessionStart<'a>) -> BoxFuture<'a, Result<()>> {
+        self.session(start.at.digest, move |sessions| sessions.start_session(start))
     }
 
-    fn read<'a>(
+    fn read_session<'a>(
         &'a self,
         at: SessionAt<'a>,
         touch: bool,
     ) -> BoxFuture<'a, Result<Option<SessionFound>>> {
-        self.session(at.digest, move |sessions| sessions.read(at, touch))
+        self.session(at.digest, move |sessions| sessions.read_session(at, touch))
     }
 
-    fn write<'a>(&'a self, write: SessionWrite<'a>) -> BoxFuture<'a, Result<SessionWritten>> {
-        self.session(write.at.digest, move |sessions| sessions.write(write))
+    fn write_session<'a>(
+        &'a self,
+        write: SessionWrite<'a>,
+    ) -> BoxFuture<'a, Result<SessionWritten>> {
+        self.session(write.at.digest, move |sessions| sessions.write_session(write))
     }
 
-    fn relocate<'a>(&'a self, change: SessionMove<'a>) -> BoxFuture<'a, Result<SessionWritten>> {
-        self.session(change.from.digest, move |sessions| sessions.relocate(change))
+    fn move_session<'a>(
+        &'a self,
+        change: SessionMove<'a>,
+    ) -> BoxFuture<'a, Result<SessionWritten>> {
+        self.session(change.from.digest, move |sessions| sessions.move_session(change))
     }
 
-    fn end<'a>(&'a self, at: SessionAt<'a>) -> BoxFuture<'a, Result<bool>> {
-        self.session(at.digest, move |sessions| sessions.end(at))
+    fn end_session<'a>(&'a self, at: SessionAt<'a>) -> BoxFuture<'a, Result<bool>> {
+        self.session(at.digest, move |sessions| sessions.end_session(at))
     }
 
-    fn end_all<'a>(&'a self, user: SessionUser<'a>) -> BoxFuture<'a, Result<u64>> {
-        self.session(user.user, move |sessions| sessions.end_all(user))
+    fn end_sessions<'a>(&'a self, user: SessionUser<'a>) -> BoxFuture<'a, Result<u64>> {
+        self.session(user.user, move |sessions| sessions.end_sessions(user))
     }
 
-    fn list<'a>(&'a self, user: SessionUser<'a>) -> BoxFuture<'a, Result<Vec<SessionListed>>> {
-        self.session(user.user, move |sessions| sessions.list(user))
+    fn list_sessions<'a>(
+        &'a self,
+        user: SessionUser<'a>,
+    ) -> BoxFuture<'a, Result<Vec<SessionListed>>> {
+        self.session(user.user, move |sessions| sessions.list_sessions(user))
     }
 }

@@ -216,14 +216,12 @@ macro_rules! conformance_tests {
             limits_may_have_any_name
             // Sessions
             a_session_that_was_made_is_found_with_its_times
-            a_session_that_is_idle_for_too_long_ends
+            a_session_that_is_idle_for_too_long_ends_and_a_look_does_not_prolong_it
             a_session_that_is_touched_lives_until_its_absolute_end
-            a_look_does_not_prolong_a_session
             a_write_is_made_in_the_state_that_was_expected_and_in_no_other
-            of_many_writes_in_one_state_one_is_made
+            of_many_writes_or_moves_in_one_state_one_is_made
             nothing_brings_a_session_back
             a_moved_session_is_in_its_new_place_alone_and_lives_no_longer
-            of_many_moves_one_is_made
             all_sessions_of_a_user_end_together_and_nobody_elses
             a_user_has_so_many_sessions_and_no_more
             the_oldest_session_is_listed_first

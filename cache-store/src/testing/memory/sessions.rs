@@ -30,11 +30,11 @@ impl MemoryStore {
 }
 
 impl SessionTier for MemoryStore {
-    fn start<'a>(&'a self, start: SessionStart<'a>) -> BoxFuture<'a, Result<()>> {
+    fn start_session<'a>(&'a self, start: SessionStart<'a>) -> BoxFuture<'a, Result<()>> {
         self.of_sessions(move |shelf, now| shelf.start(now, &start))
     }
 
-    fn read<'a>(
+    fn read_session<'a>(
         &'a self,
         at: SessionAt<'a>,
         touch: bool,
@@ -42,23 +42,32 @@ impl SessionTier for MemoryStore {
         self.of_sessions(move |shelf, now| Ok(shelf.read(now, at, touch)))
     }
 
-    fn write<'a>(&'a self, write: SessionWrite<'a>) -> BoxFuture<'a, Result<SessionWritten>> {
+    fn write_session<'a>(
+        &'a self,
+        write: SessionWrite<'a>,
+    ) -> BoxFuture<'a, Result<SessionWritten>> {
         self.of_sessions(move |shelf, now| Ok(shelf.write(now, &write)))
     }
 
-    fn relocate<'a>(&'a self, change: SessionMove<'a>) -> BoxFuture<'a, Result<SessionWritten>> {
+    fn move_session<'a>(
+        &'a self,
+        change: SessionMove<'a>,
+    ) -> BoxFuture<'a, Result<SessionWritten>> {
         self.of_sessions(move |shelf, now| Ok(shelf.relocate(now, &change)))
     }
 
-    fn end<'a>(&'a self, at: SessionAt<'a>) -> BoxFuture<'a, Result<bool>> {
+    fn end_session<'a>(&'a self, at: SessionAt<'a>) -> BoxFuture<'a, Result<bool>> {
         self.of_sessions(move |shelf, now| Ok(shelf.end(now, at)))
     }
 
-    fn end_all<'a>(&'a self, user: SessionUser<'a>) -> BoxFuture<'a, Result<u64>> {
+    fn end_sessions<'a>(&'a self, user: SessionUser<'a>) -> BoxFuture<'a, Result<u64>> {
         self.of_sessions(move |shelf, now| Ok(shelf.end_all(now, user)))
     }
 
-    fn list<'a>(&'a self, user: SessionUser<'a>) -> BoxFuture<'a, Result<Vec<SessionListed>>> {
+    fn list_sessions<'a>(
+        &'a self,
+        user: SessionUser<'a>,
+    ) -> BoxFuture<'a, Result<Vec<SessionListed>>> {
         self.of_sessions(move |shelf, now| Ok(shelf.list(now, user)))
     }
 }

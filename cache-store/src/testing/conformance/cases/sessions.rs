@@ -46,11 +46,11 @@ fn change<'a>(from: &'a str, to: &'a str) -> SessionMove<'a> {
 }
 
 async fn make(sessions: &dyn SessionTier, start: SessionStart<'_>) {
-    given(sessions.start(start).await);
+    given(sessions.start_session(start).await);
 }
 
 async fn look(sessions: &dyn SessionTier, digest: &str) -> Option<SessionFound> {
-    given(sessions.read(at(digest), false).await)
+    given(sessions.read_session(at(digest), false).await)
 }
 
 async fn lives(sessions: &dyn SessionTier, digest: &str) -> bool {
@@ -58,7 +58,7 @@ async fn lives(sessions: &dyn SessionTier, digest: &str) -> bool {
 }
 
 async fn listed(sessions: &dyn SessionTier, of: &str) -> Vec<String> {
-    let list = given(sessions.list(user(of)).await);
+    let list = given(sessions.list_sessions(user(of)).await);
     let mut digests: Vec<_> = list.into_iter().map(|one| one.digest).collect();
     digests.sort();
     digests
@@ -77,19 +77,27 @@ pub async fn a_session_that_was_made_is_found_with_its_times(store: AnyStore) {
     assert!(times.age >= SHORT / 2 && times.age <= passed + SHORT, "{times:?} {passed:?}");
     assert!(times.inactive >= SHORT / 2 && times.inactive <= passed + SHORT, "{times:?}");
     assert!(times.left <= LONG && times.left > LONG / 2, "{times:?}");
-    let touched = given(sessions.read(at("a"), true).await).expect("a session").times;
+    let touched = given(sessions.read_session(at("a"), true).await).expect("a session").times;
     assert!(touched.inactive >= SHORT / 2, "what was before it was touched: {touched:?}");
     let after = look(sessions, "a").await.expect("a session").times;
     assert!(after.inactive < after.age, "{after:?}");
 }
 
-pub async fn a_session_that_is_idle_for_too_long_ends(store: AnyStore) {
+pub async fn a_session_that_is_idle_for_too_long_ends_and_a_look_does_not_prolong_it(
+    store: AnyStore,
+) {
     let Some(sessions) = store.sessions() else { return };
     for of in [None, Some("u")] {
-        make(sessions, SessionStart { idle: SHORT, ..long("a", of) }).await;
-        eventually("the end", async || (!lives(sessions, "a").await).then_some(())).await;
+        make(sessions, SessionStart { idle: MOMENT, ..long("a", of) }).await;
+        let made = Instant::now();
+        while made.elapsed() < MOMENT + SHORT {
+            look(sessions, "a").await;
+            given(sessions.list_sessions(user("u")).await);
+            sleep(MOMENT / 20).await;
+        }
+        assert!(!lives(sessions, "a").await);
         assert!(listed(sessions, "u").await.is_empty());
-        assert!(!given(sessions.end(at("a")).await));
+        assert!(!given(sessions.end_session(at("a")).await));
     }
 }
 
@@ -102,7 +110,7 @@ pub async fn a_session_that_is_touched_lives_until_its_absolute_end(store: AnySt
     let mut touched = began;
     loop {
         let asking = Instant::now();
-        let Some(found) = given(sessions.read(at("a"), true).await) else { break };
+        let Some(found) = given(sessions.read_session(at("a"), true).await) else { break };
         assert!(found.times.left <= MOMENT, "{found:?}");
         touched = asking;
         assert!(made.elapsed() < 3 * MOMENT + SOON, "it lives on and on");
@@ -112,35 +120,32 @@ pub async fn a_session_that_is_touched_lives_until_its_absolute_end(store: AnySt
     assert!(late || began.elapsed() >= 3 * MOMENT - SHORT / 10, "after {:?}", began.elapsed());
 }
 
-pub async fn a_look_does_not_prolong_a_session(store: AnyStore) {
-    let Some(sessions) = store.sessions() else { return };
-    make(sessions, SessionStart { idle: MOMENT, ..long("a", Some("u")) }).await;
-    let made = Instant::now();
-    while made.elapsed() < MOMENT + SHORT {
-        look(sessions, "a").await;
-        given(sessions.list(user("u")).await);
-        sleep(MOMENT / 20).await;
-    }
-    assert!(!lives(sessions, "a").await);
-}
-
 pub async fn a_write_is_made_in_the_state_that_was_expected_and_in_no_other(store: AnyStore) {
     let Some(sessions) = store.sessions() else { return };
-    assert_eq!(given(sessions.write(write("a", 2, None)).await), SessionWritten::Gone);
+    assert_eq!(given(sessions.write_session(write("a", 2, None)).await), SessionWritten::Gone);
     assert!(!lives(sessions, "a").await, "a write makes no session");
     make(sessions, long("a", None)).await;
-    assert_eq!(given(sessions.write(write("a", 2, Some(1))).await), SessionWritten::Written);
+    assert_eq!(
+        given(sessions.write_session(write("a", 2, Some(1))).await),
+        SessionWritten::Written
+    );
     let found = look(sessions, "a").await.expect("a session");
     assert_eq!((&*found.who, &*found.data, found.stamp), (&b"who"[..], &b"new"[..], 2));
-    assert_eq!(given(sessions.write(write("a", 3, Some(1))).await), SessionWritten::Overtaken);
+    assert_eq!(
+        given(sessions.write_session(write("a", 3, Some(1))).await),
+        SessionWritten::Overtaken
+    );
     assert_eq!(look(sessions, "a").await.expect("a session").stamp, 2);
     // The way asked twice.
-    assert_eq!(given(sessions.write(write("a", 2, Some(1))).await), SessionWritten::Written);
-    assert_eq!(given(sessions.write(write("a", 3, None)).await), SessionWritten::Written);
+    assert_eq!(
+        given(sessions.write_session(write("a", 2, Some(1))).await),
+        SessionWritten::Written
+    );
+    assert_eq!(given(sessions.write_session(write("a", 3, None)).await), SessionWritten::Written);
     assert_eq!(look(sessions, "a").await.expect("a session").stamp, 3);
 }
 
-pub async fn of_many_writes_in_one_state_one_is_made(store: AnyStore) {
+pub async fn of_many_writes_or_moves_in_one_state_one_is_made(store: AnyStore) {
     let Some(sessions) = store.sessions() else { return };
     make(sessions, long("a", Some("u"))).await;
     let mut tasks = JoinSet::new();
@@ -148,13 +153,27 @@ pub async fn of_many_writes_in_one_state_one_is_made(store: AnyStore) {
         let store = store.clone();
         tasks.spawn(async move {
             let sessions = store.sessions().expect("sessions");
-            (stamp, given(sessions.write(write("a", stamp, Some(1))).await))
+            (stamp, given(sessions.write_session(write("a", stamp, Some(1))).await))
         });
     }
     let written: Vec<_> = tasks.join_all().await;
     let won: Vec<_> = written.iter().filter(|one| one.1 == SessionWritten::Written).collect();
     assert_eq!(won.len(), 1, "{written:?}");
     assert_eq!(look(sessions, "a").await.expect("a session").stamp, won[0].0);
+
+    make(sessions, long("c", Some("v"))).await;
+    let mut tasks = JoinSet::new();
+    for number in 0..16 {
+        let store = store.clone();
+        tasks.spawn(async move {
+            let sessions = store.sessions().expect("sessions");
+            given(sessions.move_session(change("c", &format!("d{number}"))).await)
+        });
+    }
+    let moved = tasks.join_all().await;
+    let won = moved.iter().filter(|moved| **moved == SessionWritten::Written).count();
+    assert_eq!(won, 1, "{moved:?}");
+    assert_eq!(listed(sessions, "v").await.len(), 1);
 }
 
 pub async fn nothing_brings_a_session_back(store: AnyStore) {
@@ -166,17 +185,20 @@ pub async fn nothing_brings_a_session_back(store: AnyStore) {
             }
             make(sessions, long("a", of)).await;
             match all {
-                true => assert_eq!(given(sessions.end_all(user("u")).await), 1),
-                false => assert!(given(sessions.end(at("a")).await)),
+                true => assert_eq!(given(sessions.end_sessions(user("u")).await), 1),
+                false => assert!(given(sessions.end_session(at("a")).await)),
             }
-            assert_eq!(given(sessions.read(at("a"), true).await), None);
-            assert_eq!(given(sessions.write(write("a", 2, None)).await), SessionWritten::Gone);
-            let moved = given(sessions.relocate(change("a", "b")).await);
+            assert_eq!(given(sessions.read_session(at("a"), true).await), None);
+            assert_eq!(
+                given(sessions.write_session(write("a", 2, None)).await),
+                SessionWritten::Gone
+            );
+            let moved = given(sessions.move_session(change("a", "b")).await);
             assert_eq!(moved, SessionWritten::Gone);
-            assert!(!given(sessions.end(at("a")).await));
+            assert!(!given(sessions.end_session(at("a")).await));
             assert!(!lives(sessions, "a").await && !lives(sessions, "b").await);
             assert!(listed(sessions, "u").await.is_empty());
-            assert_eq!(given(sessions.end_all(user("u")).await), 0);
+            assert_eq!(given(sessions.end_sessions(user("u")).await), 0);
         }
     }
 }
@@ -186,14 +208,14 @@ pub async fn a_moved_session_is_in_its_new_place_alone_and_lives_no_longer(store
     make(sessions, SessionStart { absolute: LONG, idle: 2 * LONG, ..long("a", Some("u")) }).await;
     sleep(SHORT).await;
     let overtaken = SessionMove { expected: 2, ..change("a", "b") };
-    assert_eq!(given(sessions.relocate(overtaken).await), SessionWritten::Overtaken);
+    assert_eq!(given(sessions.move_session(overtaken).await), SessionWritten::Overtaken);
     assert!(lives(sessions, "a").await && !lives(sessions, "b").await);
     // Also where the way asks twice.
     for _ in 0..2 {
-        let moved = given(sessions.relocate(change("a", "b")).await);
+        let moved = given(sessions.move_session(change("a", "b")).await);
         assert_eq!(moved, SessionWritten::Written);
         assert!(!lives(sessions, "a").await, "the old one is dead");
-        assert_eq!(given(sessions.read(at("a"), true).await), None);
+        assert_eq!(given(sessions.read_session(at("a"), true).await), None);
         let found = look(sessions, "b").await.expect("a session");
         assert_eq!((&*found.who, &*found.data, found.stamp), (&b"next"[..], &b"moved"[..], 9));
         let times = found.times;
@@ -201,26 +223,9 @@ pub async fn a_moved_session_is_in_its_new_place_alone_and_lives_no_longer(store
         assert!(times.left <= LONG - SHORT / 2, "and ends when it would have: {times:?}");
         assert_eq!(listed(sessions, "u").await, ["b"]);
     }
-    assert_eq!(given(sessions.relocate(change("a", "c")).await), SessionWritten::Gone);
-    assert_eq!(given(sessions.end_all(user("u")).await), 1);
+    assert_eq!(given(sessions.move_session(change("a", "c")).await), SessionWritten::Gone);
+    assert_eq!(given(sessions.end_sessions(user("u")).await), 1);
     assert!(!lives(sessions, "b").await);
-}
-
-pub async fn of_many_moves_one_is_made(store: AnyStore) {
-    let Some(sessions) = store.sessions() else { return };
-    make(sessions, long("a", Some("u"))).await;
-    let mut tasks = JoinSet::new();
-    for number in 0..16 {
-        let store = store.clone();
-        tasks.spawn(async move {
-            let sessions = store.sessions().expect("sessions");
-            given(sessions.relocate(change("a", &format!("b{number}"))).await)
-        });
-    }
-    let moved = tasks.join_all().await;
-    let won = moved.iter().filter(|moved| **moved == SessionWritten::Written).count();
-    assert_eq!(won, 1, "{moved:?}");
-    assert_eq!(listed(sessions, "u").await.len(), 1);
 }
 
 pub async fn all_sessions_of_a_user_end_together_and_nobody_elses(store: AnyStore) {
@@ -232,15 +237,15 @@ pub async fn all_sessions_of_a_user_end_together_and_nobody_elses(store: AnyStor
     make(sessions, long("c", None)).await;
     let api = SessionStart { at: SessionAt { name: "api", ..at("d") }, ..long("d", Some("u")) };
     make(sessions, api).await;
-    assert!(given(sessions.end(at("a2")).await));
+    assert!(given(sessions.end_session(at("a2")).await));
     assert_eq!(listed(sessions, "u").await, ["a1", "a3"]);
-    assert_eq!(given(sessions.end_all(user("u")).await), 2);
+    assert_eq!(given(sessions.end_sessions(user("u")).await), 2);
     for digest in ["a1", "a2", "a3"] {
-        assert_eq!(given(sessions.read(at(digest), true).await), None, "{digest}");
+        assert_eq!(given(sessions.read_session(at(digest), true).await), None, "{digest}");
     }
     assert!(listed(sessions, "u").await.is_empty());
     assert!(lives(sessions, "b").await && lives(sessions, "c").await);
-    assert!(given(sessions.read(api.at, false).await).is_some());
+    assert!(given(sessions.read_session(api.at, false).await).is_some());
     // And who comes again is in.
     make(sessions, long("a4", Some("u"))).await;
     assert_eq!(listed(sessions, "u").await, ["a4"]);
@@ -253,14 +258,14 @@ pub async fn a_user_has_so_many_sessions_and_no_more(store: AnyStore) {
         make(sessions, SessionStart { most: 3, ..long(digest, Some("u")) }).await;
         sleep(Duration::from_millis(3)).await;
     }
-    given(sessions.read(at("a"), true).await);
+    given(sessions.read_session(at("a"), true).await);
     sleep(Duration::from_millis(3)).await;
     make(sessions, SessionStart { most: 3, ..long("d", Some("u")) }).await;
     assert_eq!(listed(sessions, "u").await, ["a", "c", "d"], "`b` was inactive for longest");
     make(sessions, SessionStart { most: 1, ..long("e", Some("u")) }).await;
     assert_eq!(listed(sessions, "u").await, ["e"]);
     assert!(lives(sessions, "e").await && !lives(sessions, "d").await);
-    assert_eq!(given(sessions.end_all(user("u")).await), 1);
+    assert_eq!(given(sessions.end_sessions(user("u")).await), 1);
     assert!(!lives(sessions, "e").await);
     // What has ended takes no room.
     make(sessions, SessionStart { idle: SHORT, most: 2, ..long("f", Some("u")) }).await;
@@ -276,8 +281,8 @@ pub async fn the_oldest_session_is_listed_first(store: AnyStore) {
         make(sessions, long(digest, Some("u"))).await;
         sleep(Duration::from_millis(3)).await;
     }
-    given(sessions.read(at("c"), true).await);
-    let list = given(sessions.list(user("u")).await);
+    given(sessions.read_session(at("c"), true).await);
+    let list = given(sessions.list_sessions(user("u")).await);
     let order: Vec<_> = list.iter().map(|one| one.digest.as_str()).collect();
     assert_eq!(order, ["c", "a", "b"]);
     assert!(list[0].times.inactive <= list[2].times.inactive, "it was touched last: {list:?}");
@@ -307,14 +312,14 @@ pub async fn sessions_may_have_any_name_and_shard(store: AnyStore) {
     let mut left: u64 = 0;
     for (name, shard) in places.clone() {
         let at = SessionAt { name, shard, digest: "a" };
-        assert_eq!(given(sessions.read(at, true).await), None, "{name:?} {shard}");
+        assert_eq!(given(sessions.read_session(at, true).await), None, "{name:?} {shard}");
         make(sessions, SessionStart { at, ..long("a", Some("a")) }).await;
         left += 1;
     }
     for (name, shard) in places {
         let of = SessionUser { name, shard, user: "a" };
-        assert_eq!(given(sessions.list(of).await).len(), 1, "{name:?} {shard}");
-        assert_eq!(given(sessions.end_all(of).await), 1, "{name:?} {shard}");
+        assert_eq!(given(sessions.list_sessions(of).await).len(), 1, "{name:?} {shard}");
+        assert_eq!(given(sessions.end_sessions(of).await), 1, "{name:?} {shard}");
         left -= 1;
     }
     assert_eq!(left, 0);
@@ -337,7 +342,7 @@ pub async fn after_any_steps_lists_and_sessions_agree(store: AnyStore) {
                 model.entry(digest).or_insert((name, step));
             }
             4 => {
-                let written = given(sessions.write(write(&digest, step, None)).await);
+                let written = given(sessions.write_session(write(&digest, step, None)).await);
                 let known = model.get_mut(&digest).map(|known| known.1 = step);
                 assert_eq!(written == SessionWritten::Written, known.is_some());
             }
@@ -345,19 +350,19 @@ pub async fn after_any_steps_lists_and_sessions_agree(store: AnyStore) {
                 let (to, known) = (format!("m{step}"), model.remove(&digest));
                 let expected = known.as_ref().map_or(0, |known| known.1);
                 let change = SessionMove { stamp: step, expected, ..change(&digest, &to) };
-                let moved = given(sessions.relocate(change).await);
+                let moved = given(sessions.move_session(change).await);
                 assert_eq!(moved == SessionWritten::Written, known.is_some());
                 model.extend(known.map(|(of, _)| (to, (of, step))));
             }
             7..=8 => {
-                let ended = given(sessions.end(at(&digest)).await);
+                let ended = given(sessions.end_session(at(&digest)).await);
                 assert_eq!(ended, model.remove(&digest).is_some());
             }
             _ => {
                 let of = format!("u{of}");
                 let before = model.len();
                 model.retain(|_, known| known.0.as_ref() != Some(&of));
-                let ended = given(sessions.end_all(user(&of)).await);
+                let ended = given(sessions.end_sessions(user(&of)).await);
                 assert_eq!(ended, (before - model.len()) as u64);
             }
         }
@@ -384,8 +389,8 @@ pub async fn a_session_is_one_for_all_handles(one: AnyStore, other: AnyStore) {
     let (Some(first), Some(second)) = (one.sessions(), other.sessions()) else { return };
     make(first, long("a", Some("u"))).await;
     assert!(lives(second, "a").await);
-    assert_eq!(given(second.relocate(change("a", "b")).await), SessionWritten::Written);
+    assert_eq!(given(second.move_session(change("a", "b")).await), SessionWritten::Written);
     assert!(!lives(first, "a").await && lives(first, "b").await);
-    assert_eq!(given(second.end_all(user("u")).await), 1);
-    assert_eq!(given(first.read(at("b"), true).await), None);
+    assert_eq!(given(second.end_sessions(user("u")).await), 1);
+    assert_eq!(given(first.read_session(at("b"), true).await), None);
 }
