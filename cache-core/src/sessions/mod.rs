@@ -9,6 +9,8 @@ mod kind;
 mod seal;
 mod session;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
