@@ -11,6 +11,8 @@ mod server;
 mod limits;
 #[path = "parity/locks.rs"]
 mod locks;
+#[path = "parity/sessions.rs"]
+mod sessions;
 
 use std::sync::{
     OnceLock,
