@@ -59,12 +59,13 @@ impl SessionTier for RedisStore {
         write: SessionWrite<'a>,
     ) -> BoxFuture<'a, Result<SessionWritten>> {
         self.during("write_session", async move {
-            let SessionWrite { at, data, stamp, expected } = write;
+            let SessionWrite { at, data, stamp, expected, life } = write;
             let names = self.names.sessions(at.name, at.shard);
             let keys = vec![names.session(at.digest)];
             let mut command = step("write", &names, &keys);
             command.arg(at.digest).arg(data).arg(stamp);
             command.arg(expected.map(|stamp| stamp.to_string()).unwrap_or_default());
+            command.arg(life.map(|life| millis(life).to_string()).unwrap_or_default());
             written(self.ask_session(keys, command).await?.next_int()?)
         })
     }

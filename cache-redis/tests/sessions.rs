@@ -45,7 +45,7 @@ async fn look(store: &RedisStore, digest: &str) -> Option<SessionFound> {
 }
 
 fn write(digest: &str) -> SessionWrite<'_> {
-    SessionWrite { at: at(digest), data: b"new", stamp: 2, expected: None }
+    SessionWrite { at: at(digest), data: b"new", stamp: 2, expected: None, life: None }
 }
 
 fn move_of<'a>(from: &'a str, to: &'a str) -> SessionMove<'a> {
@@ -89,6 +89,9 @@ async fn a_list_lives_as_long_as_the_longest_of_its_sessions() {
     make(&store, "a").await;
     assert!(left(&server, LIST) > 5_000_000, "a shorter one does not shorten it");
     assert!(look(&store, "long").await.is_some());
+    let longer = SessionWrite { life: Some(200 * MINUTE), ..write("a") };
+    assert_eq!(store.write_session(longer).await.unwrap(), SessionWritten::Written);
+    assert!(left(&server, LIST) > 11_000_000, "nor than a session that is to live longer");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,6 +8,7 @@ const LEN: usize = SECRET + 2;
 
 /// Name the uses of the hash, so that no digest is one of another kind.
 const ID: &str = "larder 2026-12 session id";
+const SECRET_OF_ANOTHER: &str = "larder 2026-12 session secret of another";
 const USER: &str = "larder 2026-12 session user";
 
 /// What a client has instead of a session: 256 random bits from the operating system, and the shard that the session is in.
@@ -61,6 +62,21 @@ impl SessionId {
     #[must_use]
     pub fn expose(&self) -> String {
         hex(&self.0)
+    }
+
+    /// For an adapter whose ids are not ours: as good as the secret is. No two secrets have one id.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_secret(secret: &[u8]) -> Self {
+        let mut bytes = [0; LEN];
+        blake3::Hasher::new_derive_key(SECRET_OF_ANOTHER)
+            .update(secret)
+            .finalize_xof()
+            .fill(&mut bytes);
+        let mut id = Self(bytes);
+        let shard = (id.shard() % SessionAt::SHARDS).to_be_bytes();
+        id.0[SECRET..].copy_from_slice(&shard);
+        id
     }
 
     /// A new one for a session in this shard.
@@ -151,6 +167,17 @@ mod tests {
         for other in altered {
             assert_eq!(SessionId::parse(&other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn an_id_of_anothers_secret_is_one_and_always_the_same() {
+        let ids: HashSet<_> = (0..1000_u128)
+            .map(|secret| SessionId::of_secret(&secret.to_le_bytes()))
+            .inspect(|id| assert_eq!(SessionId::parse(&id.expose()), Some(id.clone())))
+            .map(|id| id.expose())
+            .collect();
+        assert_eq!(ids.len(), 1000);
+        assert_eq!(SessionId::of_secret(b"a"), SessionId::of_secret(b"a"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
 
 const SHORTEST: Duration = Duration::from_millis(1);
 /// What browsers keep a cookie for at most.
-const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+pub(super) const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 const DEFAULT_IDLE: Duration = Duration::from_secs(30 * 60);
 const DEFAULT_ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
@@ -129,19 +129,25 @@ impl Kind {
         let (digest, stamp) = (id.digest(), fastrand::u64(..));
         let (who, data) = (self.seal(&digest, Part::User, &user)?, data(&digest)?);
         let start = SessionStart {
-            at: self.at(shard, &digest),
             user: of_user.as_ref().map(|(_, user)| user.as_str()),
-            who: &who,
-            data: &data,
-            stamp,
-            idle: self.idle,
-            absolute: self.absolute,
-            most: self.most,
+            ..self.starting(self.at(shard, &digest), &who, &data, stamp)
         };
         self.ask(|sessions| sessions.start_session(start)).await?;
         let left = self.idle.min(self.absolute);
         let times = SessionTimes { age: Duration::ZERO, inactive: Duration::ZERO, left };
         Ok(Made { id, stamp, times })
+    }
+
+    /// What a session of nobody is made of.
+    pub(super) fn starting<'a>(
+        &self,
+        at: SessionAt<'a>,
+        who: &'a [u8],
+        data: &'a [u8],
+        stamp: u64,
+    ) -> SessionStart<'a> {
+        let Self { idle, absolute, most, .. } = *self;
+        SessionStart { at, user: None, who, data, stamp, idle, absolute, most }
     }
 
     pub(super) async fn read(&self, id: &SessionId, touch: bool) -> Result<Option<SessionFound>> {

@@ -1,11 +1,12 @@
 //! Sessions.
 //!
 //! `mod` is the handle's settings, `steps` what it does, `session` what it gives, `id` what a client has; `kind` asks the shared
-//! tier, or `here` where there is none, and `seal` makes the bytes.
+//! tier, or `here` where there is none, and `seal` makes the bytes; `outside` is for adapters whose ids are others'.
 
 mod here;
 mod id;
 mod kind;
+mod outside;
 mod seal;
 mod session;
 mod steps;

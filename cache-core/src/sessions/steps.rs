@@ -330,7 +330,7 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
         let digest = id.digest();
         let data = self.kind.seal(&digest, Part::Data, data)?;
         let at = self.kind.at(id.shard(), &digest);
-        let write = SessionWrite { at, data: &data, stamp, expected };
+        let write = SessionWrite { at, data: &data, stamp, expected, life: None };
         self.kind.ask(|sessions| sessions.write_session(write)).await
     }
 }

@@ -226,6 +226,7 @@ async fn what_cannot_be_is_an_error_that_says_what_to_write() {
         (sessions().max_per_user(1001), ErrorKind::Config, "from 1 to 1000"),
         // The first mistake is told, also where a later word is right.
         (sessions().idle("soon").idle("30m"), ErrorKind::Template, "soon"),
+        (sessions().idle("soon").absolute("later"), ErrorKind::Template, "soon"),
     ] {
         let shown = format!("{sessions:?}");
         let error = sessions.create("42", vec![]).await.unwrap_err();

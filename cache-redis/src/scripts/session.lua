@@ -46,6 +46,11 @@ local function living(list)
   return found
 end
 
+-- A list outlives its sessions.
+local function outlast(list, life)
+  if call('PTTL', list) < life then call('PEXPIRE', list, text(life)) end
+end
+
 -- Puts a session that is about to be made on its user's list, at the cost of those that were inactive for longest if they
 -- are too many. The list's epoch.
 local function join(user, digest, fresh, life, most)
@@ -64,7 +69,7 @@ local function join(user, digest, fresh, life, most)
     end
   end
   call('HSET', list, digest, '')
-  if call('PTTL', list) < life then call('PEXPIRE', list, text(life)) end
+  outlast(list, life)
   return epoch
 end
 
@@ -92,12 +97,17 @@ function steps.read(digest, touched)
   return {kept[1], kept[2], s.state, now - s.made, now - s.active, left}
 end
 
--- digest data state expected|''      Answers 0 none | 1 written | 2 another state
-function steps.write(digest, data, state, expected)
+-- digest data state expected|'' life_ms|''      Answers 0 none | 1 written | 2 another state
+function steps.write(digest, data, state, expected, life)
   local s = find(digest)
   if not s then return 0 end
   if expected ~= '' and s.state ~= expected then return s.state == state and 1 or 2 end
   call('HSET', s.key, 'd', data, 's', state)
+  if life ~= '' then
+    s.ends = now + tonumber(life)
+    call('HSET', s.key, 'x', text(s.ends))
+    if s.user ~= '' then outlast(users .. s.user, tonumber(life)) end
+  end
   touch(s)
   return 1
 end

@@ -80,6 +80,8 @@ pub struct SessionWrite<'a> {
     pub stamp: u64,
     /// Only if this is the state; `None` for any.
     pub expected: Option<u64>,
+    /// How long it lives at all from now on; `None` for as long as it was made for.
+    pub life: Option<Duration>,
 }
 
 /// Another name for a session, which takes its life and its place in the user's list along.
@@ -186,7 +188,7 @@ pub struct SessionListed {
 /// let found = sessions.read_session(at, true).await?.expect("it was made");
 /// assert_eq!((&*found.who, &*found.data, found.stamp), (&b"Ada"[..], &b"{}"[..], 1));
 ///
-/// let write = SessionWrite { at, data: b"{1}", stamp: 2, expected: Some(found.stamp) };
+/// let write = SessionWrite { at, data: b"{1}", stamp: 2, expected: Some(found.stamp), life: None };
 /// assert_eq!(sessions.write_session(write).await?, SessionWritten::Written);
 /// let change = SessionMove { from: at, to: "cd34", who: b"Ada", data: b"{1}", stamp: 3, expected: 2 };
 /// assert_eq!(sessions.move_session(change).await?, SessionWritten::Written);

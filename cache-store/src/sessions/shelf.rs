@@ -164,6 +164,7 @@ impl SessionShelf {
             return if again { SessionWritten::Written } else { SessionWritten::Overtaken };
         }
         (kept.data, kept.stamp, kept.active) = (write.data.into(), write.stamp, now);
+        kept.ends = write.life.map_or(kept.ends, |life| now.saturating_add(life));
         SessionWritten::Written
     }
 
@@ -366,8 +367,11 @@ mod tests {
     fn a_clock_that_goes_back_ends_nothing_later_and_revives_nothing() {
         let mut shelf = SessionShelf::default();
         shelf.start(100 * SECOND, &start("a", None)).unwrap();
-        assert!(shelf.read(50 * SECOND, start("a", None).at, true).is_some());
-        assert!(shelf.read(110 * SECOND, start("a", None).at, true).is_none());
-        assert!(shelf.read(100 * SECOND, start("a", None).at, true).is_none());
+        shelf.start(105 * SECOND, &start("b", None)).unwrap();
+        // Touched when it is 105, whatever is said.
+        assert!(shelf.read(50 * SECOND, start("b", None).at, true).is_some());
+        assert!(shelf.read(114 * SECOND, start("b", None).at, false).is_some());
+        // `a` ended at 110, and nobody looked.
+        assert!(shelf.read(105 * SECOND, start("a", None).at, true).is_none());
     }
 }

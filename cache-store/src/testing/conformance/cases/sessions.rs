@@ -38,7 +38,7 @@ fn long<'a>(digest: &'a str, user: Option<&'a str>) -> SessionStart<'a> {
 }
 
 fn write(digest: &str, stamp: u64, expected: Option<u64>) -> SessionWrite<'_> {
-    SessionWrite { at: at(digest), data: b"new", stamp, expected }
+    SessionWrite { at: at(digest), data: b"new", stamp, expected, life: None }
 }
 
 fn change<'a>(from: &'a str, to: &'a str) -> SessionMove<'a> {
@@ -104,7 +104,7 @@ pub async fn a_session_that_is_idle_for_too_long_ends_and_a_look_does_not_prolon
 pub async fn a_session_that_is_touched_lives_until_its_absolute_end(store: AnyStore) {
     let Some(sessions) = store.sessions() else { return };
     let began = Instant::now();
-    let start = SessionStart { idle: MOMENT, absolute: 3 * MOMENT, ..long("a", Some("u")) };
+    let start = SessionStart { idle: MOMENT, absolute: 3 * MOMENT, ..long("a", None) };
     make(sessions, start).await;
     let made = Instant::now();
     let mut touched = began;
@@ -143,6 +143,13 @@ pub async fn a_write_is_made_in_the_state_that_was_expected_and_in_no_other(stor
     );
     assert_eq!(given(sessions.write_session(write("a", 3, None)).await), SessionWritten::Written);
     assert_eq!(look(sessions, "a").await.expect("a session").stamp, 3);
+    // And it may say how long the session lives.
+    let life = |life| SessionWrite { life: Some(life), ..write("a", 4, None) };
+    assert_eq!(given(sessions.write_session(life(LONG / 2)).await), SessionWritten::Written);
+    let left = look(sessions, "a").await.expect("a session").times.left;
+    assert!(left <= LONG / 2 && left > LONG / 4, "{left:?}");
+    assert_eq!(given(sessions.write_session(life(Duration::ZERO)).await), SessionWritten::Written);
+    eventually("the end", async || (!lives(sessions, "a").await).then_some(())).await;
 }
 
 pub async fn of_many_writes_or_moves_in_one_state_one_is_made(store: AnyStore) {
