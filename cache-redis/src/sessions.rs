@@ -1,6 +1,6 @@
 //! Sessions: a hash for each, a hash for each user's list, and one script for all steps.
 
-use std::time::Duration;
+use std::{cmp::Reverse, time::Duration};
 
 use cache_store::{
     BoxFuture, Nonce, Result, SessionAt, SessionFound, SessionListed, SessionMove, SessionStart,
@@ -110,7 +110,7 @@ impl SessionTier for RedisStore {
                 return Err(error::unexpected("no list of sessions"));
             };
             let mut listed = all.into_iter().map(read_listed).collect::<Result<Vec<_>>>()?;
-            listed.sort_by(|one, other| other.times.age.cmp(&one.times.age));
+            listed.sort_by_key(|one| Reverse(one.times.age));
             Ok(listed)
         })
     }

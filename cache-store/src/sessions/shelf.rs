@@ -1,4 +1,5 @@
 use std::{
+    cmp::Reverse,
     collections::{HashMap, HashSet},
     fmt,
     time::Duration,
@@ -221,7 +222,7 @@ impl SessionShelf {
                 listed.push(SessionListed { digest: place.digest.into(), times });
             }
         }
-        listed.sort_by(|one, other| other.times.age.cmp(&one.times.age));
+        listed.sort_by_key(|one| Reverse(one.times.age));
         listed
     }
 
@@ -259,8 +260,8 @@ impl SessionShelf {
         let Some(digests) = self.users.get(list).filter(|digests| digests.len() >= most) else {
             return;
         };
-        let place = |digest: &Box<str>| Place { digest: digest.clone(), ..list.clone() };
-        let mut places: Vec<Place> = digests.iter().map(place).collect();
+        let place = |digest: &str| Place { digest: digest.into(), ..list.clone() };
+        let mut places: Vec<Place> = digests.iter().map(|digest| place(digest)).collect();
         places.retain(|place| self.find(self.now, place).is_some());
         places.sort_by_key(|place| self.sessions.get(place).map(|kept| kept.active));
         let too_many = (places.len() + 1).saturating_sub(most);
