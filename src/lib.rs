@@ -31,6 +31,7 @@
 //! | switch off, look past | [`Cache::set_enabled`] for incidents, [`bypass()`] for one request |
 //! | let one process at a time do something | [`Cache::lock`], which gives a [`LockGuard`] with a fencing token, [`Cache::with_lock`] |
 //! | allow so many calls in a time | [`Cache::check`], which gives a [`Verdict`] |
+//! | keep sessions of users | [`SessionStore`] |
 //! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
 //! | test | [`scoped`], [`ManualClock`], [`registry()`], the feature `test-util` |
 //! | write a shared tier | [`store`] |
@@ -38,7 +39,7 @@
 //!
 //! The guides: [attributes](docs::attributes), [configuration](docs::configuration), [serving](docs::serving), [keys](docs::keys), [tags](docs::tags),
 //! [guarantees](docs::guarantees), [values in the shared tier](docs::values), [events](docs::events), [locks](docs::locks),
-//! [limits](docs::limits), [Redis](docs::redis), [outages](docs::outages), [testing](docs::testing).
+//! [limits](docs::limits), [sessions](docs::sessions), [Redis](docs::redis), [outages](docs::outages), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -87,10 +88,11 @@ pub use cache_core::{
     Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Check, Clock, Codec, Compression,
     EncryptionKeys, Entry, Error, ErrorKind, Event, Events, FnCache, GetOrSet, Health, IntoTtl,
     Invalidate, Invalidation, InvalidationRules, Invalidations, KeyPart, KeyTemplate, KeyWriter,
-    Lock, LockGuard, ManualClock, MemoryValue, NotStored, Origin, Result, Set, SetMany,
-    SharedValue, Stats, Status, Store, Tagged, Verdict, WhenAway, blocking, bypass, bypass_sync,
-    clear, current, init, invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern,
-    invalidate_tags, key, publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
+    Lock, LockGuard, ManualClock, MemoryValue, NotStored, Origin, Result, Session, SessionId,
+    SessionInfo, SessionStore, Set, SetMany, SharedValue, Stats, Status, Store, Tagged, Verdict,
+    WhenAway, blocking, bypass, bypass_sync, clear, current, init, invalidate, invalidate_all_of,
+    invalidate_keys, invalidate_pattern, invalidate_tags, key, publish, registry, rules, scoped,
+    scoped_sync, spawn, spawn_blocking,
 };
 
 #[cfg(feature = "macros")]
@@ -120,7 +122,9 @@ pub mod store {
         Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, Error, ErrorKind, Fill, Finish,
         Head, Health, Invalidation, Lease, Life, LimitAnswer, LimitCheck, LimitCounts,
         LimitStrategy, Listener, Locked, News, Nonce, Query, Reading, Record, Recorded, Result,
-        Stamp, Status, Store, TagPage,
+        SessionAt, SessionFound, SessionListed, SessionMove, SessionShelf, SessionStart,
+        SessionTier, SessionTimes, SessionUser, SessionWrite, SessionWritten, Stamp, Status, Store,
+        TagPage,
     };
 }
 
@@ -171,6 +175,8 @@ pub mod docs {
     pub mod redis {}
     #[doc = include_str!("docs/serving.md")]
     pub mod serving {}
+    #[doc = include_str!("docs/sessions.md")]
+    pub mod sessions {}
     #[doc = include_str!("docs/tags.md")]
     pub mod tags {}
     #[doc = include_str!("docs/testing.md")]

@@ -41,6 +41,7 @@ pub mod registry;
 pub mod rules;
 mod runtime;
 mod scope;
+mod sessions;
 mod stats;
 mod sync;
 mod tags;
@@ -71,6 +72,7 @@ pub use crate::{
         bypass, bypass_sync, clear, current, init, invalidate, invalidate_all_of, invalidate_keys,
         invalidate_pattern, invalidate_tags, publish, scoped, scoped_sync, spawn, spawn_blocking,
     },
+    sessions::{Session, SessionId, SessionInfo, SessionStore},
     stats::Stats,
     tags::Tagged,
     value::{MemoryValue, SharedValue},

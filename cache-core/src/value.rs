@@ -176,7 +176,7 @@ impl ErasedType {
 
 /// What a user's `Serialize` or `Deserialize` answers, or an error when it panics: the caller did not ask for it, and bytes
 /// of the shared tier must not be able to cause it. What it leaves half-done is thrown away.
-fn caught<R>(code: impl FnOnce() -> Result<R>) -> Result<R> {
+pub(crate) fn caught<R>(code: impl FnOnce() -> Result<R>) -> Result<R> {
     catch_unwind(AssertUnwindSafe(code))
         .unwrap_or_else(|_| Err(Error::new(ErrorKind::Codec, "the value's serde code panicked")))
 }

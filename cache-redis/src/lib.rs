@@ -76,6 +76,7 @@ mod pieces;
 mod reply;
 mod script;
 mod session;
+mod sessions;
 mod steps;
 mod store;
 mod sweep;

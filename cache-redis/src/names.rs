@@ -74,6 +74,12 @@ impl Names {
         format!("{}{kind}{}", self.of_key("r:{", check.name), micros(check.per))
     }
 
+    /// Sessions of one name in one shard, and the lists of their users.
+    pub(crate) fn sessions(&self, name: &str, shard: u16) -> SessionNames {
+        let rest = format!(":{{{}:s:{shard:03x}}}{name}:", self.namespace);
+        SessionNames { sessions: ["i", &rest].concat(), lists: ["u", &rest].concat() }
+    }
+
     /// `d:{ns}`, the pattern log.
     pub(crate) fn pattern_log(&self) -> String {
         ["d:{", &self.namespace, "}"].concat()
@@ -173,6 +179,24 @@ impl Names {
     }
 }
 
+/// The beginnings of names that end with a digest: which has no `:`, so that the rest is the application's name.
+pub(crate) struct SessionNames {
+    sessions: String,
+    lists: String,
+}
+
+impl SessionNames {
+    /// `i:{ns:s:SHARD}NAME:DIGEST`, a session.
+    pub(crate) fn session(&self, digest: &str) -> String {
+        [&self.sessions, digest].concat()
+    }
+
+    /// `u:{ns:s:SHARD}NAME:USER`, the list of a user's sessions.
+    pub(crate) fn list(&self, user: &str) -> String {
+        [&self.lists, user].concat()
+    }
+}
+
 /// Escapes what Redis's globs know.
 fn push_literal(glob: &mut String, c: char) {
     if matches!(c, '*' | '?' | '[' | ']' | '\\' | '^') {
@@ -226,6 +250,9 @@ mod tests {
         assert_eq!(names.lock("import"), "x:{cache:k:import}");
         assert_eq!(names.fence("import"), "f:{cache:k:import}");
         assert_eq!(names.limit(&check("login")), "r:{cache:k:login}s60000000");
+        let sessions = names.sessions("web", 0xab);
+        assert_eq!(sessions.session("12"), "i:{cache:s:0ab}web:12");
+        assert_eq!(sessions.list("34"), "u:{cache:s:0ab}web:34");
         assert_eq!(names.pattern_log(), "d:{cache}");
         assert_eq!(names.tag_log(), "g:{cache}");
         assert_eq!(names.tag("vip"), "d:{cache}t:vip");
@@ -261,6 +288,7 @@ mod tests {
         for name in [names.value("a"), names.lease("a"), names.writers("a"), names.tag_log()]
             .into_iter()
             .chain([names.lock("a"), names.fence("a"), names.limit(&check("a"))])
+            .chain([names.sessions("a", 0).session("b"), names.sessions("a", 0).list("b")])
         {
             assert_eq!(is_tracked(&name), 0, "{name}");
         }

@@ -78,6 +78,7 @@ scripts! {
     LIMIT_WINDOW = "scripts/limit_window.lua";
     LIMIT_LOG = "scripts/limit_log.lua";
     LIMIT_BUCKET = "scripts/limit_bucket.lua";
+    SESSION = "scripts/session.lua";
 }
 
 #[cfg(test)]

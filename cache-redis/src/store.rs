@@ -8,8 +8,8 @@ use std::{
 
 use cache_store::{
     Begin, Begun, BoxFuture, Claim, Claimed, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
-    Life, LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading, Record, Result, Stamp,
-    Store, TagPage,
+    Life, LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading, Record, Result,
+    SessionTier, Stamp, Store, TagPage,
 };
 
 use crate::{
@@ -343,6 +343,10 @@ impl Store for RedisStore {
         Box::pin(async move {
             self.count_call(check).await.map_err(|cause| cause.during("check_limit"))
         })
+    }
+
+    fn sessions(&self) -> Option<&dyn SessionTier> {
+        Some(self)
     }
 
     fn health(&self) -> BoxFuture<'_, Health> {

@@ -34,6 +34,7 @@ mod news;
 mod nonce;
 mod record;
 mod request;
+mod sessions;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -49,6 +50,10 @@ pub use record::{Record, Recorded};
 pub use request::{
     Claim, ClaimOutcome, Claimed, Fill, Health, Invalidation, Lease, Life, Query, Reading, Stamp,
     TagPage,
+};
+pub use sessions::{
+    SessionAt, SessionFound, SessionListed, SessionMove, SessionShelf, SessionStart, SessionTier,
+    SessionTimes, SessionUser, SessionWrite, SessionWritten,
 };
 pub use store::{BoxFuture, Store};
 pub use write::{Begin, Begun, Finish};

@@ -2,8 +2,8 @@ use std::{fmt, future::Future, pin::Pin, sync::Weak, time::Duration};
 
 use crate::{
     Begin, Begun, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
-    LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading, Record, Result, Stamp,
-    TagPage,
+    LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading, Record, Result, SessionTier,
+    Stamp, TagPage,
 };
 
 /// A boxed future that can move between threads.
@@ -432,6 +432,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
             let message = "this store has no rate limits; use one that implements `check_limit`";
             Err(Error::new(ErrorKind::Unsupported, message).during("check_limit"))
         })
+    }
+
+    /// The sessions in this store; `None` for a store that has none. An example is at [`SessionTier`].
+    fn sessions(&self) -> Option<&dyn SessionTier> {
+        None
     }
 
     /// Asks the shared tier how it is. One round trip. An example is at [`Health`].

@@ -67,7 +67,7 @@ use crate::{
     memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
     private::Site,
     rules::InvalidationRules,
-    runtime,
+    runtime, sessions,
     stats::{Counter, Counters, Stats},
     value::Stored,
 };
@@ -110,6 +110,8 @@ pub(crate) struct Engine {
     pub(crate) locks: Here,
     /// What is counted in a cache without a shared tier.
     pub(crate) limits: limit::Here,
+    /// The sessions of a cache without a shared tier.
+    pub(crate) sessions: sessions::Here,
     replay: Replay,
     background: Background,
     switch: Switch,
@@ -133,6 +135,7 @@ impl Engine {
             front: settings.front,
         };
         let memory = MemoryTier::new(config);
+        let sessions = sessions::Here::new(settings.clock.clone());
         Arc::new(Self {
             settings,
             memory,
@@ -145,6 +148,7 @@ impl Engine {
             events,
             locks: Here::default(),
             limits: limit::Here::default(),
+            sessions,
             replay: Replay::default(),
             background: Background::default(),
             switch: Switch::new(enabled),

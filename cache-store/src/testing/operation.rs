@@ -64,6 +64,8 @@ pub enum Operation {
     LockEnded,
     /// [`Store::check_limit`](crate::Store::check_limit).
     CheckLimit,
+    /// Any step of [`Store::sessions`](crate::Store::sessions).
+    Sessions,
     /// [`Store::health`](crate::Store::health).
     Health,
 }
@@ -76,7 +78,7 @@ impl Operation {
     ///
     /// assert!(Operation::ALL.iter().all(|operation| !operation.name().is_empty()));
     /// ```
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Read,
         Self::Claim,
         Self::Patterns,
@@ -102,6 +104,7 @@ impl Operation {
         Self::ReleaseLock,
         Self::LockEnded,
         Self::CheckLimit,
+        Self::Sessions,
         Self::Health,
     ];
 
@@ -138,6 +141,7 @@ impl Operation {
             Self::ReleaseLock => "release_lock",
             Self::LockEnded => "lock_ended",
             Self::CheckLimit => "check_limit",
+            Self::Sessions => "sessions",
             Self::Health => "health",
         }
     }

@@ -4,6 +4,7 @@ mod fault;
 mod gate;
 mod keys;
 mod plan;
+mod sessions;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use super::{ChaosStore, ears};
 use crate::{
     Begin, Begun, BoxFuture, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation,
     Lease, Life, LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading, Record, Result,
-    Stamp, Store, TagPage, testing::Operation,
+    SessionTier, Stamp, Store, TagPage, testing::Operation,
 };
 
 impl<S: Store> Store for ChaosStore<S> {
@@ -214,6 +214,10 @@ impl<S: Store> Store for ChaosStore<S> {
 
     fn check_limit<'a>(&'a self, check: LimitCheck<'a>) -> BoxFuture<'a, Result<LimitAnswer>> {
         self.run_for(Operation::CheckLimit, check.name, move || self.inner.check_limit(check))
+    }
+
+    fn sessions(&self) -> Option<&dyn SessionTier> {
+        self.inner.sessions().map(|_| self as &dyn SessionTier)
     }
 
     fn health(&self) -> BoxFuture<'_, Health> {

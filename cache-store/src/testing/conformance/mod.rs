@@ -214,6 +214,20 @@ macro_rules! conformance_tests {
             strategies_and_windows_of_one_name_are_counted_apart
             what_is_invalidated_or_stored_touches_no_limit
             limits_may_have_any_name
+            // Sessions
+            a_session_that_was_made_is_found_with_its_times
+            a_session_that_is_idle_for_too_long_ends_and_a_look_does_not_prolong_it
+            a_session_that_is_touched_lives_until_its_absolute_end
+            a_write_is_made_in_the_state_that_was_expected_and_in_no_other
+            of_many_writes_or_moves_in_one_state_one_is_made
+            nothing_brings_a_session_back
+            a_moved_session_is_in_its_new_place_alone_and_lives_no_longer
+            all_sessions_of_a_user_end_together_and_nobody_elses
+            a_user_has_so_many_sessions_and_no_more
+            the_oldest_session_is_listed_first
+            what_is_invalidated_or_stored_touches_no_session
+            sessions_may_have_any_name_and_shard
+            after_any_steps_lists_and_sessions_agree
             // News
             listening_begins_with_a_gap
             a_store_that_nobody_listens_to_has_no_heartbeat
@@ -241,6 +255,8 @@ macro_rules! conformance_tests {
             a_wait_for_a_lock_ends_with_its_release
             // And of rate limits
             a_limit_is_one_for_all_handles
+            // And of sessions
+            a_session_is_one_for_all_handles
         }
         // Of two namespaces
         $crate::__conformance_tests_of_two! { async || (($make)().await, ($make)().await);
@@ -351,6 +367,13 @@ mod tests {
     }
 
     #[test]
+    fn a_store_may_leave_sessions_out() {
+        use crate::Store;
+
+        assert!(one_by_one::OneByOne(MemoryStore::new()).sessions().is_none());
+    }
+
+    #[test]
     fn every_case_is_in_the_list() {
         let list = include_str!("mod.rs");
         let files = [
@@ -364,6 +387,7 @@ mod tests {
             include_str!("cases/many.rs"),
             include_str!("cases/news.rs"),
             include_str!("cases/patterns.rs"),
+            include_str!("cases/sessions.rs"),
             include_str!("cases/successors.rs"),
             include_str!("cases/tags.rs"),
             include_str!("cases/values.rs"),

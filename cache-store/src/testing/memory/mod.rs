@@ -3,6 +3,7 @@ mod limits;
 mod locks;
 mod log;
 mod losses;
+mod sessions;
 mod shelf;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,7 @@ use super::operation::{Calls, Counters, Operation};
 use crate::{
     Begin, Begun, BoxFuture, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation,
     Lease, Life, LimitAnswer, LimitCheck, Listener, Locked, News, Nonce, Query, Reading, Record,
-    Result, Stamp, Store, TagPage,
+    Result, SessionTier, Stamp, Store, TagPage,
 };
 
 /// A shared tier inside the process, for tests: the same steps as on a server, each of them atomic.
@@ -464,6 +465,10 @@ impl Store for MemoryStore {
 
     fn check_limit<'a>(&'a self, check: LimitCheck<'a>) -> BoxFuture<'a, Result<LimitAnswer>> {
         self.round_trip(Operation::CheckLimit, move |tier, now| Ok(tier.limits.check(&check, now)))
+    }
+
+    fn sessions(&self) -> Option<&dyn SessionTier> {
+        Some(self)
     }
 
     fn health(&self) -> BoxFuture<'_, Health> {

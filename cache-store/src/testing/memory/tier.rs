@@ -7,6 +7,7 @@ use super::{
     limits::Limits,
     locks::Locks,
     log::Log,
+    sessions::Sessions,
     shelf::{Deadline, Shelf},
 };
 use crate::{
@@ -27,6 +28,7 @@ pub(super) struct Tier {
     index: Index,
     pub(super) locks: Locks,
     pub(super) limits: Limits,
+    pub(super) sessions: Sessions,
     news: Vec<Change>,
 }
 
@@ -77,6 +79,7 @@ impl Tier {
             index: Index::default(),
             locks: Locks::default(),
             limits: Limits::default(),
+            sessions: Sessions::default(),
             news: Vec::new(),
         }
     }

@@ -10,6 +10,7 @@ mod locks;
 mod many;
 mod news;
 mod patterns;
+mod sessions;
 mod successors;
 mod tags;
 mod values;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 pub use self::{
     index::*, invalidations::*, leases::*, limits::*, lives::*, loads::*, locks::*, many::*,
-    news::*, patterns::*, successors::*, tags::*, values::*, writes::*,
+    news::*, patterns::*, sessions::*, successors::*, tags::*, values::*, writes::*,
 };
 
 type AnyStore = Arc<dyn crate::Store>;
