@@ -86,8 +86,8 @@ pub use cache_core::{
     Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Check, Clock, Codec, Compression,
     EncryptionKeys, Entry, Error, ErrorKind, Event, Events, FnCache, GetOrSet, Health, IntoTtl,
     Invalidate, Invalidation, InvalidationRules, Invalidations, KeyPart, KeyTemplate, KeyWriter,
-    Lock, LockGuard, ManualClock, MemoryValue, NotStored, Origin, Result, Set, SetMany,
-    SharedValue, Stats, Status, Store, Tagged, Verdict, WhenAway, blocking, clear, current, init,
+    Lock, LockGuard, ManualClock, MemoryValue, Message, NotStored, Origin, Received, Result, Set, SetMany,
+    SharedValue, Stats, Status, Store, Subscription, Tagged, Topic, TopicPattern, Undecodable, Verdict, WhenAway, blocking, clear, current, init,
     invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key,
     publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
 };
@@ -116,10 +116,10 @@ pub use cache_macros::{
 /// ```
 pub mod store {
     pub use cache_store::{
-        Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, Error, ErrorKind, Fill, Finish,
-        Head, Health, Invalidation, Lease, Life, LimitAnswer, LimitCheck, LimitCounts,
-        LimitStrategy, Listener, Locked, News, Nonce, Query, Reading, Record, Recorded, Result,
-        Stamp, Status, Store, TagPage,
+        Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, Delivery, Error, ErrorKind, Feed,
+        Fill, Finish, Head, Health, Invalidation, Lease, Life, LimitAnswer, LimitCheck,
+        LimitCounts, LimitStrategy, Listener, Locked, News, Nonce, Query, Reading, Record,
+        Recorded, Result, Stamp, Status, Store, Subscriber, Subscribers, TagPage, Topics,
     };
 }
 

@@ -11,6 +11,8 @@ mod server;
 mod limits;
 #[path = "parity/locks.rs"]
 mod locks;
+#[path = "parity/pubsub.rs"]
+mod pubsub;
 
 use std::sync::{
     OnceLock,

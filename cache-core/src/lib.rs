@@ -45,6 +45,7 @@ mod stats;
 mod sync;
 mod tags;
 mod timer;
+mod topic;
 mod value;
 
 pub use cache_store::{Error, ErrorKind, Health, Invalidation, Result, Status, Store};
@@ -73,5 +74,6 @@ pub use crate::{
     },
     stats::Stats,
     tags::Tagged,
+    topic::{Message, Received, Subscription, Topic, TopicPattern, Undecodable},
     value::{MemoryValue, SharedValue},
 };

@@ -37,6 +37,7 @@ mod request;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod topic;
 mod write;
 
 pub use error::{Error, ErrorKind, Result, Status};
@@ -51,4 +52,5 @@ pub use request::{
     TagPage,
 };
 pub use store::{BoxFuture, Store};
+pub use topic::{Delivery, Feed, Subscriber, Subscribers, Topics};
 pub use write::{Begin, Begun, Finish};

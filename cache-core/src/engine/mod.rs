@@ -67,6 +67,7 @@ use crate::{
     rules::InvalidationRules,
     runtime,
     stats::{Counter, Counters, Stats},
+    topic::Desk,
     value::Stored,
 };
 
@@ -108,6 +109,8 @@ pub(crate) struct Engine {
     pub(crate) locks: Here,
     /// What is counted in a cache without a shared tier.
     pub(crate) limits: limit::Here,
+    /// Messages within this process, and the subscriptions.
+    pub(crate) topics: Desk,
     replay: Replay,
     background: Background,
     enabled: AtomicBool,
@@ -143,6 +146,7 @@ impl Engine {
             events,
             locks: Here::default(),
             limits: limit::Here::default(),
+            topics: Desk::default(),
             replay: Replay::default(),
             background: Background::default(),
             enabled: AtomicBool::new(enabled),

@@ -64,6 +64,10 @@ pub enum Operation {
     LockEnded,
     /// [`Store::check_limit`](crate::Store::check_limit).
     CheckLimit,
+    /// [`Store::publish`](crate::Store::publish).
+    Publish,
+    /// [`Store::subscribe`](crate::Store::subscribe).
+    Subscribe,
     /// [`Store::health`](crate::Store::health).
     Health,
 }
@@ -76,7 +80,7 @@ impl Operation {
     ///
     /// assert!(Operation::ALL.iter().all(|operation| !operation.name().is_empty()));
     /// ```
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Read,
         Self::Claim,
         Self::Patterns,
@@ -102,6 +106,8 @@ impl Operation {
         Self::ReleaseLock,
         Self::LockEnded,
         Self::CheckLimit,
+        Self::Publish,
+        Self::Subscribe,
         Self::Health,
     ];
 
@@ -138,6 +144,8 @@ impl Operation {
             Self::ReleaseLock => "release_lock",
             Self::LockEnded => "lock_ended",
             Self::CheckLimit => "check_limit",
+            Self::Publish => "publish",
+            Self::Subscribe => "subscribe",
             Self::Health => "health",
         }
     }

@@ -214,6 +214,12 @@ macro_rules! conformance_tests {
             strategies_and_windows_of_one_name_are_counted_apart
             what_is_invalidated_or_stored_touches_no_limit
             limits_may_have_any_name
+            // Topics
+            a_subscriber_is_handed_what_is_published_afterwards_in_order
+            a_message_is_for_its_topic_and_for_the_patterns_that_match_it
+            nothing_is_handed_over_after_the_feed_was_dropped
+            topics_may_have_any_name_and_messages_any_bytes
+            what_is_invalidated_touches_no_topic
             // News
             listening_begins_with_a_gap
             a_store_that_nobody_listens_to_has_no_heartbeat
@@ -241,10 +247,13 @@ macro_rules! conformance_tests {
             a_wait_for_a_lock_ends_with_its_release
             // And of rate limits
             a_limit_is_one_for_all_handles
+            // And of topics
+            a_message_goes_to_all_handles
         }
         // Of two namespaces
         $crate::__conformance_tests_of_two! { async || (($make)().await, ($make)().await);
             nothing_is_told_of_another_namespace
+            topics_of_another_namespace_are_others
         }
     };
 }
@@ -350,6 +359,25 @@ mod tests {
         assert_eq!(store.check_limit(check).await.unwrap_err().kind(), ErrorKind::Unsupported);
     }
 
+    #[tokio::test]
+    async fn a_store_that_leaves_topics_out_says_so() {
+        use std::sync::Weak;
+
+        use crate::{Delivery, ErrorKind, Store, Subscriber, Topics};
+
+        struct Nobody;
+
+        impl Subscriber for Nobody {
+            fn receive(&self, _: Delivery<'_>) {}
+        }
+
+        let store = one_by_one::OneByOne(MemoryStore::new());
+        let nobody: Weak<dyn Subscriber> = Weak::<Nobody>::new();
+        let subscribed = store.subscribe(Topics::One("a"), nobody).await;
+        assert_eq!(subscribed.unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(store.publish("a", b"").await.unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+
     #[test]
     fn every_case_is_in_the_list() {
         let list = include_str!("mod.rs");
@@ -366,6 +394,7 @@ mod tests {
             include_str!("cases/patterns.rs"),
             include_str!("cases/successors.rs"),
             include_str!("cases/tags.rs"),
+            include_str!("cases/topics.rs"),
             include_str!("cases/values.rs"),
             include_str!("cases/writes.rs"),
         ];

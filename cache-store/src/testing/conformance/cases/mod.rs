@@ -12,6 +12,7 @@ mod news;
 mod patterns;
 mod successors;
 mod tags;
+mod topics;
 mod values;
 mod writes;
 
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 pub use self::{
     index::*, invalidations::*, leases::*, limits::*, lives::*, loads::*, locks::*, many::*,
-    news::*, patterns::*, successors::*, tags::*, values::*, writes::*,
+    news::*, patterns::*, successors::*, tags::*, topics::*, values::*, writes::*,
 };
 
 type AnyStore = Arc<dyn crate::Store>;
