@@ -29,6 +29,7 @@
 //! | cache without an attribute | [`Cache::get_or_set`], [`Cache::set`], [`Cache::get`], and for many keys at once [`Cache::set_many`], [`Cache::get_many`] |
 //! | configure | [`init`], [`Cache::builder`], [`CacheConfig`], the [environment](CacheConfig::from_env) |
 //! | let one process at a time do something | [`Cache::lock`], which gives a [`LockGuard`] with a fencing token, [`Cache::with_lock`] |
+//! | tell other processes what happened | [`Cache::topic`], which [publishes](Topic::publish) and gives a [`Subscription`] |
 //! | allow so many calls in a time | [`Cache::check`], which gives a [`Verdict`] |
 //! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
 //! | test | [`scoped`], [`ManualClock`], [`registry()`], the feature `test-util` |
@@ -37,7 +38,7 @@
 //!
 //! The guides: [attributes](docs::attributes), [serving](docs::serving), [keys](docs::keys), [tags](docs::tags),
 //! [guarantees](docs::guarantees), [values in the shared tier](docs::values), [events](docs::events), [locks](docs::locks),
-//! [limits](docs::limits), [Redis](docs::redis), [outages](docs::outages), [testing](docs::testing).
+//! [limits](docs::limits), [topics](docs::pubsub), [Redis](docs::redis), [outages](docs::outages), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -86,10 +87,11 @@ pub use cache_core::{
     Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Check, Clock, Codec, Compression,
     EncryptionKeys, Entry, Error, ErrorKind, Event, Events, FnCache, GetOrSet, Health, IntoTtl,
     Invalidate, Invalidation, InvalidationRules, Invalidations, KeyPart, KeyTemplate, KeyWriter,
-    Lock, LockGuard, ManualClock, MemoryValue, Message, NotStored, Origin, Received, Result, Set, SetMany,
-    SharedValue, Stats, Status, Store, Subscription, Tagged, Topic, TopicPattern, Undecodable, Verdict, WhenAway, blocking, clear, current, init,
-    invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key,
-    publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
+    Lock, LockGuard, ManualClock, MemoryValue, Message, NotStored, Origin, Received, Result, Set,
+    SetMany, SharedValue, Stats, Status, Store, Subscription, Tagged, Topic, TopicPattern,
+    Undecodable, Verdict, WhenAway, blocking, clear, current, init, invalidate, invalidate_all_of,
+    invalidate_keys, invalidate_pattern, invalidate_tags, key, publish, registry, rules, scoped,
+    scoped_sync, spawn, spawn_blocking,
 };
 
 #[cfg(feature = "macros")]
@@ -164,6 +166,8 @@ pub mod docs {
     pub mod locks {}
     #[doc = include_str!("docs/outages.md")]
     pub mod outages {}
+    #[doc = include_str!("docs/pubsub.md")]
+    pub mod pubsub {}
     #[doc = include_str!("docs/redis.md")]
     pub mod redis {}
     #[doc = include_str!("docs/serving.md")]

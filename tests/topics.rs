@@ -77,7 +77,9 @@ async fn a_pattern_receives_what_matches_it_and_nothing_else(place: &Place) {
     let mut one = here.topics::<u64>("orders:?").subscribe().await.unwrap();
     let mut literal = here.topics::<u64>(r"orders:\?").subscribe().await.unwrap();
     // Redis's `?` is a byte, ours a character.
-    for (number, name) in ["orders", "orders:\u{e9}", "users:1", "orders:?", "orders:22"].iter().enumerate() {
+    for (number, name) in
+        ["orders", "orders:\u{e9}", "users:1", "orders:?", "orders:22"].iter().enumerate()
+    {
         there.topic("x").publish(&0_u64).await.unwrap();
         there.topic(name).publish(&(number as u64)).await.unwrap();
     }
@@ -112,7 +114,7 @@ async fn a_slow_subscriber_loses_the_oldest_is_told_how_many_and_holds_up_nobody
     let topic = here.topic::<u64>("a");
     let mut slow = topic.clone().buffer(4).subscribe().await.unwrap();
     let mut quick = topic.subscribe().await.unwrap();
-    for number in 1..=100 {
+    for number in 1..=100_u64 {
         there.topic("a").publish(&number).await.unwrap();
         // It was handed to the slow one before.
         assert_eq!(next(&mut quick).await, number.to_string());
@@ -161,7 +163,7 @@ async fn a_subscription_ends_with_a_shutdown_and_is_left_when_it_is_dropped(plac
 async fn a_wait_that_is_given_up_loses_nothing(place: &Place) {
     let (here, there) = two(place).await;
     let mut subscription = here.topic::<u64>("a").subscribe().await.unwrap();
-    for number in 0..50 {
+    for number in 0..50_u64 {
         assert!(timeout(Duration::ZERO, subscription.next()).await.is_err());
         there.topic("a").publish(&number).await.unwrap();
         assert_eq!(next(&mut subscription).await, number.to_string());
@@ -170,7 +172,8 @@ async fn a_wait_that_is_given_up_loses_nothing(place: &Place) {
 
 async fn a_name_that_is_none_is_an_error_that_says_what_to_write(place: &Place) {
     let (here, _) = two(place).await;
-    for (name, word) in [("", "cache.topic(\"orders\")"), (&*"n".repeat(201), "at most 200 bytes")] {
+    for (name, word) in [("", "cache.topic(\"orders\")"), (&*"n".repeat(201), "at most 200 bytes")]
+    {
         let topic = here.topic::<u64>(name);
         for error in [topic.publish(&1).await.unwrap_err(), topic.subscribe().await.unwrap_err()] {
             assert_eq!(error.kind(), ErrorKind::Template);

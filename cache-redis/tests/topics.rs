@@ -180,7 +180,8 @@ async fn a_line_that_is_half_open_is_found_out() {
     let (line, listener) = Proxy::bind().unwrap();
     line.serve(listener, server.port);
     let url = format!("redis://127.0.0.1:{}", line.port);
-    let store = RedisStore::connect(config(&url).deadline(Duration::from_millis(200))).await.unwrap();
+    let store =
+        RedisStore::connect(config(&url).deadline(Duration::from_millis(200))).await.unwrap();
     let (inbox, _feed) = subscribe(&store, "orders").await;
     assert!(line.set(Mode::Dead, || true) > 0);
     publish(&publisher, "lost").await;
@@ -256,7 +257,8 @@ async fn a_store_that_is_dropped_ends_its_subscriptions() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_resp2_there_is_publishing_and_advice() {
     let (server, store) = start().await;
-    let old = RedisStore::connect(config(&format!("{}?protocol=resp2", server.url()))).await.unwrap();
+    let old =
+        RedisStore::connect(config(&format!("{}?protocol=resp2", server.url()))).await.unwrap();
     let error = try_subscribe(&old, Topics::One("orders")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("protocol=resp2"), "{error}");

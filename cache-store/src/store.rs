@@ -1,8 +1,8 @@
 use std::{fmt, future::Future, pin::Pin, sync::Weak, time::Duration};
 
 use crate::{
-    Begin, Begun, Claim, Claimed, Error, ErrorKind, Feed, Fill, Finish, Health, Invalidation, Lease,
-    LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading, Record, Result, Stamp,
+    Begin, Begun, Claim, Claimed, Error, ErrorKind, Feed, Fill, Finish, Health, Invalidation,
+    Lease, LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading, Record, Result, Stamp,
     Subscriber, TagPage, Topics,
 };
 
@@ -488,8 +488,7 @@ fn without_locks<'a, T>(operation: &'static str) -> BoxFuture<'a, Result<T>> {
 
 fn without_topics<'a, T>(operation: &'static str) -> BoxFuture<'a, Result<T>> {
     Box::pin(async move {
-        let message =
-            "this store has no topics; use one that implements `publish` and `subscribe`";
+        let message = "this store has no topics; use one that implements `publish` and `subscribe`";
         Err(Error::new(ErrorKind::Unsupported, message).during(operation))
     })
 }

@@ -33,7 +33,8 @@ async fn messages_go_from_process_to_process() {
     assert_eq!(worker.tell("topic publish one").await, "Some(1)");
     assert_eq!(worker.tell("topic echo").await, "subscribed");
     assert_eq!(worker.tell("topic publish two").await, "Some(2)");
-    for (subscription, expected) in [(&mut orders, ["one", "two"]), (&mut echoes, ["two too", ""])] {
+    for (subscription, expected) in [(&mut orders, ["one", "two"]), (&mut echoes, ["two too", ""])]
+    {
         for expected in expected.into_iter().filter(|expected| !expected.is_empty()) {
             let received = timeout(PATIENCE, subscription.next()).await.unwrap();
             let Some(Received::Message(message)) = received else { panic!("{received:?}") };

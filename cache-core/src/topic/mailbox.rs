@@ -68,7 +68,10 @@ pub(super) struct Raw {
 pub(super) enum Payload {
     Bytes(Arc<[u8]>),
     /// Of a publisher in this process: what it is and a version of it, and the value itself.
-    Value { fingerprint: u64, value: Erased },
+    Value {
+        fingerprint: u64,
+        value: Erased,
+    },
 }
 
 /// What is next.

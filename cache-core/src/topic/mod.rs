@@ -241,7 +241,8 @@ impl<T: SharedValue> Topic<T> {
     pub async fn subscribe(&self) -> Result<Subscription<T>> {
         let subscribed = async {
             let name = self.name.clone()?;
-            let mailbox = self.engine.topics.open(|| Mailbox::new(&self.engine, None, self.bounds))?;
+            let mailbox =
+                self.engine.topics.open(|| Mailbox::new(&self.engine, None, self.bounds))?;
             subscribe(&self.engine, Topics::One(&name), &mailbox).await?;
             Ok(Subscription::new(Arc::clone(&self.engine), mailbox, self.fingerprint()))
         };
@@ -318,7 +319,13 @@ fn checked_name(name: &str) -> Result<Arc<str>> {
 impl<T> Clone for Topic<T> {
     fn clone(&self) -> Self {
         let Self { engine, name, version, bounds, of } = self;
-        Self { engine: Arc::clone(engine), name: name.clone(), version: *version, bounds: *bounds, of: *of }
+        Self {
+            engine: Arc::clone(engine),
+            name: name.clone(),
+            version: *version,
+            bounds: *bounds,
+            of: *of,
+        }
     }
 }
 

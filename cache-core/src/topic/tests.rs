@@ -237,7 +237,8 @@ async fn values_that_make_room_may_use_topics() {
     let mut heard = numbers.subscribe().await.unwrap();
     let busy = cache.topic::<Busy>("busy").buffer(1);
     let mut slow = busy.subscribe().await.unwrap();
-    let value = Busy(Arc::new(Mutex::new(Some((numbers.clone(), numbers.subscribe().await.unwrap())))));
+    let value =
+        Busy(Arc::new(Mutex::new(Some((numbers.clone(), numbers.subscribe().await.unwrap())))));
     // The copy that the mailbox had is the last one when it makes room.
     busy.publish(&value).await.unwrap();
     let inner = value.0.lock().unwrap().take();

@@ -35,9 +35,8 @@ pub(super) fn seal<T: SharedValue>(
     let type_name = (erased.name)();
     let writer = EnvelopeWriter::begin(hint::capacity(type_name), settings.limits, &header);
     let value = T::TYPE.keep(message);
-    let bytes = writer.finish(topic, &settings.packing, |out| {
-        erased.encode(&value, settings.codec, out)
-    })?;
+    let bytes = writer
+        .finish(topic, &settings.packing, |out| erased.encode(&value, settings.codec, out))?;
     hint::remember(type_name, bytes.len());
     Ok(bytes)
 }
@@ -58,8 +57,7 @@ pub(super) fn open<T: SharedValue>(
     if envelope.header.type_fingerprint != fingerprint {
         return Err(of_another_type());
     }
-    let payload =
-        settings.packing.unpack(topic, &envelope, settings.limits).map_err(unreadable)?;
+    let payload = settings.packing.unpack(topic, &envelope, settings.limits).map_err(unreadable)?;
     let value = erased.decode(&payload, envelope.header.codec)?;
     T::TYPE.take(value).ok_or_else(of_another_type)
 }

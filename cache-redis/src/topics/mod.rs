@@ -34,11 +34,7 @@ struct Shared {
 }
 
 impl RedisStore {
-    pub(crate) async fn publish_message(
-        &self,
-        topic: &str,
-        message: &[u8],
-    ) -> Result<Option<u64>> {
+    pub(crate) async fn publish_message(&self, topic: &str, message: &[u8]) -> Result<Option<u64>> {
         let channel = self.names.topic(topic);
         let mut command = redis::cmd("PUBLISH");
         command.arg(&channel).arg(message);

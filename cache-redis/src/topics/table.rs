@@ -301,3 +301,75 @@ impl Entry {
         waiting
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cache_store::{Delivery, ErrorKind};
+
+    use super::*;
+
+    struct Nobody;
+
+    impl Subscriber for Nobody {
+        fn receive(&self, _: Delivery<'_>) {}
+    }
+
+    fn away() -> Error {
+        Error::new(ErrorKind::Unavailable, "away")
+    }
+
+    #[test]
+    fn what_an_earlier_connection_still_has_to_say_does_not_count() {
+        let who: Arc<dyn Subscriber> = Arc::new(Nobody);
+        let mut table = Table::default();
+        let (_, waiting) = table.join(Kind::Channel, "a", Arc::downgrade(&who)).unwrap();
+        assert!(waiting.is_some());
+        let first = table.begin();
+        table.take_changes();
+        assert_eq!(table.confirm(first, Kind::Channel, "a").0.len(), 1);
+        assert_eq!(table.members(first, Kind::Channel, "a").len(), 1);
+        table.lost(away());
+        assert!(table.members(first, Kind::Channel, "a").is_empty());
+        let second = table.begin();
+        assert!(table.members(first, Kind::Channel, "a").is_empty());
+        assert!(table.confirm(first, Kind::Channel, "a").1.is_empty());
+        assert_eq!(table.confirm(second, Kind::Channel, "a").1.len(), 1);
+        assert_eq!(table.members(second, Kind::Channel, "a").len(), 1);
+    }
+
+    #[test]
+    fn the_server_is_told_what_has_changed_and_all_of_it_on_a_new_connection() {
+        let who: Arc<dyn Subscriber> = Arc::new(Nobody);
+        let mut table = Table::default();
+        let mut join = |table: &mut Table, kind, name: &str| {
+            table.join(kind, name, Arc::downgrade(&who)).unwrap().0
+        };
+        let one = join(&mut table, Kind::Channel, "a");
+        let other = join(&mut table, Kind::Channel, "a");
+        join(&mut table, Kind::Pattern, "a");
+        let both = [(Kind::Channel, "a".to_owned()), (Kind::Pattern, "a".to_owned())];
+        assert_eq!(table.take_changes().subscribe, both);
+        assert!(table.take_changes().is_empty());
+        assert!(!table.leave(Kind::Channel, "a", one));
+        assert!(table.take_changes().is_empty());
+        assert!(table.leave(Kind::Channel, "a", other));
+        let changes = table.take_changes();
+        assert_eq!((changes.unsubscribe.as_slice(), changes.subscribe.len()), (&both[..1], 0));
+        table.lost(away());
+        assert_eq!(table.take_changes().subscribe, both[1..]);
+        assert!(!table.rests());
+    }
+
+    #[test]
+    fn while_the_server_is_away_nobody_waits_for_it() {
+        let who: Arc<dyn Subscriber> = Arc::new(Nobody);
+        let mut table = Table::default();
+        table.join(Kind::Channel, "a", Arc::downgrade(&who)).unwrap();
+        assert_eq!(table.lost(away()).len(), 1);
+        let refused = table.join(Kind::Channel, "b", Arc::downgrade(&who)).err();
+        assert_eq!(refused.map(|error| error.kind()), Some(ErrorKind::Unavailable));
+        // Once nobody is left, whoever comes is a reason to try.
+        assert!(table.rests());
+        assert!(table.join(Kind::Channel, "b", Arc::downgrade(&who)).is_ok());
+    }
+}
