@@ -57,6 +57,7 @@ use crate::{engine::Engine, stats::Counter, value::SharedValue};
 /// ```
 pub struct Subscription<T> {
     engine: Arc<Engine>,
+    /// With which it ends: nobody else keeps it.
     mailbox: Arc<Mailbox>,
     fingerprint: u64,
     of: PhantomData<fn() -> T>,
@@ -251,12 +252,6 @@ impl<T: SharedValue> Stream for Subscription<T> {
                 Taken::Lost(messages) => Received::Lagged(messages),
             })
         })
-    }
-}
-
-impl<T> Drop for Subscription<T> {
-    fn drop(&mut self) {
-        self.mailbox.end();
     }
 }
 

@@ -348,8 +348,10 @@ mod tests {
         let other = join(&mut table, Kind::Channel, "a");
         join(&mut table, Kind::Pattern, "a");
         let both = [(Kind::Channel, "a".to_owned()), (Kind::Pattern, "a".to_owned())];
+        let number = table.begin();
         assert_eq!(table.take_changes().subscribe, both);
         assert!(table.take_changes().is_empty());
+        both.iter().for_each(|(kind, name)| drop(table.confirm(number, *kind, name)));
         assert!(!table.leave(Kind::Channel, "a", one));
         assert!(table.take_changes().is_empty());
         assert!(table.leave(Kind::Channel, "a", other));
