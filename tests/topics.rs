@@ -73,8 +73,9 @@ async fn messages_reach_all_subscribers_of_all_processes_in_order(place: &Place)
 
 async fn a_pattern_receives_what_matches_it_and_nothing_else(place: &Place) {
     let (here, there) = two(place).await;
-    let mut all = here.topics::<u64>("orders:*").subscribe().await.unwrap();
+    // In this order: what is handed to the last of them was handed to the others before.
     let mut one = here.topics::<u64>("orders:?").subscribe().await.unwrap();
+    let mut all = here.topics::<u64>("orders:*").subscribe().await.unwrap();
     let mut literal = here.topics::<u64>(r"orders:\?").subscribe().await.unwrap();
     // Redis's `?` is a byte, ours a character.
     for (number, name) in

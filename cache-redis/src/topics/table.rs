@@ -341,7 +341,7 @@ mod tests {
     fn the_server_is_told_what_has_changed_and_all_of_it_on_a_new_connection() {
         let who: Arc<dyn Subscriber> = Arc::new(Nobody);
         let mut table = Table::default();
-        let mut join = |table: &mut Table, kind, name: &str| {
+        let join = |table: &mut Table, kind, name: &str| {
             table.join(kind, name, Arc::downgrade(&who)).unwrap().0
         };
         let one = join(&mut table, Kind::Channel, "a");
@@ -360,6 +360,29 @@ mod tests {
         table.lost(away());
         assert_eq!(table.take_changes().subscribe, both[1..]);
         assert!(!table.rests());
+    }
+
+    #[test]
+    fn what_was_refused_is_asked_for_again_by_whoever_comes_and_now_and_then() {
+        let who: Arc<dyn Subscriber> = Arc::new(Nobody);
+        let mut table = Table::default();
+        let number = table.begin();
+        let join =
+            |table: &mut Table| table.join(Kind::Channel, "a", Arc::downgrade(&who)).unwrap();
+        join(&mut table);
+        table.take_changes();
+        table.confirm(number, Kind::Channel, "a");
+        table.lost(away());
+        table.up();
+        assert_eq!(table.take_changes().subscribe.len(), 1);
+        table.refuse(Kind::Channel, "a");
+        assert!(table.take_changes().is_empty(), "not at once");
+        let (_, waiting) = join(&mut table);
+        assert!(waiting.is_some());
+        assert_eq!(table.take_changes().subscribe.len(), 1);
+        assert_eq!(table.refuse(Kind::Channel, "a").len(), 1);
+        table.retry_refused();
+        assert_eq!(table.take_changes().subscribe.len(), 1);
     }
 
     #[test]
