@@ -201,7 +201,9 @@ fn a_gap_in_front_of_a_message_that_is_dropped_stays() {
 
 /// A value that publishes and unsubscribes when it is dropped.
 #[derive(Clone)]
-struct Busy(Arc<Mutex<Option<(Topic<u64>, Subscription<u64>)>>>);
+struct Busy(Arc<Mutex<Option<Errand>>>);
+
+type Errand = (Topic<u64>, Subscription<u64>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
