@@ -30,6 +30,7 @@
 //! | configure | [`init`], [`Cache::builder`], [`CacheConfig`], the [environment](CacheConfig::from_env): the [guide](docs::configuration) |
 //! | switch off, look past | [`Cache::set_enabled`] for incidents, [`bypass()`] for one request |
 //! | let one process at a time do something | [`Cache::lock`], which gives a [`LockGuard`] with a fencing token, [`Cache::with_lock`] |
+//! | tell other processes what happened | [`Cache::topic`], which [publishes](Topic::publish) and gives a [`Subscription`] |
 //! | allow so many calls in a time | [`Cache::check`], which gives a [`Verdict`] |
 //! | keep sessions of users | [`SessionStore`] |
 //! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
@@ -39,7 +40,7 @@
 //!
 //! The guides: [attributes](docs::attributes), [configuration](docs::configuration), [serving](docs::serving), [keys](docs::keys), [tags](docs::tags),
 //! [guarantees](docs::guarantees), [values in the shared tier](docs::values), [events](docs::events), [locks](docs::locks),
-//! [limits](docs::limits), [sessions](docs::sessions), [Redis](docs::redis), [outages](docs::outages), [testing](docs::testing).
+//! [limits](docs::limits), [sessions](docs::sessions), [topics](docs::pubsub), [Redis](docs::redis), [outages](docs::outages), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -88,11 +89,12 @@ pub use cache_core::{
     Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Check, Clock, Codec, Compression,
     EncryptionKeys, Entry, Error, ErrorKind, Event, Events, FnCache, GetOrSet, Health, IntoTtl,
     Invalidate, Invalidation, InvalidationRules, Invalidations, KeyPart, KeyTemplate, KeyWriter,
-    Lock, LockGuard, ManualClock, MemoryValue, NotStored, Origin, Result, Session, SessionId,
-    SessionInfo, SessionStore, Set, SetMany, SharedValue, Stats, Status, Store, Tagged, Verdict,
-    WhenAway, blocking, bypass, bypass_sync, clear, current, init, invalidate, invalidate_all_of,
-    invalidate_keys, invalidate_pattern, invalidate_tags, key, publish, registry, rules, scoped,
-    scoped_sync, spawn, spawn_blocking,
+    Lock, LockGuard, ManualClock, MemoryValue, Message, NotStored, Origin, Received, Result,
+    Session, SessionId, SessionInfo, SessionStore, Set, SetMany, SharedValue, Stats, Status, Store,
+    Subscription, Tagged, Topic, TopicPattern, Undecodable, Verdict, WhenAway, blocking, bypass,
+    bypass_sync, clear, current, init, invalidate, invalidate_all_of, invalidate_keys,
+    invalidate_pattern, invalidate_tags, key, publish, registry, rules, scoped, scoped_sync, spawn,
+    spawn_blocking,
 };
 
 #[cfg(feature = "macros")]
@@ -119,12 +121,12 @@ pub use cache_macros::{
 /// ```
 pub mod store {
     pub use cache_store::{
-        Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, Error, ErrorKind, Fill, Finish,
-        Head, Health, Invalidation, Lease, Life, LimitAnswer, LimitCheck, LimitCounts,
-        LimitStrategy, Listener, Locked, News, Nonce, Query, Reading, Record, Recorded, Result,
-        SessionAt, SessionFound, SessionListed, SessionMove, SessionShelf, SessionStart,
-        SessionTier, SessionTimes, SessionUser, SessionWrite, SessionWritten, Stamp, Status, Store,
-        TagPage,
+        Begin, Begun, BoxFuture, Claim, ClaimOutcome, Claimed, Delivery, Error, ErrorKind, Feed,
+        Fill, Finish, Head, Health, Invalidation, Lease, Life, LimitAnswer, LimitCheck,
+        LimitCounts, LimitStrategy, Listener, Locked, News, Nonce, Query, Reading, Record,
+        Recorded, Result, SessionAt, SessionFound, SessionListed, SessionMove, SessionShelf,
+        SessionStart, SessionTier, SessionTimes, SessionUser, SessionWrite, SessionWritten, Stamp,
+        Status, Store, Subscriber, Subscribers, TagPage, Topics,
     };
 }
 
@@ -171,6 +173,8 @@ pub mod docs {
     pub mod locks {}
     #[doc = include_str!("docs/outages.md")]
     pub mod outages {}
+    #[doc = include_str!("docs/pubsub.md")]
+    pub mod pubsub {}
     #[doc = include_str!("docs/redis.md")]
     pub mod redis {}
     #[doc = include_str!("docs/serving.md")]

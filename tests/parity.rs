@@ -13,6 +13,8 @@ mod configuration;
 mod limits;
 #[path = "parity/locks.rs"]
 mod locks;
+#[path = "parity/pubsub.rs"]
+mod pubsub;
 #[path = "parity/sessions.rs"]
 mod sessions;
 

@@ -370,7 +370,7 @@ impl Cache {
 
     /// Ends what goes on in the background, before a process ends or a test's runtime does: begins no renewals any more,
     /// waits for the bodies that run in the background and for the invalidations that the shared tier has still to be told
-    /// (10 seconds at most), and listens to other processes no longer.
+    /// (10 seconds at most), listens to other processes no longer, and ends all [subscriptions](crate::Subscription).
     ///
     /// The cache is still right afterwards, though more calls have to ask the shared tier. A second call finds nothing to do.
     ///

@@ -46,6 +46,7 @@ mod stats;
 mod sync;
 mod tags;
 mod timer;
+mod topic;
 mod value;
 
 pub use cache_store::{Error, ErrorKind, Health, Invalidation, Result, Status, Store};
@@ -75,5 +76,6 @@ pub use crate::{
     sessions::{Session, SessionId, SessionInfo, SessionStore},
     stats::Stats,
     tags::Tagged,
+    topic::{Message, Received, Subscription, Topic, TopicPattern, Undecodable},
     value::{MemoryValue, SharedValue},
 };

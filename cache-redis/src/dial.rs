@@ -31,6 +31,8 @@ pub(crate) enum Purpose {
     Watch,
     /// Being told of every change.
     Track(Tracker),
+    /// Being handed messages.
+    Subscribe,
 }
 
 impl Purpose {
@@ -82,6 +84,21 @@ impl Dialer {
             Target::Cluster(_) => Err(error::unexpected("no cluster without the feature")),
         };
         attempt.map_err(|cause| Error::new(cause.kind(), format!("{}: {cause}", self.target)))
+    }
+
+    /// One attempt at a connection to one server; of a cluster, to any of the nodes that are known.
+    pub(crate) async fn dial_one(&self, on_push: OnPush) -> Result<Conn> {
+        let Target::Cluster(nodes) = &self.target else { return self.dial(on_push).await };
+        let mut last = Error::new(ErrorKind::Unavailable, "no node answered");
+        // Not all processes at the same one.
+        let first = fastrand::usize(..nodes.len().max(1));
+        for node in nodes.iter().cycle().skip(first).take(nodes.len()) {
+            match self.node(node, Arc::clone(&on_push)).await {
+                Ok(conn) => return Ok(conn),
+                Err(cause) => last = cause,
+            }
+        }
+        Err(Error::new(last.kind(), format!("{}: {last}", self.target)))
     }
 
     async fn node(&self, info: &ConnectionInfo, on_push: OnPush) -> Result<Conn> {
@@ -221,6 +238,7 @@ impl Dialer {
                 Replies::new(run(conn, &Batch::new("").with(command)).await?).next().map(|_| ())
             }
             Purpose::Track(tracker) => tracker.opened(run(conn, &tracker.opening()).await?),
+            Purpose::Subscribe => Ok(()),
         }
     }
 

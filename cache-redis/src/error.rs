@@ -25,7 +25,8 @@ const ELSEWHERE: &str = " (another server has the key's slot. A Redis Cluster ne
 
 /// What a user needs who may not do something.
 const GRANTS: &str = " (the user needs the keys and commands of Larder. For the prefix `cache:` that is: ACL SETUSER <user> \
-                      ~?:{cache* +@read +@write +@scripting +@connection -@dangerous +time +info +role +cluster; the \
+                      ~?:{cache* +@read +@write +@scripting +@connection -@dangerous +time +info +role +cluster, and for \
+                      topics &?:{cache* +@pubsub; the \
                       guide \"Redis and Valkey\" says what each of them is for)";
 
 /// How Redis 7 begins to say, without NOPERM, that a script did what its user may not.

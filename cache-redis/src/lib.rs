@@ -26,6 +26,7 @@
 //! | `r:{cache:k:login}f300000000` | string | the calls counted under `login` in a fixed window of so many microseconds: when it began, how many |
 //! | `r:{cache:k:login}s300000000` | sorted set | the same in a sliding window: `total:cost` of each call, by the microsecond from which on it counts; at most about a thousand |
 //! | `r:{cache:k:login}b300000000` | string | the same in a token bucket: when, the nanoseconds that had still to flow out, those of one call |
+//! | `t:{cache:k:orders}` | channel | the application's topic `orders`: nothing is kept of it |
 //! | `s:{cache:t:vip}` | sorted set | an index: the keys that were stored with the tag `vip`, each with 16 random bytes after it, by their end in milliseconds |
 //!
 //! So an invalidation by hand, from any language, is `UNLINK d:{cache:k:user:42}`,
@@ -83,6 +84,7 @@ mod sweep;
 mod target;
 #[cfg(feature = "tls")]
 mod tls;
+mod topics;
 mod wait;
 mod withdraw;
 mod write;

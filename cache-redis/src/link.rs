@@ -117,7 +117,7 @@ impl Link {
         let is_cluster = matches!(dialer.target, Target::Cluster(_));
         let home = match &dialer.purpose {
             Purpose::Data(names) => Some(Breaker::number(&names.pattern_log())),
-            Purpose::Watch | Purpose::Track(_) => None,
+            Purpose::Watch | Purpose::Track(_) | Purpose::Subscribe => None,
         };
         Arc::new(Self {
             dialer,

@@ -136,7 +136,27 @@ impl Names {
     /// A glob in Redis's syntax that matches the values of all keys that `glob` matches, and maybe others: Redis's `?` is
     /// a byte, and it has no `{}`. Of keys that were too long to be kept whole it may miss some.
     pub(crate) fn values_matching(&self, glob: &Glob) -> String {
-        let mut redis = "v:{".to_owned();
+        self.matching("v:{", glob)
+    }
+
+    /// `t:{ns:k:TOPIC}`, the channel of a topic.
+    pub(crate) fn topic(&self, topic: &str) -> String {
+        self.of_key("t:{", topic)
+    }
+
+    /// The topic of this channel.
+    pub(crate) fn topic_of<'a>(&self, channel: &'a str) -> Option<&'a str> {
+        let rest = channel.strip_prefix("t:{")?.strip_prefix(self.namespace.as_str())?;
+        rest.strip_prefix(":k:")?.strip_suffix('}')
+    }
+
+    /// The same as [`values_matching`](Self::values_matching) for the channels of topics.
+    pub(crate) fn topics_matching(&self, glob: &Glob) -> String {
+        self.matching("t:{", glob)
+    }
+
+    fn matching(&self, kind: &str, glob: &Glob) -> String {
+        let mut redis = kind.to_owned();
         self.namespace.chars().for_each(|c| push_literal(&mut redis, c));
         redis.push_str(":k:");
         let mut text = glob.as_str().chars();
@@ -218,6 +238,21 @@ mod tests {
     fn check(name: &str) -> LimitCheck<'_> {
         let (per, strategy) = (Duration::from_secs(60), LimitStrategy::SlidingWindow);
         LimitCheck { name, limit: 5, per, cost: 1, strategy }
+    }
+
+    #[test]
+    fn a_channel_names_one_topic_of_one_namespace() {
+        let (names, other) = (Names::new("cache:").unwrap(), Names::new("cache:k2").unwrap());
+        for topic in ["orders", "orders:k:1", "}", "{}", "a}b", " ", "\0"] {
+            let channel = names.topic(topic);
+            assert_eq!(names.topic_of(&channel), Some(topic));
+            assert_eq!(other.topic_of(&channel), None);
+        }
+        for foreign in ["orders", "t:{cache:k:orders", "t:{cache:orders}", "v:{cache:k:orders}"] {
+            assert_eq!(names.topic_of(foreign), None, "{foreign}");
+        }
+        let glob = Glob::parse(r"*?\*\[").unwrap();
+        assert_eq!(names.topics_matching(&glob), r"t:{cache:k:**\*\[}");
     }
 
     #[test]

@@ -7,9 +7,9 @@ use std::{
 };
 
 use cache_store::{
-    Begin, Begun, BoxFuture, Claim, Claimed, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
-    Life, LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading, Record, Result,
-    SessionTier, Stamp, Store, TagPage,
+    Begin, Begun, BoxFuture, Claim, Claimed, ErrorKind, Feed, Fill, Finish, Health, Invalidation,
+    Lease, Life, LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading, Record, Result,
+    SessionTier, Stamp, Store, Subscriber, TagPage, Topics,
 };
 
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     session::Session,
     sweep::Sweeper,
     target::Target,
+    topics::Subscriptions,
     wait::LeaseWatch,
     withdraw::Withdrawals,
 };
@@ -30,9 +31,9 @@ use crate::{
 ///
 /// One multiplexed connection carries all requests. To one server, reads have one more for each multi-threaded runtime they
 /// come from (at most four), which its own workers drive; to each master there is one more when somebody
-/// [listens](Store::listen). While it is away every operation fails at once with
-/// [`ErrorKind::Unavailable`], and the connection comes back by itself. Dropping the last handle ends all background
-/// work.
+/// [listens](Store::listen), and one more to one server while there is a [subscription](Store::subscribe). While it is away
+/// every operation fails at once with [`ErrorKind::Unavailable`], and the connection comes back by itself. Dropping the last
+/// handle ends all background work.
 ///
 /// The protocol's keys are described on the crate's [front page](crate). Users of `larder` write
 /// `Cache::builder().redis(url)`; with settings that the builder does not have, they hand over a store:
@@ -54,6 +55,7 @@ pub struct RedisStore {
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) watch: LeaseWatch,
     session: Session,
+    pub(crate) subscriptions: Subscriptions,
     pub(crate) sweeper: Option<Sweeper>,
     pub(crate) withdrawals: Withdrawals,
     pub(crate) log_records: usize,
@@ -125,6 +127,12 @@ impl RedisStore {
             runtime.clone(),
             Arc::clone(&link),
         );
+        let subscriptions = Subscriptions::new(
+            names.clone(),
+            dialer(&config, target.clone(), Purpose::Subscribe),
+            config.deadline,
+            runtime.clone(),
+        );
         let session = Session::new(names.clone(), config.deadline, runtime, |purpose| {
             dialer(&config, target, purpose)
         });
@@ -137,6 +145,7 @@ impl RedisStore {
             link,
             watch,
             session,
+            subscriptions,
             sweeper,
             withdrawals,
             log_records,
@@ -166,6 +175,7 @@ impl Drop for RedisStore {
         self.lanes.close();
         self.watch.close();
         self.session.close();
+        self.subscriptions.close();
         self.withdrawals.close();
         if let Some(sweeper) = &self.sweeper {
             sweeper.close();
@@ -347,6 +357,27 @@ impl Store for RedisStore {
 
     fn sessions(&self) -> Option<&dyn SessionTier> {
         Some(self)
+    }
+
+    fn publish<'a>(
+        &'a self,
+        topic: &'a str,
+        message: &'a [u8],
+    ) -> BoxFuture<'a, Result<Option<u64>>> {
+        Box::pin(async move {
+            self.publish_message(topic, message).await.map_err(|cause| cause.during("publish"))
+        })
+    }
+
+    fn subscribe<'a>(
+        &'a self,
+        topics: Topics<'a>,
+        subscriber: Weak<dyn Subscriber>,
+    ) -> BoxFuture<'a, Result<Feed>> {
+        Box::pin(async move {
+            let subscribed = self.subscribe_to(topics, subscriber).await;
+            subscribed.map_err(|cause| cause.during("subscribe"))
+        })
     }
 
     fn health(&self) -> BoxFuture<'_, Health> {

@@ -88,7 +88,7 @@ mod other_doors {
         SERVER.get_or_init(|| {
             let server = Server::start(&["--unixsocket", SOCKET]);
             let rules = "ACL SETUSER app on >s3cret ~?:{case* +@read +@write +@scripting +@connection \
-                         -@dangerous +time +info +role +cluster";
+                         -@dangerous +time +info +role +cluster &* +@pubsub";
             assert_eq!(server.ask(&rules.split_whitespace().collect::<Vec<_>>()), "OK");
             server
         })

@@ -38,6 +38,7 @@ mod sessions;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod topic;
 mod write;
 
 pub use error::{Error, ErrorKind, Result, Status};
@@ -56,4 +57,5 @@ pub use sessions::{
     SessionTimes, SessionUser, SessionWrite, SessionWritten,
 };
 pub use store::{BoxFuture, Store};
+pub use topic::{Delivery, Feed, Subscriber, Subscribers, Topics};
 pub use write::{Begin, Begun, Finish};

@@ -1,9 +1,9 @@
 use std::{fmt, future::Future, pin::Pin, sync::Weak, time::Duration};
 
 use crate::{
-    Begin, Begun, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation, Lease,
-    LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading, Record, Result, SessionTier,
-    Stamp, TagPage,
+    Begin, Begun, Claim, Claimed, Error, ErrorKind, Feed, Fill, Finish, Health, Invalidation,
+    Lease, LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading, Record, Result,
+    SessionTier, Stamp, Subscriber, TagPage, Topics,
 };
 
 /// A boxed future that can move between threads.
@@ -439,6 +439,46 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Publishes a message to those who are subscribed to its topic at this moment. One round trip. An example is at
+    /// [`Subscriber`].
+    ///
+    /// How many it was handed to, where the store knows: a process whose subscriptions share a connection may count once.
+    ///
+    /// Messages are not kept: a topic is no entry, no key meets its name, and nothing that is invalidated or cleared touches
+    /// it. A store that has no topics leaves both methods out.
+    ///
+    /// # Errors
+    ///
+    /// As for every step, and [`Unsupported`](crate::ErrorKind::Unsupported) where there are no topics. After any other
+    /// error the message may have been published.
+    fn publish<'a>(
+        &'a self,
+        topic: &'a str,
+        message: &'a [u8],
+    ) -> BoxFuture<'a, Result<Option<u64>>> {
+        let _ = (topic, message);
+        without_topics("publish")
+    }
+
+    /// Subscribes: every message of these topics whose [`publish`](Self::publish) begins after this has returned is handed
+    /// over, until the [`Feed`] is dropped, or the connection is lost. It comes back by itself, and then there is a
+    /// [`Gap`](crate::Delivery::Gap). An example is at [`Subscriber`].
+    ///
+    /// A subscriber that is gone is handed nothing.
+    ///
+    /// # Errors
+    ///
+    /// As for every step, and [`Unsupported`](crate::ErrorKind::Unsupported) where there are no topics, or none on the way to
+    /// this server. After an error nothing is subscribed.
+    fn subscribe<'a>(
+        &'a self,
+        topics: Topics<'a>,
+        subscriber: Weak<dyn Subscriber>,
+    ) -> BoxFuture<'a, Result<Feed>> {
+        let _ = (topics, subscriber);
+        without_topics("subscribe")
+    }
+
     /// Asks the shared tier how it is. One round trip. An example is at [`Health`].
     fn health(&self) -> BoxFuture<'_, Health>;
 }
@@ -447,6 +487,13 @@ fn without_locks<'a, T>(operation: &'static str) -> BoxFuture<'a, Result<T>> {
     Box::pin(async move {
         let message =
             "this store has no locks; use one that implements `acquire_lock` and its like";
+        Err(Error::new(ErrorKind::Unsupported, message).during(operation))
+    })
+}
+
+fn without_topics<'a, T>(operation: &'static str) -> BoxFuture<'a, Result<T>> {
+    Box::pin(async move {
+        let message = "this store has no topics; use one that implements `publish` and `subscribe`";
         Err(Error::new(ErrorKind::Unsupported, message).during(operation))
     })
 }

@@ -158,6 +158,7 @@ async fn obey(world: &World, order: &str) -> String {
         ["policy", ref words @ ..] => crate::policies::obey(world, words).await,
         ["limit", ref words @ ..] => crate::limits::obey(words).await,
         ["lock", ref words @ ..] => crate::locks::obey(words).await,
+        ["topic", ref words @ ..] => crate::topics::obey(words).await,
         ["read", key] => shown(read(world, key).await.map(|row| row.value)),
         ["strictly", key] => shown(read_strictly(world, key).await.map(|row| row.value)),
         ["asked"] => current().unwrap().stats().hits_shared.to_string(),

@@ -56,6 +56,7 @@ impl Engine {
     /// Begins nothing more in the background, and waits for what has begun.
     pub(crate) async fn shutdown(&self, deadline: Duration) -> Result<()> {
         self.background.closed.store(true, Ordering::SeqCst);
+        self.topics.close();
         let end = after(Instant::now(), deadline);
         let mut end = pin!(sleep_until(end));
         let in_time = loop {

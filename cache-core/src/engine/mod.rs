@@ -69,6 +69,7 @@ use crate::{
     rules::InvalidationRules,
     runtime, sessions,
     stats::{Counter, Counters, Stats},
+    topic::Desk,
     value::Stored,
 };
 
@@ -112,6 +113,8 @@ pub(crate) struct Engine {
     pub(crate) limits: limit::Here,
     /// The sessions of a cache without a shared tier.
     pub(crate) sessions: sessions::Here,
+    /// Messages within this process, and the subscriptions.
+    pub(crate) topics: Desk,
     replay: Replay,
     background: Background,
     switch: Switch,
@@ -149,6 +152,7 @@ impl Engine {
             locks: Here::default(),
             limits: limit::Here::default(),
             sessions,
+            topics: Desk::default(),
             replay: Replay::default(),
             background: Background::default(),
             switch: Switch::new(enabled),

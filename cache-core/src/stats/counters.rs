@@ -49,10 +49,13 @@ pub(crate) enum Counter {
     RefreshesLimited,
     LimitsRefused,
     LimitsUnasked,
+    MessagesLost,
+    MessagesUndecodable,
+    TopicGaps,
 }
 
 const HOT: usize = Counter::Bypassed as usize + 1;
-const COLD: usize = Counter::LimitsUnasked as usize + 1 - HOT;
+const COLD: usize = Counter::TopicGaps as usize + 1 - HOT;
 
 /// Two cache lines, because processors fetch them in pairs.
 #[derive(Debug, Default)]
@@ -154,6 +157,9 @@ impl Counters {
             refreshes_limited: self.get(Counter::RefreshesLimited),
             limits_refused: self.get(Counter::LimitsRefused),
             limits_unasked: self.get(Counter::LimitsUnasked),
+            messages_lost: self.get(Counter::MessagesLost),
+            messages_undecodable: self.get(Counter::MessagesUndecodable),
+            topic_gaps: self.get(Counter::TopicGaps),
             entries,
             weighted_size,
             ..Stats::default()

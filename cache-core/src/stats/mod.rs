@@ -95,6 +95,12 @@ pub struct Stats {
     pub limits_refused: u64,
     /// Rate limits that the shared tier could not be asked about, so that [`when_away`](crate::Check::when_away) decided.
     pub limits_unasked: u64,
+    /// Messages of [topics](crate::Cache::topic) that were dropped because their subscriber was too slow.
+    pub messages_lost: u64,
+    /// Messages of topics that could not be read: of another type, damaged, or of somebody else.
+    pub messages_undecodable: u64,
+    /// How often a subscriber was told that messages may have been lost with the connection.
+    pub topic_gaps: u64,
     /// How late news of other processes' invalidations comes at most, as measured by the last heartbeat: what was invalidated
     /// before it was sent had been heard of when it was answered.
     pub lag: Duration,
@@ -155,7 +161,7 @@ impl Stats {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    fn rows(&self) -> [(&'static str, u64); 33] {
+    fn rows(&self) -> [(&'static str, u64); 36] {
         [
             ("hits, memory", self.hits_memory),
             ("hits, shared", self.hits_shared),
@@ -189,6 +195,9 @@ impl Stats {
             ("refreshes, limited", self.refreshes_limited),
             ("limits, refused", self.limits_refused),
             ("limits, unasked", self.limits_unasked),
+            ("messages, lost", self.messages_lost),
+            ("messages, undecodable", self.messages_undecodable),
+            ("topics, gaps", self.topic_gaps),
             ("weighted size", self.weighted_size),
         ]
     }

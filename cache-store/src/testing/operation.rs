@@ -66,6 +66,10 @@ pub enum Operation {
     CheckLimit,
     /// Any step of [`Store::sessions`](crate::Store::sessions).
     Sessions,
+    /// [`Store::publish`](crate::Store::publish).
+    Publish,
+    /// [`Store::subscribe`](crate::Store::subscribe).
+    Subscribe,
     /// [`Store::health`](crate::Store::health).
     Health,
 }
@@ -78,7 +82,7 @@ impl Operation {
     ///
     /// assert!(Operation::ALL.iter().all(|operation| !operation.name().is_empty()));
     /// ```
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::Read,
         Self::Claim,
         Self::Patterns,
@@ -105,6 +109,8 @@ impl Operation {
         Self::LockEnded,
         Self::CheckLimit,
         Self::Sessions,
+        Self::Publish,
+        Self::Subscribe,
         Self::Health,
     ];
 
@@ -142,6 +148,8 @@ impl Operation {
             Self::LockEnded => "lock_ended",
             Self::CheckLimit => "check_limit",
             Self::Sessions => "sessions",
+            Self::Publish => "publish",
+            Self::Subscribe => "subscribe",
             Self::Health => "health",
         }
     }

@@ -4,9 +4,9 @@ use std::{sync::Weak, time::Duration};
 
 use super::{ChaosStore, ears};
 use crate::{
-    Begin, Begun, BoxFuture, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation,
-    Lease, Life, LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading, Record, Result,
-    SessionTier, Stamp, Store, TagPage, testing::Operation,
+    Begin, Begun, BoxFuture, Claim, Claimed, Error, ErrorKind, Feed, Fill, Finish, Health,
+    Invalidation, Lease, Life, LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading,
+    Record, Result, SessionTier, Stamp, Store, Subscriber, TagPage, Topics, testing::Operation,
 };
 
 impl<S: Store> Store for ChaosStore<S> {
@@ -218,6 +218,22 @@ impl<S: Store> Store for ChaosStore<S> {
 
     fn sessions(&self) -> Option<&dyn SessionTier> {
         self.inner.sessions().map(|_| self as &dyn SessionTier)
+    }
+
+    fn publish<'a>(
+        &'a self,
+        topic: &'a str,
+        message: &'a [u8],
+    ) -> BoxFuture<'a, Result<Option<u64>>> {
+        self.run(Operation::Publish, move || self.inner.publish(topic, message))
+    }
+
+    fn subscribe<'a>(
+        &'a self,
+        topics: Topics<'a>,
+        subscriber: Weak<dyn Subscriber>,
+    ) -> BoxFuture<'a, Result<Feed>> {
+        self.run(Operation::Subscribe, move || self.inner.subscribe(topics, subscriber))
     }
 
     fn health(&self) -> BoxFuture<'_, Health> {

@@ -228,6 +228,12 @@ macro_rules! conformance_tests {
             what_is_invalidated_or_stored_touches_no_session
             sessions_may_have_any_name_and_shard
             after_any_steps_lists_and_sessions_agree
+            // Topics
+            a_subscriber_is_handed_what_is_published_afterwards_in_order
+            a_message_is_for_its_topic_and_for_the_patterns_that_match_it
+            nothing_is_handed_over_after_the_feed_was_dropped
+            topics_may_have_any_name_and_messages_any_bytes
+            what_is_invalidated_touches_no_topic
             // News
             listening_begins_with_a_gap
             a_store_that_nobody_listens_to_has_no_heartbeat
@@ -257,10 +263,13 @@ macro_rules! conformance_tests {
             a_limit_is_one_for_all_handles
             // And of sessions
             a_session_is_one_for_all_handles
+            // And of topics
+            a_message_goes_to_all_handles
         }
         // Of two namespaces
         $crate::__conformance_tests_of_two! { async || (($make)().await, ($make)().await);
             nothing_is_told_of_another_namespace
+            topics_of_another_namespace_are_others
         }
     };
 }
@@ -366,6 +375,25 @@ mod tests {
         assert_eq!(store.check_limit(check).await.unwrap_err().kind(), ErrorKind::Unsupported);
     }
 
+    #[tokio::test]
+    async fn a_store_that_leaves_topics_out_says_so() {
+        use std::sync::Weak;
+
+        use crate::{Delivery, ErrorKind, Store, Subscriber, Topics};
+
+        struct Nobody;
+
+        impl Subscriber for Nobody {
+            fn receive(&self, _: Delivery<'_>) {}
+        }
+
+        let store = one_by_one::OneByOne(MemoryStore::new());
+        let nobody: Weak<dyn Subscriber> = Weak::<Nobody>::new();
+        let subscribed = store.subscribe(Topics::One("a"), nobody).await;
+        assert_eq!(subscribed.unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(store.publish("a", b"").await.unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+
     #[test]
     fn a_store_may_leave_sessions_out() {
         use crate::Store;
@@ -390,6 +418,7 @@ mod tests {
             include_str!("cases/sessions.rs"),
             include_str!("cases/successors.rs"),
             include_str!("cases/tags.rs"),
+            include_str!("cases/topics.rs"),
             include_str!("cases/values.rs"),
             include_str!("cases/writes.rs"),
         ];

@@ -8,6 +8,7 @@ mod shelf;
 #[cfg(test)]
 mod tests;
 mod tier;
+mod topics;
 
 use std::{
     fmt,
@@ -25,9 +26,9 @@ pub use self::losses::Snapshot;
 use self::{shelf::Deadline, tier::Tier};
 use super::operation::{Calls, Counters, Operation};
 use crate::{
-    Begin, Begun, BoxFuture, Claim, Claimed, Error, ErrorKind, Fill, Finish, Health, Invalidation,
-    Lease, Life, LimitAnswer, LimitCheck, Listener, Locked, News, Nonce, Query, Reading, Record,
-    Result, SessionTier, Stamp, Store, TagPage,
+    Begin, Begun, BoxFuture, Claim, Claimed, Error, ErrorKind, Feed, Fill, Finish, Health,
+    Invalidation, Lease, Life, LimitAnswer, LimitCheck, Listener, Locked, News, Nonce, Query,
+    Reading, Record, Result, SessionTier, Stamp, Store, Subscriber, Subscribers, TagPage, Topics,
 };
 
 /// A shared tier inside the process, for tests: the same steps as on a server, each of them atomic.
@@ -81,6 +82,7 @@ struct Shared {
     limits: (usize, usize),
     /// Everybody who may listen.
     handles: Mutex<Vec<Weak<Own>>>,
+    topics: Mutex<Subscribers>,
 }
 
 impl Own {
@@ -152,6 +154,7 @@ impl MemoryStore {
             changed: Notify::new(),
             limits: (patterns, tag_log),
             handles: Mutex::default(),
+            topics: Mutex::default(),
         };
         Self::of(Arc::new(shared))
     }
@@ -469,6 +472,23 @@ impl Store for MemoryStore {
 
     fn sessions(&self) -> Option<&dyn SessionTier> {
         Some(self)
+    }
+
+    fn publish<'a>(
+        &'a self,
+        topic: &'a str,
+        message: &'a [u8],
+    ) -> BoxFuture<'a, Result<Option<u64>>> {
+        // A step like the others, so that messages are handed over one after the other.
+        self.round_trip(Operation::Publish, move |_, _| Ok(Some(self.hand_over(topic, message))))
+    }
+
+    fn subscribe<'a>(
+        &'a self,
+        topics: Topics<'a>,
+        subscriber: Weak<dyn Subscriber>,
+    ) -> BoxFuture<'a, Result<Feed>> {
+        self.round_trip(Operation::Subscribe, move |_, _| Ok(self.enlist(topics, subscriber)))
     }
 
     fn health(&self) -> BoxFuture<'_, Health> {

@@ -13,6 +13,7 @@ mod patterns;
 mod sessions;
 mod successors;
 mod tags;
+mod topics;
 mod values;
 mod writes;
 
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 pub use self::{
     index::*, invalidations::*, leases::*, limits::*, lives::*, loads::*, locks::*, many::*,
-    news::*, patterns::*, sessions::*, successors::*, tags::*, values::*, writes::*,
+    news::*, patterns::*, sessions::*, successors::*, tags::*, topics::*, values::*, writes::*,
 };
 
 type AnyStore = Arc<dyn crate::Store>;
