@@ -4,12 +4,12 @@
 
 mod common;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use cache_redis::RedisStore;
 use cache_store::{
-    ErrorKind, Result, SessionAt, SessionFound, SessionMove, SessionStart, SessionTier,
-    SessionUser, SessionWrite, SessionWritten,
+    ErrorKind, SessionAt, SessionFound, SessionMove, SessionStart, SessionTier, SessionUser,
+    SessionWrite, SessionWritten,
 };
 use common::*;
 
@@ -184,7 +184,7 @@ async fn two_prefixes_have_sessions_of_their_own() {
 mod in_a_cluster {
     use super::{common::server::Cluster, *};
 
-    async fn on(cluster: &Cluster) -> Arc<RedisStore> {
+    async fn on(cluster: &Cluster) -> std::sync::Arc<RedisStore> {
         let settings = config(&cluster.url()).deadline(Duration::from_millis(500));
         RedisStore::connect(settings).await.unwrap()
     }
@@ -243,7 +243,7 @@ mod in_a_cluster {
             let told = from.ask(&["MIGRATE", "127.0.0.1", &port, moved, "0", "5000"]);
             assert_eq!(told, "OK");
             for digest in ["a", "b"] {
-                let found: Result<_> = store.read_session(at(digest), true).await;
+                let found: cache_store::Result<_> = store.read_session(at(digest), true).await;
                 assert!(!matches!(found, Ok(None)), "{digest} after {moved} moved");
             }
         }
