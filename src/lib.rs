@@ -83,13 +83,13 @@
 #![cfg_attr(not(feature = "macros"), allow(rustdoc::broken_intra_doc_links))]
 
 pub use cache_core::{
-    Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Check, Clock, Codec, Compression,
-    EncryptionKeys, Entry, Error, ErrorKind, Event, Events, FnCache, GetOrSet, Health, IntoTtl,
-    Invalidate, Invalidation, InvalidationRules, Invalidations, KeyPart, KeyTemplate, KeyWriter,
-    Lock, LockGuard, ManualClock, MemoryValue, NotStored, Origin, Result, Set, SetMany,
-    SharedValue, Stats, Status, Store, Tagged, Verdict, WhenAway, blocking, clear, current, init,
-    invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key,
-    publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
+    Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Check, Clock, Codec, Committed,
+    Compression, EncryptionKeys, Entry, Error, ErrorKind, Event, Events, FnCache, GetOrSet, Health,
+    IntoTtl, Invalidate, Invalidation, InvalidationRules, Invalidations, KeyPart, KeyTemplate,
+    KeyWriter, Lock, LockGuard, ManualClock, MemoryValue, NotStored, Origin, Query, Result, Set,
+    SetMany, SharedValue, Stats, Status, Store, Tagged, Transaction, Verdict, WhenAway, blocking,
+    clear, current, init, invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern,
+    invalidate_tags, key, publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
 };
 
 #[cfg(feature = "macros")]

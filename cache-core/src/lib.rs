@@ -37,6 +37,7 @@ pub mod key;
 mod limit;
 mod lock;
 mod memory;
+mod query;
 pub mod registry;
 pub mod rules;
 mod runtime;
@@ -45,6 +46,7 @@ mod stats;
 mod sync;
 mod tags;
 mod timer;
+mod transaction;
 mod value;
 
 pub use cache_store::{Error, ErrorKind, Health, Invalidation, Result, Status, Store};
@@ -65,6 +67,7 @@ pub use crate::{
     key::{KeyPart, KeyTemplate, KeyWriter},
     limit::{Check, Verdict, WhenAway},
     lock::{Lock, LockGuard},
+    query::Query,
     registry::registry,
     rules::{InvalidationRules, Invalidations},
     scope::{
@@ -73,5 +76,6 @@ pub use crate::{
     },
     stats::Stats,
     tags::Tagged,
+    transaction::{Committed, Transaction},
     value::{MemoryValue, SharedValue},
 };

@@ -11,7 +11,9 @@ use std::{
 use cache_store::{Error, ErrorKind, Result};
 use tokio::{runtime::Handle, task::JoinHandle};
 
-use crate::{builder::CacheBuilder, cache::Cache, config::CacheConfig, explicit::Invalidate};
+use crate::{
+    builder::CacheBuilder, cache::Cache, config::CacheConfig, explicit::Invalidate, transaction,
+};
 
 tokio::task_local! {
     static SCOPE: Cache;
@@ -63,10 +65,10 @@ pub fn current() -> Result<Cache> {
 static SCOPES: AtomicUsize = AtomicUsize::new(0);
 
 /// Counts one scope for as long as it lives.
-struct Counted;
+pub(crate) struct Counted;
 
 impl Counted {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         SCOPES.fetch_add(1, Relaxed);
         Self
     }
@@ -76,6 +78,19 @@ impl Drop for Counted {
     fn drop(&mut self) {
         SCOPES.fetch_sub(1, Relaxed);
     }
+}
+
+/// Whether there are any scopes in the process.
+#[inline]
+pub(crate) fn has_scopes() -> bool {
+    SCOPES.load(Relaxed) != 0
+}
+
+/// Whether functions that are called here run their bodies and store nothing: those of a transaction may see what is never
+/// committed.
+#[inline]
+pub(crate) fn stores_nothing() -> bool {
+    has_scopes() && transaction::is_inside()
 }
 
 /// Runs a future in a scope, which counts from now on.
@@ -165,7 +180,7 @@ pub fn scoped_sync<R>(cache: Cache, f: impl FnOnce() -> R) -> R {
     in_scope_sync(cache, f)
 }
 
-/// [`tokio::spawn`] that takes the scope along.
+/// [`tokio::spawn`] that takes the scope along, and the [transaction](Cache::in_transaction) that it is called in.
 ///
 /// # Panics
 ///
@@ -188,13 +203,17 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    match SCOPE.try_with(Clone::clone) {
-        Ok(cache) => tokio::spawn(in_scope(cache, future)),
-        Err(_) => tokio::spawn(future),
+    match (SCOPE.try_with(Clone::clone), transaction::current()) {
+        (Ok(cache), Some(intents)) => {
+            tokio::spawn(in_scope(cache, transaction::inside(intents, future)))
+        }
+        (Ok(cache), None) => tokio::spawn(in_scope(cache, future)),
+        (Err(_), Some(intents)) => tokio::spawn(transaction::inside(intents, future)),
+        (Err(_), None) => tokio::spawn(future),
     }
 }
 
-/// [`tokio::task::spawn_blocking`] that takes the scope along.
+/// [`tokio::task::spawn_blocking`] that takes the scope along, and the [transaction](Cache::in_transaction) that it is called in.
 ///
 /// # Panics
 ///
@@ -215,10 +234,17 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    match SCOPE.try_with(Clone::clone) {
-        Ok(cache) => tokio::task::spawn_blocking(move || in_scope_sync(cache, f)),
-        Err(_) => tokio::task::spawn_blocking(f),
-    }
+    let (cache, intents) = (SCOPE.try_with(Clone::clone).ok(), transaction::current());
+    tokio::task::spawn_blocking(move || {
+        let f = || match intents {
+            Some(intents) => transaction::inside_sync(intents, f),
+            None => f(),
+        };
+        match cache {
+            Some(cache) => in_scope_sync(cache, f),
+            None => f(),
+        }
+    })
 }
 
 /// Spawns what goes on without the caller, with the caller's scope.

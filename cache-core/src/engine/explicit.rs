@@ -16,6 +16,7 @@ use crate::{
     events::Origin,
     memory::{Age, Sight, drops},
     stats::Counter,
+    transaction,
     value::Stored,
 };
 
@@ -59,6 +60,9 @@ impl Call {
         life: Option<Duration>,
         learned: Vec<String>,
     ) -> Result<()> {
+        if self.is_left_to_a_transaction() {
+            return Ok(());
+        }
         for _ in 0..ATTEMPTS {
             let written = Written { value: value.clone(), life, learned: learned.clone() };
             // The source has changed already: dropped before it is announced, the write invalidates all the same.
@@ -80,6 +84,13 @@ impl Call {
         Err(overtaken())
     }
 
+    /// Whether nothing may be stored here and now, because the value may yet be rolled back: its key is invalidated with the
+    /// commit then.
+    pub(super) fn is_left_to_a_transaction(&self) -> bool {
+        let intents = transaction::current();
+        intents.inspect(|intents| intents.record([self.order()])).is_some()
+    }
+
     /// What invalidates the key.
     fn order(&self) -> Order {
         Order {
@@ -97,6 +108,9 @@ impl Call {
         life: Option<Duration>,
         learned: Vec<String>,
     ) -> Result<()> {
+        if self.is_left_to_a_transaction() {
+            return Ok(());
+        }
         for _ in 0..ATTEMPTS {
             let written = Written { value: value.clone(), life, learned: learned.clone() };
             let writing = Writing::begin_in_memory(self.clone(), Origin::Here);

@@ -3,6 +3,7 @@
 //! This room alone knows that order. It is written without type parameters: values are [`Erased`](crate::value::Erased),
 //! and the generic shell around it is in [`crate::private`].
 
+mod announced;
 mod background;
 mod call;
 mod explicit;
@@ -33,13 +34,8 @@ use std::{
 use cache_store::{Error, ErrorKind, Result, Status, Store};
 use tokio::runtime::Handle;
 
-use self::{
-    background::Background,
-    call::FlightKey,
-    replay::Replay,
-    session::{Session, Vouched},
-};
 pub(crate) use self::{
+    announced::Announced,
     background::Permit,
     call::{Call, Entered, Flight, Landed, Loaded, after},
     fill::{Keep, Run},
@@ -51,6 +47,12 @@ pub(crate) use self::{
     },
     orders::invalidate_all,
     write::{Writing, Written},
+};
+use self::{
+    background::Background,
+    call::FlightKey,
+    replay::Replay,
+    session::{Session, Vouched},
 };
 use crate::{
     clock::{Clock, Moment},
@@ -65,7 +67,7 @@ use crate::{
     memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
     private::Site,
     rules::InvalidationRules,
-    runtime,
+    runtime, scope,
     stats::{Counter, Counters, Stats},
     value::Stored,
 };
@@ -154,6 +156,12 @@ impl Engine {
     #[inline]
     pub(crate) fn enabled(&self) -> bool {
         self.enabled.load(Ordering::Relaxed)
+    }
+
+    /// Whether functions look here for what they return, and keep it here.
+    #[inline]
+    pub(crate) fn serves(&self) -> bool {
+        self.enabled() && !scope::stores_nothing()
     }
 
     /// Keeps a value in memory unless something it depends on was invalidated since its fences were made.

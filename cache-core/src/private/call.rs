@@ -138,7 +138,7 @@ where
     let mut print = Fingerprint::new();
     print.parts(key);
     cache.with(|engine| {
-        let Some(engine) = engine.filter(|engine| engine.enabled()) else {
+        let Some(engine) = engine.filter(|engine| engine.serves()) else {
             return Err(Miss::of(None));
         };
         let mut hit = None;

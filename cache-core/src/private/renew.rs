@@ -55,7 +55,7 @@ where
     let mut print = Fingerprint::new();
     print.parts(key);
     cache.with(|engine| {
-        let Some(engine) = engine.filter(|engine| engine.enabled()) else { return Err(Miss(None)) };
+        let Some(engine) = engine.filter(|engine| engine.serves()) else { return Err(Miss(None)) };
         let mut hit = None;
         let mut serve = |kept: &Stored| {
             hit = restore::<S, R>(spec, kept);

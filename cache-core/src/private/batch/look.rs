@@ -24,7 +24,7 @@ pub fn batch<'a, T: Element, V: 'static>(
     mut look: impl FnMut(&T, &mut Look<'_, V>) -> Option<Miss<V>>,
 ) -> Batch<'a, T, V> {
     let looked = cache.with(|engine| {
-        let engine = engine.filter(|engine| engine.enabled())?;
+        let engine = engine.filter(|engine| engine.serves())?;
         let mut here = Look {
             engine,
             places: HashMap::with_capacity_and_hasher(elements.len(), KeyHasher::default()),
