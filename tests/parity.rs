@@ -11,6 +11,8 @@ mod server;
 mod limits;
 #[path = "parity/locks.rs"]
 mod locks;
+#[path = "parity/queries.rs"]
+mod queries;
 
 use std::sync::{
     OnceLock,

@@ -23,6 +23,8 @@ mod proxy;
 mod publications;
 #[path = "processes/stampede.rs"]
 mod stampede;
+#[path = "processes/transactions.rs"]
+mod transactions;
 #[path = "processes/worker.rs"]
 mod worker;
 #[path = "processes/world.rs"]

@@ -1,6 +1,6 @@
 //! Reads in a transaction see what is not committed: nobody else is given that.
 
-use std::{collections::HashMap, future::IntoFuture, sync::atomic::Ordering::SeqCst};
+use std::{collections::HashMap, sync::atomic::Ordering::SeqCst};
 
 use larder::cache_aside;
 
