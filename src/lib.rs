@@ -37,7 +37,7 @@
 //!
 //! The guides: [attributes](docs::attributes), [serving](docs::serving), [keys](docs::keys), [tags](docs::tags),
 //! [guarantees](docs::guarantees), [values in the shared tier](docs::values), [events](docs::events), [locks](docs::locks),
-//! [limits](docs::limits), [Redis](docs::redis), [outages](docs::outages), [testing](docs::testing).
+//! [limits](docs::limits), [queries and transactions](docs::queries), [Redis](docs::redis), [outages](docs::outages), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -164,6 +164,8 @@ pub mod docs {
     pub mod locks {}
     #[doc = include_str!("docs/outages.md")]
     pub mod outages {}
+    #[doc = include_str!("docs/queries.md")]
+    pub mod queries {}
     #[doc = include_str!("docs/redis.md")]
     pub mod redis {}
     #[doc = include_str!("docs/serving.md")]

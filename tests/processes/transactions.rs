@@ -60,6 +60,11 @@ async fn a_process_that_is_killed_after_its_commit_leaves_nothing_of_its_tables_
     let mut worker = test.worker().await;
     let held = format!("table-{}", worker.pid());
     test.world.commit("table", 1);
+    // Kept while the session lives, the entry is served for as long as nothing is heard of it.
+    test.here(read(&test.world, "other")).await;
+    while test.cache.health().await.session != Some(true) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     assert_eq!(test.here(read(&test.world, "table")).await, Some(row(1)));
     test.world.hold(&held);
     test.world.hold(&format!("{held}-end"));
@@ -84,7 +89,8 @@ async fn a_process_that_is_killed_after_its_commit_leaves_nothing_of_its_tables_
     assert_eq!(redis().ask(&["PEXPIRE", &tag, "1"]), "1");
     until("it has ended", || redis().ask(&["TYPE", &tag]) != "zset").await;
     assert_eq!(test.here(read_strictly(&test.world, "table")).await, Some(row(3)));
-    assert_eq!(test.here(read_strictly_entry("table").get()).await.unwrap(), Some(row(3)));
+    let stored = test.here(async { read_strictly_entry("table").get().await });
+    assert_eq!(stored.await.unwrap(), Some(row(3)));
 }
 
 #[tokio::test]
