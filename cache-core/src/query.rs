@@ -46,7 +46,6 @@ impl Cache {
     /// cache.invalidate_tables(["city"]).await?;
     /// # Ok(()) }
     /// ```
-    #[must_use]
     pub fn query(&self, statement: &str) -> Query<'_> {
         let query = Query { cache: self, key: Ok("query".to_owned()), tags: Vec::new(), ttl: None };
         query.with(statement)

@@ -110,7 +110,10 @@ impl Tier {
     }
 
     fn claim_key(&mut self, claim: &Claim<'_>, now: Instant) -> Result<ClaimOutcome> {
-        if self.is_written(claim.key, now) || self.are_changed(claim.tags, now) {
+        if self.is_written(claim.key, now) {
+            return Ok(ClaimOutcome::Writing);
+        }
+        if self.are_changed(claim.tags, now) {
             return Ok(ClaimOutcome::Writing);
         }
         let nonce = self.open_dependency(claim.key, claim.dependency_life, now)?;
@@ -187,11 +190,13 @@ impl Tier {
         let begun = Begun {
             token,
             nonce,
-            alone: !self.is_written(begin.key, now) && !self.are_changed(begin.tags, now),
+            alone: !self.is_written(begin.key, now),
             tag_nonces: self.open_tags(begin.tags, begin.dependency_life, now)?,
             pattern_nonce: self.open_pattern_log()?,
             tag_log: begin.tag_log.then(|| self.tag_log.open()).transpose()?,
         };
+        let changed = self.are_changed(begin.tags, now);
+        let begun = Begun { alone: begun.alone && !changed, ..begun };
         let until = Deadline::after(begin.dependency_life, now);
         self.put_dependency(begin.key, nonce, until);
         let until = Deadline::after(Life::For(begin.at_most), now);

@@ -38,6 +38,12 @@ async fn fill_with(store: &dyn Store, key: &str, nonce: Nonce, tags: &[String], 
     given(store.fill(fill).await);
 }
 
+/// Where the tag log stands.
+async fn position(store: &dyn Store) -> Nonce {
+    let claimed = claim(store, Claim { tag_log: true, ..plain("key") }).await;
+    claimed.tag_log.unwrap_or_else(|| panic!("the claim asked for it"))
+}
+
 async fn is_valid(store: &dyn Store, key: &str, tags: &[String], nonces: &[Nonce]) -> bool {
     let query = Query { key, tags, pattern: true, life: false };
     let reading = given(store.read(query).await);
@@ -105,12 +111,12 @@ pub async fn a_stamp_is_refused_while_its_tag_is_changed(store: AnyStore) {
     let (tags, life) = (names(["a"]), Life::For(LONG));
     let change = begin_change(&*store, &tags, LONG).await;
     // A load that begins now and learns of the tag later.
-    let captured = claim(&*store, Claim { tag_log: true, ..plain("key") }).await.tag_log.unwrap();
+    let captured = position(&*store).await;
     assert_eq!(given(store.stamp_tags(captured, &tags, life).await), None);
     assert!(given(store.stamp_tags(captured, &names(["b"]), life).await).is_some());
     given(store.finish_tags(&tags, change).await);
     assert_eq!(given(store.stamp_tags(captured, &tags, life).await), None, "it began before");
-    let captured = claim(&*store, Claim { tag_log: true, ..plain("key") }).await.tag_log.unwrap();
+    let captured = position(&*store).await;
     assert!(given(store.stamp_tags(captured, &tags, life).await).is_some());
 }
 
