@@ -100,9 +100,12 @@ async fn an_error_after_the_commit_began_is_published(place: Place) {
             .in_transaction(async |tx| {
                 name_all(&db, &tx);
                 let commit = async { if fails == "the commit" { Err(Failed) } else { Ok(()) } };
-                tx.commit(commit).await?;
-                db.cache.set("key", &1_u8).await.unwrap(); // recorded after the commit
-                Err(Failed)
+                let committed = tx.commit(commit).await;
+                // Stored by somebody else, and named after the commit began.
+                let cache = db.cache.clone();
+                tokio::spawn(async move { cache.set("key", &1_u8).await }).await.unwrap().unwrap();
+                tx.invalidate("key");
+                committed.and(Err(Failed))
             })
             .await;
         assert_eq!((failed.unwrap_err(), left(&db).await), (Failed, 0), "{fails}");

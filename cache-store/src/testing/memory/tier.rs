@@ -322,7 +322,10 @@ impl Tier {
             .tag_log
             .since(captured)
             .is_some_and(|mut later| later.all(|tag| !tags.iter().any(|mine| mine == tag)));
-        if !untouched || self.are_changed(tags, now) {
+        if !untouched {
+            return Ok(None);
+        }
+        if self.are_changed(tags, now) {
             return Ok(None);
         }
         self.open_tags(tags, life, now).map(Some)
