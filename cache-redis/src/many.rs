@@ -172,9 +172,7 @@ impl RedisStore {
             };
             let tag_nonces = common.tags.pick(claim.tags, &captured.tag_nonces)?;
             let tag_log = captured.tag_log.filter(|_| claim.tag_log);
-            let storable = captured.are_storable(&tag_nonces);
-            let outcome = if storable { outcome } else { ClaimOutcome::Writing };
-            claim.lease.iter().filter(|_| storable).for_each(|lease| leasing.stands(lease.token));
+            claim.lease.iter().for_each(|lease| leasing.stands(lease.token));
             Ok(Claimed { outcome, tag_nonces, patterns, tag_log })
         };
         Ok(replies.into_iter().zip(claims).map(&mut of).collect())
@@ -201,7 +199,6 @@ impl RedisStore {
         let mut of = |((replies, begin), nonce): ((Result<Replies>, &Begin<'_>), _)| {
             let alone = replies?.next_int()? == 1;
             let tag_nonces = common.tags.pick(begin.tags, &captured.tag_nonces)?;
-            let alone = alone && captured.are_storable(&tag_nonces);
             let tag_log = captured.tag_log.filter(|_| begin.tag_log);
             let token = begin.token;
             announcing.stands(token);

@@ -34,15 +34,6 @@ pub(crate) struct Capture {
     pub(crate) tag_log: Option<Nonce>,
     /// The nonces of the tags, in order.
     pub(crate) tag_nonces: Vec<Nonce>,
-    /// Those of them that nobody has: they stand for tags whose change is announced.
-    changing: Vec<Nonce>,
-}
-
-impl Capture {
-    /// Whether what bears tags with these nonces may be stored: no change of any of them is announced.
-    pub(crate) fn are_storable(&self, nonces: &[Nonce]) -> bool {
-        !nonces.iter().any(|nonce| self.changing.contains(nonce))
-    }
 }
 
 impl RedisStore {
@@ -78,12 +69,8 @@ impl RedisStore {
         let mut leasing = self.leasing(&[claim]);
         let (mut of_key, mut captured) = self.send_both(of_key, capture).await?;
         let outcome = outcome(of_key.next_list()?)?;
-        let captured = read_capture(&mut captured)?;
-        let storable = captured.are_storable(&captured.tag_nonces);
-        let Capture { patterns, tag_log, tag_nonces, .. } = captured;
-        // Who stores nothing has no use for a lease.
-        let outcome = if storable { outcome } else { ClaimOutcome::Writing };
-        claim.lease.iter().filter(|_| storable).for_each(|lease| leasing.stands(lease.token));
+        let Capture { patterns, tag_log, tag_nonces } = read_capture(&mut captured)?;
+        claim.lease.iter().for_each(|lease| leasing.stands(lease.token));
         Ok(Claimed { outcome, tag_nonces, patterns, tag_log })
     }
 
@@ -272,14 +259,7 @@ pub(crate) fn read_capture(replies: &mut Replies) -> Result<Capture> {
     let mut captured = replies.next_list()?;
     let patterns = captured.next_list()?.records()?;
     let tag_log = captured.next_nonce_if_any()?;
-    let (mut tag_nonces, mut changing) = (Vec::new(), Vec::new());
-    for nonce in captured.nonces_if_any()? {
-        if nonce.is_none() {
-            changing.push(Nonce::random()?);
-        }
-        tag_nonces.extend(nonce.or(changing.last().copied()));
-    }
-    Ok(Capture { patterns, tag_log, tag_nonces, changing })
+    Ok(Capture { patterns, tag_log, tag_nonces: captured.nonces()? })
 }
 
 /// The reply of the stamp script: the nonce of each tag, `None` for one that was invalidated since; or nothing, when nobody

@@ -1,6 +1,6 @@
 //! Writing through, invalidating, and asking how the server is.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cache_store::{Begin, Begun, Error, Finish, Health, Invalidation, Nonce, Recorded, Result};
 use cache_template::Glob;
@@ -32,7 +32,6 @@ impl RedisStore {
         let (mut of_key, mut captured) = self.send_both(of_key, capture).await?;
         let alone = of_key.next_int()? == 1;
         let captured = steps::read_capture(&mut captured)?;
-        let alone = alone && captured.are_storable(&captured.tag_nonces);
         let newest = captured.patterns.last();
         let pattern_nonce = newest.ok_or_else(|| error::unexpected("an empty log"))?.nonce;
         announcing.stands(token);
@@ -166,51 +165,6 @@ impl RedisStore {
             }
         }
         Ok(())
-    }
-
-    /// Announces a change of tags.
-    pub(crate) async fn begin_change(
-        &self,
-        tags: &[String],
-        token: Nonce,
-        at_most: Duration,
-    ) -> Result<()> {
-        for tags in tags.chunks(MOST_KEYS) {
-            self.change(&script::BEGIN_TAGS, tags, |command| {
-                command.arg(token.as_bytes()).arg(millis(at_most)).arg(self.log_records);
-            })
-            .await?;
-        }
-        Ok(())
-    }
-
-    /// Ends it.
-    pub(crate) async fn finish_change(&self, tags: &[String], token: Nonce) -> Result<()> {
-        for tags in tags.chunks(MOST_KEYS) {
-            self.change(&script::FINISH_TAGS, tags, |command| {
-                command.arg(token.as_bytes()).arg(self.log_records);
-            })
-            .await?;
-        }
-        Ok(())
-    }
-
-    async fn change(
-        &self,
-        script: &script::Lua,
-        tags: &[String],
-        say: impl FnOnce(&mut Cmd),
-    ) -> Result<()> {
-        let log = self.names.tag_log();
-        let names: Vec<String> = tags.iter().map(|tag| self.names.tag(tag)).collect();
-        let mut keys = vec![log.as_str()];
-        keys.extend(names.iter().map(String::as_str));
-        let mut command = script.call(&keys);
-        say(&mut command);
-        for tag in tags {
-            command.arg(Nonce::random()?.as_bytes()).arg(tag);
-        }
-        self.send(&Batch::new(log).with(command)).await?.next_int().map(|_| ())
     }
 
     /// One more record in the pattern log.

@@ -218,56 +218,6 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Invalidates. Safe to repeat. An example is at [`Invalidation`].
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>>;
 
-    /// Announces a change of tags: they are invalid from here on, and until [`finish_tags`](Self::finish_tags) nothing that
-    /// bears one of them is stored. A [`claim`](Self::claim) that names one answers [`Writing`](crate::ClaimOutcome::Writing),
-    /// a stamp of one is refused, and a write that begins with one is not [`alone`](Begun::alone). It ends by itself after
-    /// `at_most`. One round trip.
-    ///
-    /// `token` names this change, and no other ever has the same; several may be at one tag. Invalidating the tag meanwhile ends
-    /// none of them. A store that leaves this out invalidates, which is right as long as the caller lives to invalidate again.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use cache_store::{Claim, ClaimOutcome, Life, Nonce, Store, testing::MemoryStore};
-    ///
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let (store, tags) = (MemoryStore::new(), ["table:users".to_owned()]);
-    /// let claim = || store.claim(Claim {
-    ///     key: "users:1", tags: &tags, lease: None, refused: &[], known: None, tag_log: false,
-    ///     dependency_life: Life::Forever,
-    /// });
-    /// let token = Nonce::random()?;
-    /// store.begin_tags(&tags, token, Duration::from_secs(30)).await?;
-    /// assert_eq!(claim().await?.outcome, ClaimOutcome::Writing);
-    /// store.finish_tags(&tags, token).await?;
-    /// assert!(matches!(claim().await?.outcome, ClaimOutcome::Load(_)));
-    /// # Ok::<(), cache_store::Error>(())
-    /// # }).unwrap();
-    /// ```
-    fn begin_tags<'a>(
-        &'a self,
-        tags: &'a [String],
-        token: Nonce,
-        at_most: Duration,
-    ) -> BoxFuture<'a, Result<()>> {
-        let _ = (token, at_most);
-        self.invalidate_tags_of(tags)
-    }
-
-    /// Ends a change of tags, which invalidates them. Safe to repeat, also where nothing was announced. An example is at
-    /// [`begin_tags`](Self::begin_tags).
-    fn finish_tags<'a>(&'a self, tags: &'a [String], token: Nonce) -> BoxFuture<'a, Result<()>> {
-        let _ = token;
-        self.invalidate_tags_of(tags)
-    }
-
-    /// What stands in for a change that cannot be announced.
-    #[doc(hidden)]
-    fn invalidate_tags_of<'a>(&'a self, tags: &'a [String]) -> BoxFuture<'a, Result<()>> {
-        let what = Invalidation::Tags(tags.to_vec());
-        Box::pin(async move { self.invalidate(&what).await })
-    }
-
     /// [`read`](Self::read) for many keys: one round trip, or a few side by side where keys live on several servers.
     ///
     /// Answers stand in the order of the queries, one for each; a server that fails takes only its own keys along. A store

@@ -1,22 +1,17 @@
 //! A process that dies between the commit of its transaction and the publication.
 
-use std::time::Duration;
-
 use larder::current;
 
 use crate::{
-    Test, redis, until,
-    world::{World, read, read_entry, read_strictly, read_strictly_entry, row, write},
+    Test, until,
+    world::{World, read, read_entry, read_strictly, row, write},
 };
 
 /// What the second process does: a transaction whose commit can be held before and after it takes effect.
 pub(crate) async fn run(world: &World, key: &str, value: u64) -> String {
     let cache = current().unwrap();
     let done = cache.in_transaction(async |tx| {
-        match key.starts_with("table") {
-            true => tx.invalidate_tags(["rows"]),
-            false => tx.invalidate_entry(read_entry(key)),
-        };
+        tx.invalidate_entry(read_entry(key));
         tx.commit(async { Ok::<_, ()>(world.write(key, value, [0, 0]).await.value) }).await
     });
     let done = done.await.unwrap();
@@ -52,45 +47,6 @@ async fn a_process_that_is_killed_after_its_commit_leaves_nothing_older_behind()
         let read = test.here(read_strictly(&test.world, key)).await;
         assert_eq!(read, Some(row(3)), "beside {beside}");
     }
-}
-
-#[tokio::test]
-async fn a_process_that_is_killed_after_its_commit_leaves_nothing_of_its_tables_behind() {
-    let test = Test::new().await;
-    let mut worker = test.worker().await;
-    let held = format!("table-{}", worker.pid());
-    test.world.commit("table", 1);
-    // Kept while the session lives, the entry is served for as long as nothing is heard of it.
-    test.here(read(&test.world, "other")).await;
-    while test.cache.health().await.session != Some(true) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    assert_eq!(test.here(read(&test.world, "table")).await, Some(row(1)));
-    test.world.hold(&held);
-    test.world.hold(&format!("{held}-end"));
-    let _never = worker.order("transaction table 3").await;
-    let tag = format!("d:{{{}}}t:rows", test.prefix);
-    until("its tag is announced", || redis().ask(&["TYPE", &tag]) == "zset").await;
-    // A load of the old row, which ends before the commit.
-    assert_eq!(test.here(read_strictly(&test.world, "table")).await, Some(row(1)));
-    test.world.release(&held);
-    until("it is committed", || test.world.committed("table") == Some(row(3))).await;
-    worker.kill().await;
-    assert_eq!(test.here(read_strictly(&test.world, "table")).await, Some(row(3)));
-    // The memory of this process may be behind by the bound; it hears of the announcement.
-    let heard = async {
-        while test.here(read(&test.world, "table")).await != Some(row(3)) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(crate::PATIENCE, heard).await.expect("it hears of it");
-    assert_eq!(redis().ask(&["TYPE", &tag]), "zset", "nobody stores it for a while");
-    // When its time is over all is as ever.
-    assert_eq!(redis().ask(&["PEXPIRE", &tag, "1"]), "1");
-    until("it has ended", || redis().ask(&["TYPE", &tag]) != "zset").await;
-    assert_eq!(test.here(read_strictly(&test.world, "table")).await, Some(row(3)));
-    let stored = test.here(async { read_strictly_entry("table").get().await });
-    assert_eq!(stored.await.unwrap(), Some(row(3)));
 }
 
 #[tokio::test]

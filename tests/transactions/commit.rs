@@ -27,30 +27,6 @@ async fn while_it_commits_nobody_stores_its_keys(place: Place) {
     assert_eq!((db.warm().await, elsewhere.warm().await), (2, 2), "and afterwards they are stored");
 }
 
-async fn while_it_commits_nobody_stores_what_bears_its_tags(place: Place) {
-    let db = Db::at(&place, 1).await;
-    let elsewhere = db.elsewhere(&place).await;
-    db.warm().await;
-    let done = db.cache.in_transaction(async |tx| {
-        tx.invalidate_tables(["prices"]);
-        db.write(2);
-        tx.commit(async {
-            let readers = [db.clone(), elsewhere.clone()];
-            for reader in readers {
-                let read = tokio::spawn(async move {
-                    let read = price(&reader, 1).await;
-                    (read, reader.stored().await)
-                });
-                assert_eq!(read.await.unwrap(), (1, None), "announced, and not yet committed");
-            }
-            db.commit()
-        })
-        .await
-    });
-    done.await.unwrap().published().unwrap();
-    assert_eq!((db.warm().await, elsewhere.warm().await), (2, 2), "and afterwards they are stored");
-}
-
 async fn a_process_that_dies_in_between_has_invalidated_already(place: Place) {
     let db = Db::at(&place, 1).await;
     let elsewhere = db.elsewhere(&place).await;
@@ -70,12 +46,6 @@ async fn a_process_that_dies_in_between_has_invalidated_already(place: Place) {
 
 mod shared {
     #[tokio::test]
-    async fn while_it_commits_nobody_stores_what_bears_its_tags() {
-        let place = crate::places::Place::shared();
-        super::while_it_commits_nobody_stores_what_bears_its_tags(place).await;
-    }
-
-    #[tokio::test]
     async fn while_it_commits_nobody_stores_its_keys() {
         super::while_it_commits_nobody_stores_its_keys(crate::places::Place::shared()).await;
     }
@@ -88,6 +58,5 @@ mod shared {
 }
 on_redis!(
     while_it_commits_nobody_stores_its_keys,
-    while_it_commits_nobody_stores_what_bears_its_tags,
     a_process_that_dies_in_between_has_invalidated_already,
 );

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long readers keep out of the way of a writer that never comes back.
-pub(super) const WRITE_TTL: Duration = Duration::from_secs(30);
+const WRITE_TTL: Duration = Duration::from_secs(30);
 
 /// One write between its announcement and its end. Dropped in between, it invalidates its key.
 pub(crate) struct Writing {

@@ -1,6 +1,6 @@
 -- Everything outside the key's own slot that an entry will name, in one piece: opens the logs and the tags.
 -- KEYS pattern_log tag_log tag...   ARGV log_nonce want_tag_log dependency_life known tag_nonce...
--- Answers {pattern records, newest tag log nonce or nil, tag nonce or nil...}; nil for a tag whose change is announced
+-- Answers {pattern records, newest tag log nonce or nil, tag nonce...}
 --
 -- Of the pattern log: all with known '', the newest record alone with '-', and otherwise what begins with the record that
 -- `known` names, or all when it is not there. Mostly that is the newest, so that one is compared first.
@@ -29,12 +29,8 @@ if ARGV[2] == '1' then
 end
 local life = tonumber(ARGV[3])
 for i = 3, #KEYS do
-  local n = redis.pcall('GET', KEYS[i])
-  if type(n) == 'table' and type(redis.pcall('ZCARD', KEYS[i])) == 'number' then
-    n = false
-  elseif type(n) == 'table' then
-    return n
-  elseif not n or #n ~= 16 then
+  local n = redis.call('GET', KEYS[i])
+  if not n or #n ~= 16 then
     n = ARGV[i + 2]
     if life < 0 then redis.call('SET', KEYS[i], n) else redis.call('SET', KEYS[i], n, 'PX', life) end
   else

@@ -1,5 +1,4 @@
--- The nonces of tags learned from values, but none for a tag that was invalidated since the tag log's position, or whose change
--- is announced.
+-- The nonces of tags learned from values, but none for a tag that was invalidated since the tag log's position.
 -- KEYS tag_log tag...   ARGV captured dependency_life (tag_nonce tag_name)...
 -- Answers {nonce or nil...} | 0 nobody can say
 --
@@ -21,12 +20,8 @@ local out = {}
 for i = 2, #KEYS do
   local n = false
   if not gone[ARGV[i * 2]] then
-    n = redis.pcall('GET', KEYS[i])
-    if type(n) == 'table' and type(redis.pcall('ZCARD', KEYS[i])) == 'number' then
-      n = false
-    elseif type(n) == 'table' then
-      return n
-    elseif not n or #n ~= 16 then
+    n = redis.call('GET', KEYS[i])
+    if not n or #n ~= 16 then
       n = ARGV[i * 2 - 1]
       if life < 0 then redis.call('SET', KEYS[i], n) else redis.call('SET', KEYS[i], n, 'PX', life) end
     else

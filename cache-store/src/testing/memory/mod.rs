@@ -391,21 +391,6 @@ impl Store for MemoryStore {
         self.round_trip(Operation::Invalidate, |tier, _| tier.invalidate(what))
     }
 
-    fn begin_tags<'a>(
-        &'a self,
-        tags: &'a [String],
-        token: Nonce,
-        at_most: Duration,
-    ) -> BoxFuture<'a, Result<()>> {
-        self.round_trip(Operation::BeginTags, move |tier, now| {
-            tier.begin_tags(tags, token, at_most, now)
-        })
-    }
-
-    fn finish_tags<'a>(&'a self, tags: &'a [String], token: Nonce) -> BoxFuture<'a, Result<()>> {
-        self.round_trip(Operation::FinishTags, move |tier, now| tier.finish_tags(tags, token, now))
-    }
-
     fn read_many<'a>(&'a self, queries: &'a [Query<'a>]) -> BoxFuture<'a, Vec<Result<Reading>>> {
         self.one_trip(Operation::ReadMany, queries, |tier, query, now| Ok(tier.read(*query, now)))
     }

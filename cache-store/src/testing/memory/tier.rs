@@ -21,8 +21,6 @@ pub(super) struct Tier {
     dependencies: Shelf<Nonce>,
     leases: Shelf<Holder>,
     writers: HashMap<String, Vec<Mark>>,
-    /// Those who are at a tag.
-    changes: HashMap<String, Vec<Mark>>,
     tags: Shelf<Nonce>,
     patterns: Log,
     tag_log: Log,
@@ -73,7 +71,6 @@ impl Tier {
             dependencies: Shelf::default(),
             leases: Shelf::default(),
             writers: HashMap::new(),
-            changes: HashMap::new(),
             tags: Shelf::default(),
             patterns: Log::new(patterns),
             tag_log: Log::new(tag_log),
@@ -111,9 +108,6 @@ impl Tier {
 
     fn claim_key(&mut self, claim: &Claim<'_>, now: Instant) -> Result<ClaimOutcome> {
         if self.is_written(claim.key, now) {
-            return Ok(ClaimOutcome::Writing);
-        }
-        if self.are_changed(claim.tags, now) {
             return Ok(ClaimOutcome::Writing);
         }
         let nonce = self.open_dependency(claim.key, claim.dependency_life, now)?;
@@ -195,8 +189,6 @@ impl Tier {
             pattern_nonce: self.open_pattern_log()?,
             tag_log: begin.tag_log.then(|| self.tag_log.open()).transpose()?,
         };
-        let changed = self.are_changed(begin.tags, now);
-        let begun = Begun { alone: begun.alone && !changed, ..begun };
         let until = Deadline::after(begin.dependency_life, now);
         self.put_dependency(begin.key, nonce, until);
         let until = Deadline::after(Life::For(begin.at_most), now);
@@ -246,43 +238,6 @@ impl Tier {
         Ok(())
     }
 
-    pub(super) fn begin_tags(
-        &mut self,
-        tags: &[String],
-        token: Nonce,
-        at_most: Duration,
-        now: Instant,
-    ) -> Result<()> {
-        let until = Deadline::after(Life::For(at_most), now);
-        for tag in tags {
-            let marks = self.changes.entry(tag.clone()).or_default();
-            marks.retain(|mark| mark.token != token && !mark.until.passed(now));
-            marks.push(Mark { token, until });
-        }
-        self.invalidate(&Invalidation::Tags(tags.to_vec()))
-    }
-
-    pub(super) fn finish_tags(
-        &mut self,
-        tags: &[String],
-        token: Nonce,
-        now: Instant,
-    ) -> Result<()> {
-        for tag in tags {
-            if let Some(marks) = self.changes.get_mut(tag) {
-                marks.retain(|mark| mark.token != token && !mark.until.passed(now));
-            }
-        }
-        self.changes.retain(|_, marks| !marks.is_empty());
-        self.invalidate(&Invalidation::Tags(tags.to_vec()))
-    }
-
-    /// Whether somebody is at one of these tags.
-    fn are_changed(&self, tags: &[String], now: Instant) -> bool {
-        let marks = tags.iter().filter_map(|tag| self.changes.get(tag)).flatten();
-        marks.into_iter().any(|mark| !mark.until.passed(now))
-    }
-
     fn record(&mut self, what: &Recorded) -> Result<()> {
         self.patterns.append(&what.to_text())?;
         self.news.push(Change::Patterns);
@@ -323,9 +278,6 @@ impl Tier {
             .since(captured)
             .is_some_and(|mut later| later.all(|tag| !tags.iter().any(|mine| mine == tag)));
         if !untouched {
-            return Ok(None);
-        }
-        if self.are_changed(tags, now) {
             return Ok(None);
         }
         self.open_tags(tags, life, now).map(Some)
@@ -409,10 +361,6 @@ impl Tier {
 
     /// A tag that would end before the entry does is prolonged: half of a dependency's life is at least an entry's.
     fn open_tag(&mut self, tag: &str, life: Life, now: Instant) -> Result<Nonce> {
-        if self.changes.get(tag).is_some_and(|marks| marks.iter().any(|it| !it.until.passed(now))) {
-            // Nobody's, and nothing is stored with it.
-            return Nonce::random();
-        }
         let Some((nonce, until)) = self.tags.entry(tag, now) else {
             let nonce = Nonce::random()?;
             self.tags.put(tag, nonce, Deadline::after(life, now));

@@ -1,6 +1,5 @@
 //! The cases, each named after what it proves.
 
-mod changes;
 mod index;
 mod invalidations;
 mod leases;
@@ -19,8 +18,8 @@ mod writes;
 use std::sync::Arc;
 
 pub use self::{
-    changes::*, index::*, invalidations::*, leases::*, limits::*, lives::*, loads::*, locks::*,
-    many::*, news::*, patterns::*, successors::*, tags::*, values::*, writes::*,
+    index::*, invalidations::*, leases::*, limits::*, lives::*, loads::*, locks::*, many::*,
+    news::*, patterns::*, successors::*, tags::*, values::*, writes::*,
 };
 
 type AnyStore = Arc<dyn crate::Store>;
