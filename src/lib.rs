@@ -40,7 +40,8 @@
 //!
 //! The guides: [attributes](docs::attributes), [configuration](docs::configuration), [serving](docs::serving), [keys](docs::keys), [tags](docs::tags),
 //! [guarantees](docs::guarantees), [values in the shared tier](docs::values), [events](docs::events), [locks](docs::locks),
-//! [limits](docs::limits), [sessions](docs::sessions), [topics](docs::pubsub), [Redis](docs::redis), [outages](docs::outages), [testing](docs::testing).
+//! [limits](docs::limits), [queries and transactions](docs::queries), [sessions](docs::sessions), [topics](docs::pubsub), [Redis](docs::redis),
+//! [outages](docs::outages), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -86,15 +87,15 @@
 #![cfg_attr(not(feature = "macros"), allow(rustdoc::broken_intra_doc_links))]
 
 pub use cache_core::{
-    Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Check, Clock, Codec, Compression,
-    EncryptionKeys, Entry, Error, ErrorKind, Event, Events, FnCache, GetOrSet, Health, IntoTtl,
-    Invalidate, Invalidation, InvalidationRules, Invalidations, KeyPart, KeyTemplate, KeyWriter,
-    Lock, LockGuard, ManualClock, MemoryValue, Message, NotStored, Origin, Received, Result,
-    Session, SessionId, SessionInfo, SessionStore, Set, SetMany, SharedValue, Stats, Status, Store,
-    Subscription, Tagged, Topic, TopicPattern, Undecodable, Verdict, WhenAway, blocking, bypass,
-    bypass_sync, clear, current, init, invalidate, invalidate_all_of, invalidate_keys,
-    invalidate_pattern, invalidate_tags, key, publish, registry, rules, scoped, scoped_sync, spawn,
-    spawn_blocking,
+    Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Check, Clock, Codec, Committed,
+    Compression, EncryptionKeys, Entry, Error, ErrorKind, Event, Events, FnCache, GetOrSet, Health,
+    IntoTtl, Invalidate, Invalidation, InvalidationRules, Invalidations, KeyPart, KeyTemplate,
+    KeyWriter, Lock, LockGuard, ManualClock, MemoryValue, Message, NotStored, Origin, Query,
+    Received, Result, Session, SessionId, SessionInfo, SessionStore, Set, SetMany, SharedValue,
+    Stats, Status, Store, Subscription, Tagged, Topic, TopicPattern, Transaction, Undecodable,
+    Verdict, WhenAway, blocking, bypass, bypass_sync, clear, current, init, invalidate,
+    invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key, publish,
+    registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
 };
 
 #[cfg(feature = "macros")]
@@ -175,6 +176,8 @@ pub mod docs {
     pub mod outages {}
     #[doc = include_str!("docs/pubsub.md")]
     pub mod pubsub {}
+    #[doc = include_str!("docs/queries.md")]
+    pub mod queries {}
     #[doc = include_str!("docs/redis.md")]
     pub mod redis {}
     #[doc = include_str!("docs/serving.md")]

@@ -15,6 +15,8 @@ mod limits;
 mod locks;
 #[path = "parity/pubsub.rs"]
 mod pubsub;
+#[path = "parity/queries.rs"]
+mod queries;
 #[path = "parity/sessions.rs"]
 mod sessions;
 

@@ -25,6 +25,8 @@ mod publications;
 mod stampede;
 #[path = "processes/topics.rs"]
 mod topics;
+#[path = "processes/transactions.rs"]
+mod transactions;
 #[path = "processes/worker.rs"]
 mod worker;
 #[path = "processes/world.rs"]

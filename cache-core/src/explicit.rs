@@ -17,6 +17,7 @@ use crate::{
     private::{Miss, ResultShape, Spec, Subject, sharing::Share},
     rules::Publication,
     scope, timer,
+    transaction::{self, Intents},
     value::SharedValue,
 };
 
@@ -99,10 +100,23 @@ impl Invalidate {
     /// # Ok::<(), larder::Error>(())
     /// ```
     pub fn wait(self) -> Result<()> {
-        let waits = self.waits();
+        let waits = self.waits().filter(|_| transaction::current().is_none());
         self.run_sync()?;
         if let Some(waits) = waits {
             std::thread::sleep(waits);
+        }
+        Ok(())
+    }
+
+    /// Leaves it to the end of a transaction.
+    pub(crate) fn record(self, intents: &Intents) -> Result<()> {
+        match self.asked? {
+            Asked::One(order) => intents.record([order]),
+            Asked::Event(publication) => {
+                let (orders, refused) = publication.into_parts();
+                intents.record(orders);
+                refused.map_or(Ok(()), Err)?;
+            }
         }
         Ok(())
     }
@@ -114,6 +128,9 @@ impl Invalidate {
     }
 
     async fn run(self) -> Result<()> {
+        if let Some(intents) = transaction::current() {
+            return self.record(&intents);
+        }
         let waits = self.waits();
         self.asked?.run().await?;
         if let Some(waits) = waits {
@@ -124,6 +141,9 @@ impl Invalidate {
 
     /// For sync callers: waits on the calling thread, and never for other processes' memory.
     pub(crate) fn run_sync(self) -> Result<()> {
+        if let Some(intents) = transaction::current() {
+            return self.record(&intents);
+        }
         let asked = match self.asked? {
             Asked::One(order) if order.is_local() => {
                 order.engine.invalidate_here(&order.what, order.origin);
@@ -349,6 +369,17 @@ impl<'a, T: SharedValue, E, F> GetOrSet<'a, T, E, F> {
         Self { options: Options::new(cache, key), load, result: PhantomData }
     }
 
+    /// A ttl that was read already.
+    pub(crate) fn ttl_of(mut self, ttl: Option<Result<Option<Duration>>>) -> Self {
+        self.options.ttl = ttl;
+        self
+    }
+
+    /// The entry, without what loads it.
+    pub(crate) fn subject(self) -> Result<Subject<T>> {
+        self.options.subject().map(|(subject, _)| subject)
+    }
+
     /// How long a loaded value lives; the cache's default when this is not said. Text that is no duration is logged,
     /// and the value is loaded without being stored.
     ///
@@ -395,7 +426,7 @@ where
         let Self { options, load, .. } = self;
         Box::pin(async move {
             let subject = match options.subject::<T>() {
-                Ok((subject, _)) if subject.engine.is_read(scope::is_bypassed()) => subject,
+                Ok((subject, _)) if subject.engine.is_read(scope::reads_past()) => subject,
                 Ok(_) => return load().await,
                 Err(error) => {
                     tracing::error!(target: "larder", %error, "get_or_set: loaded without the cache");

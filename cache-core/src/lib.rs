@@ -37,6 +37,7 @@ pub mod key;
 mod limit;
 mod lock;
 mod memory;
+mod query;
 pub mod registry;
 pub mod rules;
 mod runtime;
@@ -47,6 +48,7 @@ mod sync;
 mod tags;
 mod timer;
 mod topic;
+mod transaction;
 mod value;
 
 pub use cache_store::{Error, ErrorKind, Health, Invalidation, Result, Status, Store};
@@ -67,6 +69,7 @@ pub use crate::{
     key::{KeyPart, KeyTemplate, KeyWriter},
     limit::{Check, Verdict, WhenAway},
     lock::{Lock, LockGuard},
+    query::Query,
     registry::registry,
     rules::{InvalidationRules, Invalidations},
     scope::{
@@ -77,5 +80,6 @@ pub use crate::{
     stats::Stats,
     tags::Tagged,
     topic::{Message, Received, Subscription, Topic, TopicPattern, Undecodable},
+    transaction::{Committed, Transaction},
     value::{MemoryValue, SharedValue},
 };

@@ -21,7 +21,7 @@ pub use self::{
         publish,
     },
 };
-use crate::{builder::CacheBuilder, cache::Cache, config::CacheConfig};
+use crate::{builder::CacheBuilder, cache::Cache, config::CacheConfig, transaction};
 
 tokio::task_local! {
     static SCOPE: Scope;
@@ -95,10 +95,10 @@ pub fn current() -> Result<Cache> {
 static SCOPES: AtomicUsize = AtomicUsize::new(0);
 
 /// Counts one scope for as long as it lives.
-struct Counted;
+pub(crate) struct Counted;
 
 impl Counted {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         SCOPES.fetch_add(1, Relaxed);
         Self
     }
@@ -130,9 +130,16 @@ pub(crate) fn is_bypassed() -> bool {
     is_any() && SCOPE.try_with(|scope| scope.bypass).unwrap_or(false)
 }
 
-/// Whether the caller may be in a scope.
+/// Whether functions that are called here run their bodies and store nothing: the caller bypasses the cache, or is in a
+/// transaction, where it may see what is never committed.
 #[inline]
-fn is_any() -> bool {
+pub(crate) fn reads_past() -> bool {
+    is_any() && (is_bypassed() || transaction::is_inside())
+}
+
+/// Whether the caller may be in a scope, or in a transaction.
+#[inline]
+pub(crate) fn is_any() -> bool {
     // A scope that this thread is in was counted by this thread, or handed over to it after that.
     SCOPES.load(Relaxed) != 0
 }
@@ -142,7 +149,7 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Result<&Cache, &Error>) -> R) -> R 
     with_scope(|cache, _| f(cache))
 }
 
-/// Also tells whether the scope reads from no cache.
+/// Also tells whether functions that are called here [read past](reads_past) the cache.
 #[inline]
 pub(crate) fn with_scope<R>(f: impl FnOnce(Result<&Cache, &Error>, bool) -> R) -> R {
     if is_any() { with_scoped(f) } else { f(default(), false) }
@@ -150,13 +157,14 @@ pub(crate) fn with_scope<R>(f: impl FnOnce(Result<&Cache, &Error>, bool) -> R) -
 
 fn with_scoped<R>(f: impl FnOnce(Result<&Cache, &Error>, bool) -> R) -> R {
     let mut f = Some(f);
+    let inside = transaction::is_inside();
     let scoped = SCOPE.try_with(|scope| match &scope.cache {
-        Some(cache) => Ok(f.take().map(|f| f(Ok(cache), scope.bypass))),
+        Some(cache) => Ok(f.take().map(|f| f(Ok(cache), scope.bypass || inside))),
         None => Err(scope.bypass),
     });
     match (scoped, f) {
         (Ok(Ok(Some(result))), _) => result,
-        (scoped, Some(f)) => f(default(), matches!(scoped, Ok(Err(true)))),
+        (scoped, Some(f)) => f(default(), inside || matches!(scoped, Ok(Err(true)))),
         // `f` is gone only where it has run.
         (_, None) => unreachable!("the scope's cache was used, and its result is above"),
     }
@@ -219,7 +227,7 @@ pub fn scoped_sync<R>(cache: Cache, f: impl FnOnce() -> R) -> R {
     in_scope_sync(Scope::with(cache), f)
 }
 
-/// [`tokio::spawn`] that takes the scope along.
+/// [`tokio::spawn`] that takes the scope along, and the [transaction](Cache::in_transaction) that it is called in.
 ///
 /// # Panics
 ///
@@ -242,13 +250,17 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    match Scope::here() {
-        Some(scope) => tokio::spawn(in_scope(scope, future)),
-        None => tokio::spawn(future),
+    match (Scope::here(), transaction::current()) {
+        (Some(scope), Some(intents)) => {
+            tokio::spawn(in_scope(scope, transaction::inside(intents, future)))
+        }
+        (Some(scope), None) => tokio::spawn(in_scope(scope, future)),
+        (None, Some(intents)) => tokio::spawn(transaction::inside(intents, future)),
+        (None, None) => tokio::spawn(future),
     }
 }
 
-/// [`tokio::task::spawn_blocking`] that takes the scope along.
+/// [`tokio::task::spawn_blocking`] that takes the scope along, and the [transaction](Cache::in_transaction) that it is called in.
 ///
 /// # Panics
 ///
@@ -269,10 +281,17 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    match Scope::here() {
-        Some(scope) => tokio::task::spawn_blocking(move || in_scope_sync(scope, f)),
-        None => tokio::task::spawn_blocking(f),
-    }
+    let (scope, intents) = (Scope::here(), transaction::current());
+    tokio::task::spawn_blocking(move || {
+        let f = || match intents {
+            Some(intents) => transaction::inside_sync(intents, f),
+            None => f(),
+        };
+        match scope {
+            Some(scope) => in_scope_sync(scope, f),
+            None => f(),
+        }
+    })
 }
 
 /// Spawns what goes on without the caller, with the caller's scope.

@@ -172,6 +172,9 @@ async fn obey(world: &World, order: &str) -> String {
             let report = impatient_reports(world, key, callers.parse().unwrap()).await;
             shown(report.map(|row| row.value))
         }
+        ["transaction", key, value] => {
+            crate::transactions::run(world, key, value.parse().unwrap()).await
+        }
         ["publish", key] => {
             let published = larder::publish(RowChanged { key: key.to_owned() }).everywhere();
             format!("{:?}", published.await)

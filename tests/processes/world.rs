@@ -86,7 +86,7 @@ impl World {
 
     /// Commits a row after so many microseconds, and goes on for as many more. `{key}-PROCESS` can be held before the
     /// commit and `{key}-PROCESS-end` after it.
-    async fn write(&self, key: &str, value: u64, [before, after]: [u64; 2]) -> Row {
+    pub(crate) async fn write(&self, key: &str, value: u64, [before, after]: [u64; 2]) -> Row {
         sleep(Duration::from_micros(before)).await;
         let mine = format!("{key}-{}", std::process::id());
         self.pass(&mine).await;

@@ -16,6 +16,7 @@ use crate::{
     events::Origin,
     memory::{Age, Sight, drops},
     stats::Counter,
+    transaction,
     value::Stored,
 };
 
@@ -59,6 +60,9 @@ impl Call {
         life: Option<Duration>,
         learned: Vec<String>,
     ) -> Result<()> {
+        if self.is_left_to_a_transaction() {
+            return Ok(());
+        }
         if !self.engine.enabled() {
             return self.only_invalidate().await;
         }
@@ -88,6 +92,13 @@ impl Call {
         Invalidating::new(self.order()).confirm().await.map_err(|error| not_stored(&error))
     }
 
+    /// Whether nothing may be stored here and now, because the value may yet be rolled back: its key is invalidated with the
+    /// commit then.
+    pub(super) fn is_left_to_a_transaction(&self) -> bool {
+        let intents = transaction::current();
+        intents.inspect(|intents| intents.record([self.order()])).is_some()
+    }
+
     /// What invalidates the key.
     fn order(&self) -> Order {
         Order {
@@ -105,6 +116,9 @@ impl Call {
         life: Option<Duration>,
         learned: Vec<String>,
     ) -> Result<()> {
+        if self.is_left_to_a_transaction() {
+            return Ok(());
+        }
         if !self.engine.enabled() {
             self.engine.invalidate_here(&self.invalidation(), Origin::Here);
             return Ok(());

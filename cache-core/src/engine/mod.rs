@@ -3,6 +3,7 @@
 //! This room alone knows that order. It is written without type parameters: values are [`Erased`](crate::value::Erased),
 //! and the generic shell around it is in [`crate::private`].
 
+mod announced;
 mod background;
 mod call;
 mod explicit;
@@ -34,14 +35,8 @@ use std::{
 use cache_store::{Error, ErrorKind, Result, Status, Store};
 use tokio::runtime::Handle;
 
-use self::{
-    background::Background,
-    call::FlightKey,
-    replay::Replay,
-    session::{Session, Vouched},
-    switch::Switch,
-};
 pub(crate) use self::{
+    announced::Announced,
     background::Permit,
     call::{Call, Entered, Flight, Landed, Loaded, after},
     fill::{Keep, Run},
@@ -53,6 +48,13 @@ pub(crate) use self::{
     },
     orders::invalidate_all,
     write::{Writing, Written},
+};
+use self::{
+    background::Background,
+    call::FlightKey,
+    replay::Replay,
+    session::{Session, Vouched},
+    switch::Switch,
 };
 use crate::{
     clock::{Clock, Moment},

@@ -78,7 +78,7 @@ pub(crate) async fn invalidate_all(orders: Vec<Order>) -> Vec<Result<()>> {
 }
 
 /// The outputs of all, in their order, when the last one is done.
-async fn join<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+pub(super) async fn join<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut under_way: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
     let mut outputs: Vec<Option<F::Output>> = under_way.iter().map(|_| None).collect();
     poll_fn(|context| {

@@ -147,6 +147,36 @@ impl Writing {
         self.finish_here(value, Shared::None)
     }
 
+    /// Ends the write without a value, untold: somebody else tells of the key.
+    pub(super) async fn withdraw(mut self) {
+        self.finished = true;
+        self.call.engine.forget(self.call.key.as_ref());
+        let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else { return };
+        let Some(begun) = self.told.to_end() else { return };
+        // Dropped half-way, it is ended in the background.
+        let unended = Unended(Some((self.call.clone(), begun, self.origin)), self.telling.take());
+        unended.end(store).await;
+    }
+
+    /// The same in the background.
+    pub(super) fn withdraw_later(mut self) {
+        self.finished = true;
+        self.call.engine.forget(self.call.key.as_ref());
+        self.end_later();
+    }
+
+    /// Has the shared tier told as soon as possible that the write has ended without a value.
+    fn end_later(&mut self) {
+        let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else { return };
+        let (call, told) = (self.call.clone(), Announcement::made(self.origin));
+        let Some(begun) = self.told.to_end() else {
+            return call.engine.replay(call.invalidation(), told);
+        };
+        let unended = Unended(Some((call, begun, self.origin)), self.telling.take());
+        let Ok(runtime) = self.call.engine.runtime() else { return };
+        runtime.spawn(unended.end(store));
+    }
+
     async fn finish_shared(&self, value: &Option<Written>) -> Shared {
         let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else {
             return Shared::None;
@@ -316,27 +346,31 @@ impl Drop for Writing {
         // The body may or may not have written: nothing that is stored can be trusted.
         self.call.engine.forget(self.call.key.as_ref());
         self.call.tell_ended(&Ended::Fenced, self.origin);
-        let Some(store) = self.call.engine.shared_for(self.call.site).cloned() else { return };
-        let (call, told) = (self.call.clone(), Announcement::made(self.origin));
-        let Some(begun) = self.told.to_end() else {
-            return call.engine.replay(call.invalidation(), told);
-        };
-        let Ok(runtime) = self.call.engine.runtime() else {
-            return call.engine.replay_write(call.invalidation(), begun, told);
-        };
-        let telling = self.telling.take();
-        runtime.spawn(async move {
-            let ended = store.finish(without_value(call.key.text(), &begun)).await;
-            match ended {
-                // Again, after the shared tier: a value that was read there in between may be old.
-                Ok(_) => {
-                    call.engine.session.recent.remember(call.invalidation(), call.engine.now());
-                    call.engine.forget(call.key.as_ref());
-                }
-                Err(_) => call.engine.replay_write(call.invalidation(), begun, told),
-            }
-            drop(telling);
-        });
+        self.end_later();
+    }
+}
+
+/// A write whose end the shared tier is being told, without a value. Dropped before that is confirmed, it is repeated.
+struct Unended(Option<(Call, Begun, Origin)>, Option<Telling>);
+
+impl Unended {
+    async fn end(mut self, store: Arc<dyn Store>) {
+        let Some((call, begun, _)) = &self.0 else { return };
+        if store.finish(without_value(call.key.text(), begun)).await.is_ok() {
+            // Again, after the shared tier: a value that was read there in between may be old.
+            call.engine.session.recent.remember(call.invalidation(), call.engine.now());
+            call.engine.forget(call.key.as_ref());
+            self.0 = None;
+        }
+        drop(self.1.take());
+    }
+}
+
+impl Drop for Unended {
+    fn drop(&mut self) {
+        if let Some((call, begun, origin)) = self.0.take() {
+            call.engine.replay_write(call.invalidation(), begun, Announcement::made(origin));
+        }
     }
 }
 

@@ -60,7 +60,7 @@ impl Given<'_> {
             }),
             Self::This(cache) => {
                 let engine = Some(cache.engine());
-                f(engine.filter(|engine| engine.is_read(scope::is_bypassed())))
+                f(engine.filter(|engine| engine.is_read(scope::reads_past())))
             }
         }
     }

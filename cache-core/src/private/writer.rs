@@ -13,6 +13,7 @@ use crate::{
     events::Origin,
     key::{KeyBuffer, KeyPart, render_key},
     runtime,
+    transaction::{self, Intents},
 };
 
 /// An entry that holds values of type `T`.
@@ -162,7 +163,7 @@ impl<'a, V> Write<'a, V> {
         F: Future<Output = R>,
     {
         let subject = self.entry.take().and_then(Entry::into_subject);
-        let writing = begin(subject.as_ref()).await;
+        let writing = begin(self.done.owed.renews(subject.as_ref())).await;
         self.done.owed.stand();
         let result = body.await;
         self.finish::<S, R>(subject, writing, &result).await;
@@ -206,7 +207,7 @@ impl<'a, V> Write<'a, V> {
             done.unwrap_or_else(|| late(limit))
         };
         let subject = self.entry.take().and_then(Entry::into_subject);
-        let writing = begin(subject.as_ref()).await;
+        let writing = begin(self.done.owed.renews(subject.as_ref())).await;
         self.done.owed.stand();
         let result = timed.await;
         if gave_up {
@@ -228,7 +229,7 @@ impl<'a, V> Write<'a, V> {
         S: Shape<R, Value = V>,
     {
         let subject = self.entry.take().and_then(Entry::into_subject);
-        let writing = subject.as_ref().map(|subject| begin_sync(subject));
+        let writing = self.done.owed.renews(subject.as_ref()).map(|subject| begin_sync(subject));
         self.done.owed.stand();
         let result = body();
         let outcome = S::open(&result);
@@ -253,7 +254,9 @@ impl<'a, V> Write<'a, V> {
                 for later in self.after {
                     later(value, &mut done);
                 }
-                if let Some(entry) = done.entry.take() {
+                if let Some(entry) = done.entry.take()
+                    && let Some(entry) = done.owed.renews_after(entry)
+                {
                     done.renewed = entry.into_subject().map(|subject| {
                         let written = written::<V, E>(Some(&subject), outcome);
                         let or_else = Invalidating::new(of_a_writer(subject.invalidation()));
@@ -331,7 +334,7 @@ impl<V> fmt::Debug for After<V> {
 
 impl<V> After<V> {
     fn new(engine: Option<Arc<Engine>>) -> Self {
-        Self { engine, owed: Owed::default(), entry: None, renewed: None }
+        Self { engine, owed: Owed::here(), entry: None, renewed: None }
     }
 
     /// Invalidates a reader's entry, or all of a reader.
@@ -389,9 +392,30 @@ fn of_a_writer(order: Order) -> Order {
 struct Owed {
     orders: Vec<Order>,
     stands: bool,
+    /// Where they wait for a commit.
+    intents: Option<Arc<Intents>>,
 }
 
 impl Owed {
+    fn here() -> Self {
+        Self { orders: Vec::new(), stands: false, intents: transaction::current() }
+    }
+
+    /// The entry to be renewed. None in a transaction: what the body returns may yet change or be rolled back, so the entry is
+    /// invalidated with the commit, whatever the body says.
+    fn renews<'s, V>(&self, subject: Option<&'s Subject<V>>) -> Option<&'s Subject<V>> {
+        let Some(intents) = &self.intents else { return subject };
+        intents.record(subject.map(|subject| of_a_writer(subject.invalidation())));
+        None
+    }
+
+    /// The same of one that the value told.
+    fn renews_after<V>(&self, entry: Entry<V>) -> Option<Entry<V>> {
+        let Some(intents) = &self.intents else { return Some(entry) };
+        intents.record(entry.target().map(of_a_writer));
+        None
+    }
+
     fn stand(&mut self) {
         self.stands = true;
     }
@@ -402,6 +426,9 @@ impl Owed {
 
     /// Failures are counted and repeated by the engine: they are not the caller's problem.
     async fn pay(mut self) {
+        if self.intents.is_some() {
+            return;
+        }
         invalidate_all(Order::merge(self.orders.drain(..))).await;
     }
 }
@@ -410,6 +437,9 @@ impl Drop for Owed {
     fn drop(&mut self) {
         if self.stands {
             let orders = Order::merge(self.orders.drain(..));
+            if let Some(intents) = &self.intents {
+                return intents.record(orders);
+            }
             orders.into_iter().for_each(|order| drop(Invalidating::new(order)));
         }
     }
@@ -449,7 +479,9 @@ impl Done {
             .renewed
             .as_ref()
             .is_some_and(|renewal| renewal.call.engine.shared_for(renewal.call.site).is_some());
-        if renews_shared || !self.owed.orders.iter().all(Order::is_local) {
+        let tells_shared =
+            self.owed.intents.is_none() && !self.owed.orders.iter().all(Order::is_local);
+        if renews_shared || tells_shared {
             // Where waiting is not possible, it is dropped and so happens later.
             runtime::wait_for(self.apply(waited));
             return;

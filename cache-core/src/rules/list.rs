@@ -168,7 +168,7 @@ impl Invalidations {
     }
 
     /// The invalidations, and what is wrong with the others.
-    pub(super) fn orders(self, engine: &Arc<Engine>) -> (Vec<Order>, Vec<Error>) {
+    pub(crate) fn orders(self, engine: &Arc<Engine>) -> (Vec<Order>, Vec<Error>) {
         let (mut orders, mut refused) = (Vec::new(), Vec::new());
         for item in self.0 {
             let engine = Arc::clone(engine);

@@ -80,6 +80,18 @@ impl Publication {
         self.orders.iter().filter_map(Order::coherence_bound).max()
     }
 
+    /// What is to be invalidated, and why not all of it can be.
+    pub(crate) fn into_parts(self) -> (Vec<Order>, Option<Error>) {
+        let refused = self.refused.first().map(|first| {
+            let all: Vec<String> = self.refused.iter().map(ToString::to_string).collect();
+            let name = self.name;
+            let message =
+                format!("not all that `{name}` invalidates can be invalidated: {}", all.join("; "));
+            Error::new(first.kind(), message).during("publish").with_source(first.clone())
+        });
+        (self.orders, refused)
+    }
+
     /// Invalidates everything that can be. `Ok` only if that is all there is, and all of it is confirmed.
     pub(crate) async fn run(self) -> Result<()> {
         let Self { name, orders, refused } = self;

@@ -14,6 +14,7 @@ use cache_store::{
     Claim, ClaimOutcome, Claimed, Error, Life, Nonce, Query, Reading, Result, Store,
 };
 
+pub(super) use self::write::announce_all;
 pub(crate) use self::{
     settle::{settle_many, settle_many_sync},
     write::{Setting, set_many, set_many_in_memory},

@@ -30,6 +30,10 @@ impl Setting {
 
 /// Stores the values, each as a single one is stored. What became of each, in their order.
 pub(crate) async fn set_many(settings: Vec<Setting>, life: Option<Duration>) -> Vec<Result<()>> {
+    let left = settings.iter().filter(|setting| setting.call.is_left_to_a_transaction()).count();
+    if left == settings.len() {
+        return settings.iter().map(|_| Ok(())).collect();
+    }
     if let Some(engine) = settings.first().map(|first| &first.call.engine)
         && !engine.enabled()
     {
@@ -95,43 +99,47 @@ async fn attempt(settings: &[&Setting], life: Option<Duration>) -> Vec<Ended> {
     let Some(store) = settings.first().and_then(|first| shared(&first.call)) else {
         return Vec::new();
     };
-    let writings = announce(settings, &store).await;
+    // The source has changed already: dropped before they are announced, the writes invalidate all the same.
+    let keys = settings.iter().map(|setting| setting.call.key.text().to_owned()).collect();
+    let or_else = settings.first().map(|first| {
+        Invalidating::new(Order {
+            engine: Arc::clone(&first.call.engine),
+            what: Invalidation::Keys(keys),
+            shared: true,
+            origin: Origin::Here,
+        })
+    });
+    let calls: Vec<&Call> = settings.iter().map(|setting| &setting.call).collect();
+    let writings = announce_all(&calls, &store, Origin::Here).await;
+    or_else.into_iter().for_each(Invalidating::call_off);
     let written: Vec<Written> = settings.iter().map(|setting| setting.written(life)).collect();
     let answers = finish(&writings, &written, &store).await;
     let all = writings.into_iter().zip(written).zip(answers);
     all.map(|((writing, written), answer)| writing.attempt_after(written, answer)).collect()
 }
 
-async fn announce(settings: &[&Setting], store: &Arc<dyn Store>) -> Vec<Writing> {
-    let Some(first) = settings.first() else { return Vec::new() };
-    // The source has changed already: dropped before they are announced, the writes invalidate all the same.
-    let keys = settings.iter().map(|setting| setting.call.key.text().to_owned()).collect();
-    let or_else = Invalidating::new(Order {
-        engine: Arc::clone(&first.call.engine),
-        what: Invalidation::Keys(keys),
-        shared: true,
-        origin: Origin::Here,
-    });
-    let asking: Vec<Asking> = settings.iter().map(|setting| Asking::new(&setting.call)).collect();
-    let tokens: Result<Vec<Nonce>> = settings.iter().map(|_| Nonce::random()).collect();
+/// Announces a write of each key, all of one cache, in one round trip.
+pub(in crate::engine) async fn announce_all(
+    calls: &[&Call],
+    store: &Arc<dyn Store>,
+    origin: Origin,
+) -> Vec<Writing> {
+    let Some(first) = calls.first() else { return Vec::new() };
+    let asking: Vec<Asking> = calls.iter().map(|call| Asking::new(call)).collect();
+    let tokens: Result<Vec<Nonce>> = calls.iter().map(|_| Nonce::random()).collect();
     // Without tokens none is announced.
-    let tokens = tokens.inspect_err(|error| first.call.engine.count_error(error));
-    let tokens = tokens.unwrap_or_default();
-    let begins: Vec<Begin<'_>> = settings
-        .iter()
-        .zip(&tokens)
-        .map(|(setting, token)| Writing::announcement(&setting.call, *token))
-        .collect();
+    let tokens = tokens.inspect_err(|error| first.engine.count_error(error)).unwrap_or_default();
+    let both = calls.iter().zip(&tokens);
+    let begins: Vec<Begin<'_>> =
+        both.map(|(call, token)| Writing::announcement(call, *token)).collect();
     let answers = store.begin_many(&begins).await;
-    note(&first.call.engine, &answers);
+    note(&first.engine, &answers);
     let mut answers = answers.into_iter().zip(tokens);
-    let announced = |(setting, asking): (&&Setting, Asking)| {
+    let announced = |(call, asking): (&&Call, Asking)| {
         let told = answers.next().map_or(Told::Nothing, |(answer, token)| Told::by(answer, token));
-        Writing::announced(setting.call.clone(), asking, told, Origin::Here)
+        Writing::announced(Call::clone(call), asking, told, origin)
     };
-    let announced = settings.iter().zip(asking).map(announced).collect();
-    or_else.call_off();
-    announced
+    calls.iter().zip(asking).map(announced).collect()
 }
 
 /// The answers of the shared tier, `None` for a write that it was not told of.
