@@ -23,7 +23,10 @@ pub(crate) async fn country(db: &Db, iso: &str) -> Result<Option<Country>> {
 
 /// A report that everybody wants at once: one process computes it, all others wait for it. When the database fails, the last
 /// one will do.
-#[stampede_protect(key = "report", ttl = "1m", lock_ttl = "30s", tags = ["report"], stale(on_error = "1h"), skip(db))]
+///
+/// The lock is renewed while the query runs. It may stay behind when Redis goes away in the middle, hence short times: nobody waits
+/// for it for longer than a second.
+#[stampede_protect(key = "report", ttl = "1m", lock_ttl = "3s", lock_wait = "1s", tags = ["report"], stale(on_error = "1h"), skip(db))]
 pub(crate) async fn report(db: &Db) -> Result<Vec<Continent>> {
     db.continents().await
 }
