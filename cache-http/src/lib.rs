@@ -8,6 +8,7 @@ mod exchange;
 mod for_axum;
 mod key;
 mod layer;
+mod limit;
 mod load;
 mod plan;
 mod rules;
@@ -22,5 +23,6 @@ pub use crate::{
     body::ResponseBody,
     key::{ResponseKey, path_tag, user_tag},
     layer::CacheLayer,
+    limit::{RateLimitHeaders, RateLimitLayer, RateLimitService, Refusal, address_key},
     service::CacheService,
 };

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     body::ResponseBody,
     etag,
+    limit::OF_LIMITS,
     rules::{Answer, Verdict},
     status::{self, CACHE_STATUS},
 };
@@ -69,7 +70,7 @@ impl Stored {
             .filter_map(|line| line.to_str().ok())
             .flat_map(|line| line.split(',').filter_map(|name| name.trim().parse().ok()))
             .collect();
-        for name in HOP_BY_HOP.iter().chain(&named) {
+        for name in HOP_BY_HOP.iter().chain(&OF_LIMITS).chain(&named) {
             headers.remove(name);
         }
         if !headers.contains_key(ETAG)

@@ -6,7 +6,7 @@
 mod common;
 
 use axum::{Router, body::Body, extract::Request, response::Response, routing::get};
-use cache_http::{CacheHandle, CacheLayer, cached_response, user_tag};
+use cache_http::{CacheHandle, CacheLayer, RateLimitLayer, cached_response, user_tag};
 use common::read;
 use larder::Cache;
 use tower::ServiceExt;
@@ -60,4 +60,27 @@ async fn cached_responses() {
     assert!(ask(&app, "/", None).await.is_hit());
     cache.invalidate("expensive").await.unwrap();
     assert!(!ask(&app, "/", None).await.is_hit());
+}
+
+/// `RateLimiter(strategy="sliding_window", limit=2, window=60)` as a middleware, by user.
+#[tokio::test]
+async fn the_three_limiter_strategies_as_a_layer_by_user() {
+    type How = fn(RateLimitLayer) -> RateLimitLayer;
+    let strategies: [How; 3] =
+        [RateLimitLayer::fixed_window, RateLimitLayer::sliding_window, |layer| {
+            layer.token_bucket(2)
+        }];
+    for strategy in strategies {
+        let layer = RateLimitLayer::new(Cache::memory()).limit(2).per("60s");
+        let layer = strategy(layer)
+            .by(|request| request.extensions.get::<User>().map(|User(id)| id.to_string()));
+        let app = Router::new().route("/", get(|| async { "made" })).layer(layer);
+        for expected in [200, 200, 429] {
+            for user in [1, 2] {
+                let reply = ask(&app, "/", Some(user)).await;
+                assert_eq!(reply.status, expected);
+                assert_eq!(reply.header("retry-after").is_some(), expected == 429);
+            }
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod install;
 mod mutants;
 mod search;
 mod server;
+mod service;
 mod soak;
 mod testing;
 mod tools;
@@ -33,6 +34,7 @@ Tasks of the Larder repository.
                                      --target NAME, --replay FILE
     cargo xtask soak [OPTIONS]       check the promises while processes and servers break
     cargo xtask chaos [OPTIONS]      what calls feel while Redis breaks, fault by fault
+    cargo xtask service-load [--short]  the example service under load (wrk) while its Redis is killed
     cargo xtask bench [OPTIONS]      measure everything beside its rivals and write docs/benchmarks;
                                      --quick, --only NAME, --no-fail; --test runs each once
     cargo xtask guard                count the instructions of the fast paths (valgrind); --update
@@ -74,6 +76,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ("fuzz", options) => fuzz::run(&host, options),
         ("soak", options) => soak::run(&host, &[], options),
         ("chaos", options) => soak::run(&host, &["chaos"], options),
+        ("service-load", options) => service::run(&host, options),
         ("bench", options) => bench::run(&host, options),
         ("guard", options) => guard::run(&host, options),
         ("ci", []) => host.run(host.command("bash").arg(".ci/run")),

@@ -102,7 +102,8 @@ impl Drop for Server {
     }
 }
 
-fn free_address() -> std::io::Result<SocketAddr> {
+/// An address of this machine at which nobody listens.
+pub(crate) fn free_address() -> std::io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
