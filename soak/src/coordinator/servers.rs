@@ -31,11 +31,14 @@ pub(crate) struct Servers {
     pub(crate) judge: Arc<SharedJudge>,
     /// What the servers say that they have done.
     pub(crate) counts: BTreeMap<&'static str, u64>,
+    /// Sentinel's number of the last failover that was accounted for, and when that was.
+    pub(super) accounted: (u64, Moment),
 }
 
 impl Servers {
     pub(crate) fn new(field: Field, judge: Arc<SharedJudge>) -> Self {
-        Self { field, judge, counts: BTreeMap::new() }
+        let accounted = (field.failovers(), Moment::now());
+        Self { field, judge, counts: BTreeMap::new(), accounted }
     }
 
     /// Breaks something and mends it; the servers are well before and after.
@@ -126,7 +129,8 @@ impl Servers {
     /// What was confirmed in this time may be undone: clears the namespace, as the manual says.
     pub(super) fn forget(&self, name: &'static str, from: Moment, to: Moment) {
         self.field.clear();
-        self.judge.lock().limit(Limit { name, from, to, healed: Moment::now() });
+        let (binds_its_own, healed) = (!self.field.is_cluster, Moment::now());
+        self.judge.lock().limit(Limit { name, binds_its_own, from, to, healed });
     }
 
     /// The server comes back with the data of some time ago, and somebody notices and clears the namespace.
