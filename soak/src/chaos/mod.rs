@@ -156,17 +156,16 @@ impl Chaos {
         let mended = Moment::now();
         let well = self.recovered(mended);
         let until = well.unwrap_or_else(Moment::now).max(begun.plus(Duration::from_secs(2)));
-        let mut unasked = 0;
         if is_watched {
             self.in_background(|servers| {
-                unasked = servers.account();
+                servers.account();
                 Ok(())
             })?;
             self.judge.lock().release();
             watch(&self.judge, self.deployment);
         }
         let (failed, stale) = self.found();
-        let apart = self.counted_apart();
+        let (unasked, apart) = (std::mem::take(&mut self.servers.unasked), self.counted_apart());
         let ledger = self.ledger.lock();
         // Most of those that were timed were judged as well; some of the others have ended in no other way.
         let timed = Phase::of(ledger.calls(before, until).map(|(_, call)| call)).failed;

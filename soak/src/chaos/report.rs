@@ -48,7 +48,10 @@ pub(crate) fn row(felt: &Felt) {
         println!("  Sentinel replaced the master {} times more than it was asked to", felt.unasked);
     }
     if felt.apart > 0 {
-        println!("  {} reads are counted apart: what a failover has lost was old in them", felt.apart);
+        println!(
+            "  {} reads are counted apart: what a failover has lost was old in them",
+            felt.apart
+        );
     }
 }
 

@@ -89,22 +89,27 @@ fn told(sentinel: &Server, what: &str) -> Option<u64> {
 impl Servers {
     /// Sentinel may replace a master unasked: because the machine is busy and the master answered late. What its replica
     /// had not been sent is lost then, and what the former master takes until it is told, some ten seconds later. Accounts
-    /// for that, once all agree again; how many times it was.
-    pub(crate) fn account(&mut self) -> u64 {
+    /// for that, once all agree again.
+    pub(crate) fn account(&mut self) {
         self.field.settle();
         let (known, since) = self.accounted;
         let failovers = self.field.failovers();
         if failovers > known {
-            self.forget("Sentinel replaced the master unasked", since.minus(REPLICATION), Moment::now());
+            self.forget(
+                "Sentinel replaced the master unasked",
+                since.minus(REPLICATION),
+                Moment::now(),
+            );
         }
         self.accounted = (failovers, Moment::now());
-        failovers - known
+        self.unasked += failovers - known;
     }
 
     /// The replica takes the master's place: because it died, or because a sentinel is told so. The former master comes back
     /// as a replica. What the replica had not been sent is lost, and so is what the former master took until it knew. The
     /// judge is to be held meanwhile.
     pub(crate) fn replace_watched(&mut self, kills: bool, length: Duration) -> io::Result<()> {
+        self.account();
         let [master] = self.field.masters()[..] else {
             return Err(io::Error::other("there is not one master"));
         };

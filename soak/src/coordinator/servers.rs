@@ -33,12 +33,14 @@ pub(crate) struct Servers {
     pub(crate) counts: BTreeMap<&'static str, u64>,
     /// Sentinel's number of the last failover that was accounted for, and when that was.
     pub(super) accounted: (u64, Moment),
+    /// How often Sentinel replaced the master though nobody asked it to.
+    pub(crate) unasked: u64,
 }
 
 impl Servers {
     pub(crate) fn new(field: Field, judge: Arc<SharedJudge>) -> Self {
         let accounted = (field.failovers(), Moment::now());
-        Self { field, judge, counts: BTreeMap::new(), accounted }
+        Self { field, judge, counts: BTreeMap::new(), accounted, unasked: 0 }
     }
 
     /// Breaks something and mends it; the servers are well before and after.
