@@ -294,6 +294,71 @@ async fn a_process_that_never_reads_repeats_its_invalidations_as_well() {
     }
 }
 
+// Guard: `owed` in `Engine::unconfirmed`.
+#[tokio::test(start_paused = true)]
+async fn what_this_process_invalidated_is_not_read_from_a_tier_that_went_back_however_late_it_is_repeated()
+ {
+    for what in ["key", "tag", "pattern"] {
+        let store = MemoryStore::new();
+        let (here, line) = warm(&store).await;
+        let snapshot = store.snapshot();
+        invalidate(&here, what).await;
+        assert_eq!(get(&here).await, None, "{what}");
+        // What repeats invalidations waits for an answer.
+        let busy = line.hold(Operation::Heartbeat);
+        busy.arrived(1).await;
+        let before = line.inner().calls().of(Operation::Invalidate);
+        store.restore(&snapshot);
+        assert_eq!(get(&here).await, None, "{what}");
+        assert_eq!(here.get_many::<u64, _>(["k"]).await.unwrap(), [None], "{what}");
+        assert_eq!(line.inner().calls().of(Operation::Invalidate), before, "{what}");
+        busy.open();
+        sleep(Duration::from_secs(1)).await;
+        let (there, _) = process(&store).await;
+        assert_eq!(get(&there).await, None, "{what}: it is told again");
+    }
+}
+
+// Guard: `has_gone_back` in `Call::doubts`.
+#[tokio::test(start_paused = true)]
+async fn a_read_that_began_before_the_tier_went_back_and_is_answered_after_it_is_not_believed() {
+    let store = MemoryStore::new();
+    let (here, line) = warm(&store).await;
+    let snapshot = store.snapshot();
+    invalidate(&here, "key").await;
+    let (read, repeated) = (line.hold(Operation::Read), line.hold(Operation::Invalidate));
+    let late = tokio::spawn({
+        let here = here.clone();
+        async move { get(&here).await }
+    });
+    read.arrived(1).await;
+    store.restore(&snapshot);
+    read.open();
+    assert_eq!(late.await.unwrap(), None);
+    repeated.arrived(1).await;
+}
+
+// Guard: `under_way` in `Recent::owed`.
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_that_is_confirmed_while_the_tier_goes_back_is_repeated() {
+    let store = MemoryStore::new();
+    let (here, line) = warm(&store).await;
+    let snapshot = store.snapshot();
+    let answer = line.hold_reply(Operation::Invalidate);
+    let telling = tokio::spawn({
+        let here = here.clone();
+        async move { here.invalidate("k").await }
+    });
+    answer.arrived(1).await;
+    store.restore(&snapshot);
+    sleep(Duration::from_millis(10)).await;
+    answer.open();
+    telling.await.unwrap().unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let (there, _) = process(&store).await;
+    assert_eq!(get(&there).await, None);
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_news_memory_serves_an_entry_for_the_bound_and_then_asks() {
     let store = MemoryStore::new();

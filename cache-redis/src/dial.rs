@@ -15,18 +15,26 @@ use crate::{
     names::Names,
     reply::Replies,
     script,
-    session::Tracker,
+    session::{Life, Teller, Tracker, who},
     target::{SentinelTarget, Target},
 };
 
 /// Receives what the server sends unasked; called from the connection's own task.
 pub(crate) type OnPush = Arc<dyn Fn(PushInfo) + Send + Sync>;
 
+/// A connection that was made.
+pub(crate) struct Dialed {
+    pub(crate) conn: Conn,
+    /// The server that it is to; a cluster has many.
+    pub(crate) at: Option<ConnectionInfo>,
+}
+
 /// What a connection is for, and so what is asked for right after it is made.
 #[derive(Clone)]
 pub(crate) enum Purpose {
-    /// Requests: a user without the rights they need is found out at once.
-    Data(Names),
+    /// Requests: a user without the rights they need is found out at once. Where all of them go to one server, it is told in
+    /// which life that one is.
+    Data(Names, Option<Arc<Teller>>),
     /// Being told when leases end.
     Watch,
     /// Being told of every change.
@@ -73,56 +81,81 @@ impl Dialer {
         }
     }
 
-    /// One attempt.
-    pub(crate) async fn dial(&self, on_push: OnPush) -> Result<Conn> {
+    /// One attempt; where it is known which server it is to be, at that one.
+    pub(crate) async fn dial(
+        &self,
+        on_push: OnPush,
+        at: Option<&ConnectionInfo>,
+    ) -> Result<Dialed> {
         let attempt = match &self.target {
-            Target::Node(info) => self.node(info, on_push).await,
-            Target::Sentinel(target) => self.master(target, on_push).await,
+            Target::Node(info) => self.node(at.unwrap_or(info), on_push).await,
+            Target::Sentinel(target) => match at {
+                Some(master) => self.certain_master(master, on_push).await,
+                None => self.master(target, on_push).await,
+            },
             #[cfg(feature = "cluster")]
             Target::Cluster(nodes) => self.cluster(nodes, on_push).await,
             #[cfg(not(feature = "cluster"))]
             Target::Cluster(_) => Err(error::unexpected("no cluster without the feature")),
         };
-        attempt.map_err(|cause| Error::new(cause.kind(), format!("{}: {cause}", self.target)))
+        let named = |cause: Error| Error::new(cause.kind(), format!("{}: {cause}", self.target));
+        let (dialed, life) = attempt.map_err(named)?;
+        if let (Purpose::Data(_, Some(teller)), Some(life)) = (&self.purpose, life) {
+            teller.reach(life);
+        }
+        Ok(dialed)
     }
 
     /// One attempt at a connection to one server; of a cluster, to any of the nodes that are known.
     pub(crate) async fn dial_one(&self, on_push: OnPush) -> Result<Conn> {
-        let Target::Cluster(nodes) = &self.target else { return self.dial(on_push).await };
+        let Target::Cluster(nodes) = &self.target else {
+            return Ok(self.dial(on_push, None).await?.conn);
+        };
         let mut last = Error::new(ErrorKind::Unavailable, "no node answered");
         // Not all processes at the same one.
         let first = fastrand::usize(..nodes.len().max(1));
         for node in nodes.iter().cycle().skip(first).take(nodes.len()) {
             match self.node(node, Arc::clone(&on_push)).await {
-                Ok(conn) => return Ok(conn),
+                Ok((dialed, _)) => return Ok(dialed.conn),
                 Err(cause) => last = cause,
             }
         }
         Err(Error::new(last.kind(), format!("{}: {last}", self.target)))
     }
 
-    async fn node(&self, info: &ConnectionInfo, on_push: OnPush) -> Result<Conn> {
+    async fn node(&self, info: &ConnectionInfo, on_push: OnPush) -> Result<(Dialed, Option<Life>)> {
         let mut conn = Conn::Node(self.open(info, Some(on_push)).await?);
-        self.within(self.prepare(&mut conn)).await?;
-        Ok(conn)
+        let life = self.within(self.prepare(&mut conn)).await?;
+        Ok((Dialed { conn, at: Some(info.clone()) }, life))
     }
 
     /// Asks the sentinels anew each time: the address that one of them gave before may be the fallen master's.
-    async fn master(&self, target: &SentinelTarget, on_push: OnPush) -> Result<Conn> {
+    async fn master(
+        &self,
+        target: &SentinelTarget,
+        on_push: OnPush,
+    ) -> Result<(Dialed, Option<Life>)> {
         let mut last = Error::new(ErrorKind::Unavailable, "no sentinel answered");
         for sentinel in &target.sentinels {
             match self.within(self.ask_sentinel(sentinel, target)).await {
-                Ok(master) => match self.node(&master, Arc::clone(&on_push)).await {
-                    Ok(conn) => match self.within(check_master(conn)).await {
-                        Ok(conn) => return Ok(conn),
-                        Err(cause) => last = cause,
-                    },
+                Ok(master) => match self.certain_master(&master, Arc::clone(&on_push)).await {
+                    Ok(dialed) => return Ok(dialed),
                     Err(cause) => last = cause,
                 },
                 Err(cause) => last = cause,
             }
         }
         Err(last)
+    }
+
+    async fn certain_master(
+        &self,
+        master: &ConnectionInfo,
+        on_push: OnPush,
+    ) -> Result<(Dialed, Option<Life>)> {
+        let (mut dialed, life) = self.node(master, on_push).await?;
+        self.within(check_master(&mut dialed.conn)).await?;
+        Ok((dialed, life))
     }
 
     async fn ask_sentinel(
@@ -143,13 +176,17 @@ impl Dialer {
     }
 
     #[cfg(feature = "cluster")]
-    async fn cluster(&self, nodes: &[ConnectionInfo], on_push: OnPush) -> Result<Conn> {
+    async fn cluster(
+        &self,
+        nodes: &[ConnectionInfo],
+        on_push: OnPush,
+    ) -> Result<(Dialed, Option<Life>)> {
         self.any_node(nodes).await?;
         let client = self.cluster_client(nodes, on_push)?;
         let conn = self.within(async {
             client.get_async_connection().await.map_err(|cause| self.connect_error(&cause))
         });
-        Ok(Conn::Cluster(conn.await?))
+        Ok((Dialed { conn: Conn::Cluster(conn.await?), at: None }, None))
     }
 
     /// The cluster's client says "no connection" where a node says "wrong password", so one node is asked directly.
@@ -158,7 +195,9 @@ impl Dialer {
         let mut last = Error::new(ErrorKind::Unavailable, "no node answered");
         for node in nodes {
             match self.open(node, None).await {
-                Ok(conn) => return self.within(self.prepare(&mut Conn::Node(conn))).await,
+                Ok(conn) => {
+                    return self.within(self.prepare(&mut Conn::Node(conn))).await.map(|_| ());
+                }
                 Err(cause) => last = cause,
             }
         }
@@ -222,23 +261,28 @@ impl Dialer {
     }
 
     /// Asks for what the purpose needs. Of the answers only a refused right counts: a server that is loading or full
-    /// is connected all the same.
-    async fn prepare(&self, conn: &mut Conn) -> Result<()> {
+    /// is connected all the same. Whoever may not ask for the life of a server does not know it.
+    async fn prepare(&self, conn: &mut Conn) -> Result<Option<Life>> {
         match &self.purpose {
-            Purpose::Data(names) => {
-                let mut replies = Replies::new(run(conn, &probe(names)).await?);
+            Purpose::Data(names, _) => {
+                let [server, replication] = who();
+                let questions = probe(names).with(server).with(replication);
+                let mut replies = Replies::new(run(conn, &questions).await?);
                 for _ in 0..PROBES {
                     replies.next().map(|_| ()).or_else(unless_unauthorized)?;
                 }
-                Ok(())
+                let mut text = || replies.next_text().unwrap_or_default();
+                Ok(Some(Life::read(&text(), &text())))
             }
             Purpose::Watch => {
                 let mut command = redis::cmd("CLIENT");
                 command.arg("TRACKING").arg("ON").arg("OPTIN");
-                Replies::new(run(conn, &Batch::new("").with(command)).await?).next().map(|_| ())
+                Replies::new(run(conn, &Batch::new("").with(command)).await?).next().map(|_| None)
             }
-            Purpose::Track(tracker) => tracker.opened(run(conn, &tracker.opening()).await?),
-            Purpose::Subscribe => Ok(()),
+            Purpose::Track(tracker) => {
+                tracker.opened(run(conn, &tracker.opening()).await?).map(|()| None)
+            }
+            Purpose::Subscribe => Ok(None),
         }
     }
 
@@ -295,11 +339,11 @@ fn unless_unauthorized(cause: Error) -> Result<()> {
     if cause.kind() == ErrorKind::Unauthorized { Err(cause) } else { Ok(()) }
 }
 
-async fn check_master(mut conn: Conn) -> Result<Conn> {
-    let replies = run(&mut conn, &Batch::new("").with(redis::cmd("ROLE"))).await?;
+async fn check_master(conn: &mut Conn) -> Result<()> {
+    let replies = run(conn, &Batch::new("").with(redis::cmd("ROLE"))).await?;
     let role = Replies::new(replies).next_list()?.next_bytes()?;
     if role.as_deref() == Some(b"master") {
-        Ok(conn)
+        Ok(())
     } else {
         Err(Error::new(ErrorKind::Unavailable, "the sentinel named a server that is no master"))
     }

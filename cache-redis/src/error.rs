@@ -29,8 +29,8 @@ const GRANTS: &str = " (the user needs the keys and commands of Larder. For the 
                       topics &?:{cache* +@pubsub; the \
                       guide \"Redis and Valkey\" says what each of them is for)";
 
-/// How Redis 7 begins to say, without NOPERM, that a script did what its user may not.
-const IN_SCRIPT: &str = "The user executing the script";
+/// How Redis 7.0 and Valkey 8 begin to say, without NOPERM, that a script did what its user may not.
+const IN_SCRIPT: [&str; 2] = ["The user executing the script", "ACL failure in script"];
 
 /// The error for a request that failed as a whole.
 pub(crate) fn from_redis(error: &RedisError) -> Error {
@@ -61,7 +61,7 @@ pub(crate) fn unexpected(what: &str) -> Error {
 fn from_code(code: &str, detail: &str) -> Error {
     let kind = match code {
         "WRONGPASS" | "NOAUTH" | "NOPERM" => ErrorKind::Unauthorized,
-        "ERR" if detail.starts_with(IN_SCRIPT) => ErrorKind::Unauthorized,
+        "ERR" if IN_SCRIPT.iter().any(|begin| detail.starts_with(begin)) => ErrorKind::Unauthorized,
         "ERR" if detail.starts_with("max number of clients") => ErrorKind::Refused,
         _ if REFUSALS.contains(&code) => ErrorKind::Refused,
         _ => ErrorKind::Protocol,
@@ -133,11 +133,15 @@ mod tests {
 
     #[test]
     fn a_right_that_a_script_lacks_is_a_refused_right() {
-        let detail =
-            "The user executing the script can't run this command or subcommand script: 2cc4";
-        let error = from_code("ERR", detail);
-        assert_eq!(error.kind(), ErrorKind::Unauthorized);
-        assert!(error.to_string().contains("+@write"), "{error}");
+        for detail in [
+            "The user executing the script can't run this command or subcommand script: 2cc4",
+            "ACL failure in script: User s3cret has no permissions to run the 'set' command script: 7f1c",
+        ] {
+            let error = from_code("ERR", detail);
+            assert_eq!(error.kind(), ErrorKind::Unauthorized);
+            assert!(error.to_string().contains("+@write"), "{error}");
+            assert!(!error.to_string().contains("s3cret"), "{error}");
+        }
     }
 
     #[test]

@@ -14,14 +14,14 @@ pub(crate) mod tests;
 use std::{
     fmt,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use cache_store::{Error, ErrorKind, Result};
-use redis::{PushInfo, Value};
+use redis::{ConnectionInfo, PushInfo, Value};
 use tokio::{
     runtime::Handle,
     sync::{Notify, watch},
@@ -57,6 +57,8 @@ pub(crate) struct Link {
     supervisor: OnceLock<AbortHandle>,
     /// The number of the connection that is up, or [`NO_ONE`].
     current: AtomicU64,
+    /// The server that the last connection was made to, and that one's number.
+    at: Mutex<Option<(u64, ConnectionInfo)>>,
     ties: Ties,
 }
 
@@ -83,6 +85,12 @@ enum State {
     Down(Error),
 }
 
+/// The leader's connection under which another one is begun, and the server that both are to be with.
+struct Lead {
+    number: u64,
+    at: Option<ConnectionInfo>,
+}
+
 /// One connection out of those that a link has had.
 #[derive(Clone)]
 struct Session {
@@ -90,6 +98,17 @@ struct Session {
     /// The leader's connection that was up before this one was begun.
     leader: u64,
     conn: Conn,
+}
+
+impl Ties {
+    /// To the leader alone.
+    pub(crate) fn to(
+        leader: Arc<Link>,
+        on_push: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> Self {
+        let (on_push, on_silence) = (Box::new(on_push), Box::new(|| ()));
+        Self { on_push, on_silence, leader: Some(leader) }
+    }
 }
 
 impl Link {
@@ -102,11 +121,20 @@ impl Link {
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Arc<Self> {
         let (on_push, on_silence) = (Box::new(on_push), Box::new(|| ()));
-        let ties = Ties { on_push, on_silence, leader: None };
+        Self::unlimited(dialer, deadline, runtime, Ties { on_push, on_silence, leader: None })
+    }
+
+    /// The same with ties to others.
+    pub(crate) fn unlimited(
+        dialer: Dialer,
+        deadline: Duration,
+        runtime: Handle,
+        ties: Ties,
+    ) -> Arc<Self> {
         Self::bounded(dialer, deadline, runtime, Arc::new(Bulkhead::unlimited()), ties)
     }
 
-    /// The same with limits on what is under way, and with ties to others.
+    /// The same with limits on what is under way.
     pub(crate) fn bounded(
         dialer: Dialer,
         deadline: Duration,
@@ -116,7 +144,7 @@ impl Link {
     ) -> Arc<Self> {
         let is_cluster = matches!(dialer.target, Target::Cluster(_));
         let home = match &dialer.purpose {
-            Purpose::Data(names) => Some(Breaker::number(&names.pattern_log())),
+            Purpose::Data(names, _) => Some(Breaker::number(&names.pattern_log())),
             Purpose::Watch | Purpose::Track(_) | Purpose::Subscribe => None,
         };
         Arc::new(Self {
@@ -132,6 +160,7 @@ impl Link {
             renew: Arc::default(),
             supervisor: OnceLock::new(),
             current: AtomicU64::new(NO_ONE),
+            at: Mutex::default(),
             ties,
         })
     }
@@ -149,8 +178,7 @@ impl Link {
         batch: &Batch,
         until: Instant,
     ) -> Result<Vec<Value>> {
-        let session = self.session(until).await?;
-        self.admit(batch)?;
+        let session = self.admitted(batch, until).await?;
         let _place = Bulkhead::enter(&*self.bulkhead, batch.bytes())?;
         self.send_over(session, batch, until).await
     }
@@ -161,9 +189,14 @@ impl Link {
         batch: &Batch,
         until: Instant,
     ) -> Result<Vec<Value>> {
+        let session = self.admitted(batch, until).await?;
+        self.send_over(session, batch, until).await
+    }
+
+    async fn admitted(self: &Arc<Self>, batch: &Batch, until: Instant) -> Result<Session> {
         let session = self.session(until).await?;
         self.admit(batch)?;
-        self.send_over(session, batch, until).await
+        Ok(session)
     }
 
     async fn send_over(
@@ -206,8 +239,11 @@ impl Link {
         }
     }
 
-    /// Connects now rather than with the first request.
+    /// Connects now rather than with the first request; its leader first.
     pub(crate) fn start(self: &Arc<Self>) {
+        if let Some(leader) = &self.ties.leader {
+            leader.start();
+        }
         let first = self.state.send_if_modified(|state| {
             let idle = matches!(state, State::Idle);
             if idle {
@@ -245,6 +281,21 @@ impl Link {
     /// Which connection the leader has, where there is a leader.
     fn leader(&self) -> Option<u64> {
         self.ties.leader.as_ref().map(|leader| leader.current.load(Ordering::Relaxed))
+    }
+
+    /// Under what a connection may be begun now; `None` while the leader has none.
+    fn lead(&self) -> Option<Lead> {
+        let Some(leader) = &self.ties.leader else {
+            return Some(Lead { number: NO_ONE, at: None });
+        };
+        let current = leader.current.load(Ordering::Acquire);
+        let (number, at) = leader.place_of_last().clone()?;
+        (number == current).then_some(Lead { number, at: Some(at) })
+    }
+
+    fn place_of_last(&self) -> MutexGuard<'_, Option<(u64, ConnectionInfo)>> {
+        // Nothing panics while it is locked.
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether nobody keeps the connection any more: its runtime has ended.

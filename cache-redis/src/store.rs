@@ -19,7 +19,7 @@ use crate::{
     lanes::Lanes,
     link::Link,
     names::Names,
-    session::Session,
+    session::{Session, Teller},
     sweep::Sweeper,
     target::Target,
     topics::Subscriptions,
@@ -114,11 +114,16 @@ impl RedisStore {
         let names = Names::new(&config.prefix)?;
         let target = Target::parse(&config)?;
         let runtime = config.handle()?;
-        let data = dialer(&config, target.clone(), Purpose::Data(names.clone()));
+        let teller = Arc::new(Teller::new(names.clone()));
+        let one_server = !matches!(target, Target::Cluster(_));
+        let told = one_server.then(|| Arc::clone(&teller));
+        let home = dialer(&config, target.clone(), Purpose::Data(names.clone(), told));
+        let lane = Dialer { purpose: Purpose::Data(names.clone(), None), ..home.clone() };
         let bulkhead = Arc::new(Bulkhead::new(config.max_requests, config.max_request_bytes));
         let deadline = config.deadline;
         let lanes = Lanes::open(names.clone(), runtime.clone(), move |runtime, ties| {
-            Link::bounded(data.clone(), deadline, runtime, Arc::clone(&bulkhead), ties)
+            let dialer = if ties.leader.is_some() { &lane } else { &home };
+            Link::bounded(dialer.clone(), deadline, runtime, Arc::clone(&bulkhead), ties)
         });
         let link = Arc::clone(lanes.home());
         let watch = LeaseWatch::new(
@@ -133,9 +138,10 @@ impl RedisStore {
             config.deadline,
             runtime.clone(),
         );
-        let session = Session::new(names.clone(), config.deadline, runtime, |purpose| {
-            dialer(&config, target, purpose)
-        });
+        let session =
+            Session::new(teller, Arc::clone(&link), config.deadline, runtime, |purpose| {
+                dialer(&config, target, purpose)
+            });
         let sweeper = config.sweep.then(|| Sweeper::new(Arc::clone(&link), names.clone()));
         let withdrawals = Withdrawals::new(Arc::clone(&link));
         let RedisConfig { log_records, tag_index, .. } = config;

@@ -19,7 +19,7 @@ use crate::{
     backoff::Backoff,
     batch::Batch,
     dial::Dialer,
-    link::Link,
+    link::{Link, Ties},
     reply::{self, Replies},
 };
 
@@ -62,7 +62,8 @@ impl LeaseWatch {
         let possible = data.is_one_server() && dialer.target.is_pushed_to();
         let pushed = possible.then(|| {
             let waiters = Arc::clone(&waiters);
-            Link::new(dialer, deadline, runtime, move |push| waiters.hear(&push))
+            let ties = Ties::to(Arc::clone(&data), move |push| waiters.hear(&push));
+            Link::unlimited(dialer, deadline, runtime, ties)
         });
         Self { data, pushed, waiters }
     }
@@ -117,6 +118,9 @@ impl LeaseWatch {
 
     async fn look(&self, lease: &str, dependency: &str) -> Result<Option<Held>> {
         if let Some(pushed) = &self.pushed {
+            if self.data.is_up() && pushed.is_behind() {
+                pushed.give_up("the store has connected anew");
+            }
             let mut opt_in = redis::cmd("CLIENT");
             opt_in.arg("CACHING").arg("YES");
             let batch = question(Batch::new(lease).with(opt_in), lease, dependency);

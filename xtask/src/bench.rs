@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::failure::{Failure, Result};
 use crate::host::{Host, root};
 use crate::testing::forget_foreign_settings;
-use crate::tools::Tools;
+use crate::tools::{Tools, Wanted};
 
 /// Where a bench leaves what it measured; the benches read it.
 const RESULTS: &str = "LARDER_BENCH_RESULTS";
@@ -37,7 +37,7 @@ pub(crate) fn run(host: &Host, arguments: &[String]) -> Result<()> {
     let options = Options::read(arguments)?;
     let chosen = options.chosen(known()?)?;
     let redis = chosen.iter().any(|name| WITH_REDIS.contains(&name.as_str()));
-    let tools = if redis { Some(Tools::obtain(host)?) } else { None };
+    let tools = if redis { Some(Tools::obtain(host, Wanted::Any)?) } else { None };
     let results = root().join("target/benchmarks");
     if !options.test {
         make_empty(&results, &chosen, options.only.is_empty())?;

@@ -13,6 +13,7 @@ mod search;
 mod server;
 mod service;
 mod soak;
+mod talking;
 mod testing;
 mod tools;
 
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 
 use crate::failure::{Failure, Result};
 use crate::host::Host;
+use crate::tools::Wanted;
 
 const HELP: &str = "\
 Tasks of the Larder repository.
@@ -44,9 +46,11 @@ Tasks of the Larder repository.
 Tests need a Redis server: REDIS_SERVER and REDIS_CLI name the programs; otherwise they
 are looked for in PATH, and otherwise installed with the system's package manager.
 Every test starts a server of its own on a free port; nothing is sent to any other.
+`--server valkey` (or redis) after test, with-redis, soak or chaos chooses which, installed if need be.
 
     cargo xtask test -- -p larder-core             the tests of one package
     cargo xtask test -- -p larder-core a_name      tests whose name contains `a_name`
+    cargo xtask test --server valkey               what talks to a server, to Valkey
     cargo xtask with-redis cargo run --example quickstart
     cargo xtask soak --help
 ";
@@ -66,17 +70,21 @@ fn run(arguments: &[String]) -> Result<()> {
     let host = Host::current();
     let (task, rest) = arguments
         .split_first()
-        .map_or(("help", [].as_slice()), |(task, rest)| (task.as_str(), without_separator(rest)));
-    match (task, rest) {
-        ("test", rest) => testing::run(&host, rest),
-        ("with-redis", [program, rest @ ..]) => server::run_beside(&host, program, rest),
+        .map_or(("help", [].as_slice()), |(task, rest)| (task.as_str(), rest));
+    let (wanted, rest) = match task {
+        "test" | "with-redis" | "soak" | "chaos" => Wanted::take(rest)?,
+        _ => (Wanted::Any, rest),
+    };
+    match (task, without_separator(rest)) {
+        ("test", rest) => testing::run(&host, wanted, rest),
+        ("with-redis", [program, rest @ ..]) => server::run_beside(&host, wanted, program, rest),
         ("with-redis", []) => Err(Failure::usage("with-redis needs a command to run")),
         ("model", options) => search::model(&host, options),
         ("simulate", options) => search::simulate(&host, options),
         ("fuzz", options) => fuzz::run(&host, options),
-        ("soak", options) => soak::run(&host, &[], options),
-        ("chaos", options) => soak::run(&host, &["chaos"], options),
-        ("service-load", options) => service::run(&host, options),
+        ("soak", options) => soak::run(&host, wanted, &[], options),
+        ("chaos", options) => soak::run(&host, wanted, &["chaos"], options),
+        ("service-load", options) => service::run(&host, wanted, options),
         ("bench", options) => bench::run(&host, options),
         ("guard", options) => guard::run(&host, options),
         ("ci", []) => host.run(host.command("bash").arg(".ci/run")),

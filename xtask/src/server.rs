@@ -10,7 +10,7 @@ use std::{env, fs, process, thread};
 use crate::failure::{Failure, Result};
 use crate::host::Host;
 use crate::testing::forget_foreign_settings;
-use crate::tools::Tools;
+use crate::tools::{Tools, Wanted};
 
 /// How long a server may take to answer its first `PING`.
 const START: Duration = Duration::from_secs(10);
@@ -34,8 +34,13 @@ rmdir "$directory""#;
 /// # Errors
 ///
 /// There is no server, it does not start, or the command fails.
-pub(crate) fn run_beside(host: &Host, program: &str, arguments: &[String]) -> Result<()> {
-    let tools = Tools::obtain(host)?;
+pub(crate) fn run_beside(
+    host: &Host,
+    wanted: Wanted,
+    program: &str,
+    arguments: &[String],
+) -> Result<()> {
+    let tools = Tools::obtain(host, wanted)?;
     let server = Server::start(&tools)?;
     let mut command = host.command(program);
     tools.export(&mut command);
@@ -124,7 +129,7 @@ mod checks {
     use super::*;
 
     fn server() -> Server {
-        Server::start(&Tools::obtain(&Host::current()).unwrap()).unwrap()
+        Server::start(&Tools::obtain(&Host::current(), Wanted::Any).unwrap()).unwrap()
     }
 
     #[test]
@@ -154,13 +159,14 @@ mod checks {
     fn a_command_finds_its_server_in_redis_url() {
         let host = Host::current();
         let script = "case $REDIS_URL in redis://127.0.0.1:*/0) exit 0;; *) exit 3;; esac";
-        assert!(run_beside(&host, "sh", &["-c".into(), script.into()]).is_ok());
+        let run = run_beside(&host, Wanted::Any, "sh", &["-c".into(), script.into()]);
+        assert!(run.is_ok());
     }
 
     #[test]
     fn the_exit_code_of_the_command_is_handed_on() {
-        let failure =
-            run_beside(&Host::current(), "sh", &["-c".into(), "exit 9".into()]).unwrap_err();
+        let exit = ["-c".into(), "exit 9".into()];
+        let failure = run_beside(&Host::current(), Wanted::Any, "sh", &exit).unwrap_err();
         assert_eq!(failure.code(), 9);
     }
 }

@@ -4,7 +4,8 @@ use std::process::Command;
 
 use crate::failure::Result;
 use crate::host::Host;
-use crate::tools::Tools;
+use crate::talking;
+use crate::tools::{Tools, Wanted};
 
 /// Settings of a developer's own cache: with them set, tests would read other settings than they state, or talk to
 /// a server that is not theirs.
@@ -26,11 +27,16 @@ const FOREIGN_SETTINGS: [&str; 11] = [
 ///
 /// # Errors
 ///
-/// A test failed, or there is no Redis server and none could be installed.
-pub(crate) fn run(host: &Host, arguments: &[String]) -> Result<()> {
-    let tools = Tools::obtain(host)?;
+/// A test failed, or there is no such server and none could be installed.
+pub(crate) fn run(host: &Host, wanted: Wanted, arguments: &[String]) -> Result<()> {
+    let tools = Tools::obtain(host, wanted)?;
     let mut outcome = Ok(());
-    for mut command in commands(host, &Chosen::new(arguments)) {
+    let commands = if wanted != Wanted::Any && arguments.is_empty() {
+        talking::commands(host)?
+    } else {
+        commands(host, &Chosen::new(arguments))
+    };
+    for mut command in commands {
         tools.export(&mut command);
         forget_foreign_settings(&mut command);
         // Doctests run even when a test has failed: one run reports everything.
@@ -46,8 +52,13 @@ pub(crate) fn forget_foreign_settings(command: &mut Command) {
     }
 }
 
+/// Whether `cargo nextest` is there.
+pub(crate) fn has_nextest(host: &Host) -> bool {
+    host.output(host.cargo().args(["nextest", "--version"])).is_some()
+}
+
 fn commands(host: &Host, chosen: &Chosen<'_>) -> Vec<Command> {
-    if host.output(host.cargo().args(["nextest", "--version"])).is_none() {
+    if !has_nextest(host) {
         println!("cargo-nextest is not installed: running `cargo test`.");
         return vec![runner(host, &["test", "--no-fail-fast"], chosen)];
     }

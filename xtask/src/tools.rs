@@ -13,6 +13,47 @@ const OLDEST: (u32, u32) = (6, 0);
 const SERVERS: [&str; 2] = ["redis-server", "valkey-server"];
 const CLIENTS: [&str; 2] = ["redis-cli", "valkey-cli"];
 
+/// Which server is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// What `REDIS_SERVER` names, otherwise Redis, otherwise Valkey.
+    Any,
+    Redis,
+    Valkey,
+}
+
+impl Wanted {
+    /// Takes `--server NAME` away, where the arguments begin with that.
+    ///
+    /// # Errors
+    ///
+    /// There is no server of that name.
+    pub(crate) fn take(arguments: &[String]) -> Result<(Self, &[String])> {
+        let (name, rest) = match arguments {
+            [option, name, rest @ ..] if option == "--server" => (name.as_str(), rest),
+            [option] if option == "--server" => ("", [].as_slice()),
+            [joined, rest @ ..] if joined.starts_with("--server=") => {
+                (joined.trim_start_matches("--server="), rest)
+            }
+            all => return Ok((Self::Any, all)),
+        };
+        match name {
+            "redis" => Ok((Self::Redis, rest)),
+            "valkey" => Ok((Self::Valkey, rest)),
+            _ => Err(Failure::usage(format!("--server is redis or valkey, not `{name}`"))),
+        }
+    }
+
+    /// What programs are called that will do.
+    fn among(self, names: &'static [&'static str; 2]) -> &'static [&'static str] {
+        match self {
+            Self::Any => names,
+            Self::Redis => &names[..1],
+            Self::Valkey => &names[1..],
+        }
+    }
+}
+
 /// A server and its command line client, both known to be there.
 #[derive(Debug)]
 pub(crate) struct Tools {
@@ -26,16 +67,17 @@ impl Tools {
     /// # Errors
     ///
     /// Nothing usable was found and nothing could be installed. Tests are never skipped for that.
-    pub(crate) fn obtain(host: &Host) -> Result<Self> {
-        let tools = match Self::find(host)? {
+    pub(crate) fn obtain(host: &Host, wanted: Wanted) -> Result<Self> {
+        let tools = match Self::find(host, wanted)? {
             Some(tools) => tools,
             None => {
-                install::redis(host)?;
-                Self::find(host)?.ok_or_else(|| {
-                    Failure::new(
-                        "the installation ended well, but there is still no redis-server and redis-cli in PATH; \
-                         set REDIS_SERVER=/path/to/redis-server and REDIS_CLI=/path/to/redis-cli",
-                    )
+                install::server(host, wanted)?;
+                Self::find(host, wanted)?.ok_or_else(|| {
+                    let (server, client) = (wanted.among(&SERVERS)[0], wanted.among(&CLIENTS)[0]);
+                    Failure::new(format!(
+                        "the installation ended well, but there is still no {server} and {client} in PATH; without \
+                         --server, REDIS_SERVER=/path/to/{server} and REDIS_CLI=/path/to/{client} name them"
+                    ))
                 })?
             }
         };
@@ -48,9 +90,13 @@ impl Tools {
         command.env("REDIS_SERVER", &self.server).env("REDIS_CLI", &self.client);
     }
 
-    fn find(host: &Host) -> Result<Option<Self>> {
-        let server = named_or_found(host, "REDIS_SERVER", &SERVERS)?;
-        let client = named_or_found(host, "REDIS_CLI", &CLIENTS)?;
+    fn find(host: &Host, wanted: Wanted) -> Result<Option<Self>> {
+        let find = |variable, names: &'static [&'static str; 2]| match wanted {
+            Wanted::Any => named_or_found(host, variable, names),
+            // Whoever says which one has not meant the one that the machine is set up for.
+            Wanted::Redis | Wanted::Valkey => Ok(first_of(host, wanted.among(names))),
+        };
+        let (server, client) = (find("REDIS_SERVER", &SERVERS)?, find("REDIS_CLI", &CLIENTS)?);
         Ok(server.zip(client).map(|(server, client)| Self { server, client }))
     }
 
@@ -69,15 +115,20 @@ impl Tools {
                 OLDEST.0, OLDEST.1
             )));
         }
-        println!("Redis: {server}, version {major}.{minor}");
+        let name = text.split_whitespace().next().unwrap_or("Redis");
+        println!("{name}: {server}, version {major}.{minor}");
         Ok(())
     }
+}
+
+fn first_of(host: &Host, names: &[&str]) -> Option<PathBuf> {
+    names.iter().find_map(|name| host.find(name))
 }
 
 /// A program that a variable names must exist: falling back to another one would test something else.
 fn named_or_found(host: &Host, variable: &str, names: &[&str]) -> Result<Option<PathBuf>> {
     match host.variable(variable) {
-        None => Ok(names.iter().find_map(|name| host.find(name))),
+        None => Ok(first_of(host, names)),
         Some(value) => {
             let path = Path::new(&value);
             let found = if path.components().count() > 1 {

@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -27,8 +27,10 @@ const MOST: usize = 1024;
 #[derive(Default)]
 pub(super) struct Recent {
     confirmed: Mutex<VecDeque<(Moment, Arc<Invalidation>)>>,
-    /// Whether they are to be repeated.
-    rewound: AtomicBool,
+    /// How often the shared tier went back.
+    rewound: AtomicU64,
+    /// For how many of these times they have been queued to be repeated.
+    repeated: AtomicU64,
     /// What the shared tier is being told.
     under_way: Mutex<Vec<Arc<Invalidation>>>,
 }
@@ -60,16 +62,26 @@ impl Recent {
 
     /// The shared tier went back: what it confirmed may be undone.
     pub(super) fn rewind(&self) {
-        self.rewound.store(true, Ordering::Release);
+        self.rewound.fetch_add(1, Ordering::Release);
     }
 
-    fn take_rewound(&self, now: Moment) -> Vec<Arc<Invalidation>> {
-        if !self.rewound.swap(false, Ordering::AcqRel) {
-            return Vec::new();
-        }
+    /// How often the shared tier went back.
+    pub(super) fn rewound(&self) -> u64 {
+        self.rewound.load(Ordering::Acquire)
+    }
+
+    /// Whether it did, and what it may have forgotten is not queued yet.
+    pub(super) fn is_owed(&self) -> bool {
+        self.repeated.load(Ordering::Acquire) != self.rewound()
+    }
+
+    /// What the shared tier may have forgotten. What is under way may have been told to it before it went back.
+    pub(super) fn owed(&self, now: Moment) -> Vec<Arc<Invalidation>> {
+        // In this order: what ends in between is in both.
+        let under_way = self.under_way().clone();
         let confirmed = self.lock();
         let young = confirmed.iter().filter(|(when, _)| when.plus(MEMORY) >= now);
-        young.map(|(_, what)| Arc::clone(what)).collect()
+        young.map(|(_, what)| Arc::clone(what)).chain(under_way).collect()
     }
 
     fn under_way(&self) -> MutexGuard<'_, Vec<Arc<Invalidation>>> {
@@ -121,10 +133,17 @@ impl Engine {
         self.session.recent.has(heard, lately) || self.unconfirmed().any(|mine| says(mine, heard))
     }
 
-    /// Queues what the shared tier may have forgotten.
+    /// Queues what the shared tier may have forgotten. Called by one task alone.
     pub(super) fn repeat_recent(self: &Arc<Self>) {
-        for what in self.session.recent.take_rewound(self.now()) {
+        let recent = &self.session.recent;
+        if !recent.is_owed() {
+            return;
+        }
+        let rewound = recent.rewound();
+        for what in recent.owed(self.now()) {
             self.replay(Invalidation::clone(&what), Announcement::new(Origin::Replay));
         }
+        // Not before they wait in the queue: until then reads ask here.
+        recent.repeated.store(rewound, Ordering::Release);
     }
 }

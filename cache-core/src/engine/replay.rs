@@ -167,13 +167,22 @@ impl Engine {
     /// The invalidations that the shared tier has still to be told. Until then what it holds of them is not served in this
     /// process; ask *before* it is read, for it may be told between its answer and the look at it.
     pub(super) fn unconfirmed(&self) -> Unconfirmed {
-        if self.waiting() == 0 {
-            return Unconfirmed::default();
+        let recent = &self.session.recent;
+        let rewound = recent.rewound();
+        // What is owed is asked for before the queue, into which it goes.
+        let mut all = if recent.is_owed() { recent.owed(self.now()) } else { Vec::new() };
+        if self.waiting() != 0 {
+            self.replay.with(|queue| {
+                let waiting = queue.sent.iter().chain(&queue.waiting);
+                all.extend(waiting.map(|one| Arc::clone(&one.what)));
+            });
         }
-        let all = |queue: &mut Queue| {
-            queue.sent.iter().chain(&queue.waiting).map(|one| Arc::clone(&one.what)).collect()
-        };
-        Unconfirmed(self.replay.with(all))
+        Unconfirmed { all, rewound }
+    }
+
+    /// Whether the shared tier has gone back since then: it may have forgotten more than that.
+    pub(super) fn has_gone_back(&self, since: &Unconfirmed) -> bool {
+        self.session.recent.rewound() != since.rewound
     }
 
     /// The oldest one, or `None` and the end of the task that repeats them.
@@ -198,22 +207,26 @@ impl Engine {
 }
 
 /// What the shared tier had still to be told at some time.
-#[derive(Debug, Default)]
-pub(super) struct Unconfirmed(Vec<Arc<Invalidation>>);
+#[derive(Debug)]
+pub(super) struct Unconfirmed {
+    all: Vec<Arc<Invalidation>>,
+    /// How often it had gone back.
+    rewound: u64,
+}
 
 impl Unconfirmed {
     /// Whether one of them is like this.
     pub(super) fn any(&self, is: impl Fn(&Invalidation) -> bool) -> bool {
-        self.0.iter().any(|what| is(what))
+        self.all.iter().any(|what| is(what))
     }
 
     /// Whether one of them reaches an entry with this key and these tags.
     pub(super) fn cover<'t>(&self, key: &str, tags: impl Iterator<Item = &'t str>) -> bool {
-        if self.0.is_empty() {
+        if self.all.is_empty() {
             return false;
         }
         let tags: Vec<&str> = tags.collect();
-        self.0.iter().any(|what| covers(what, key, &tags))
+        self.all.iter().any(|what| covers(what, key, &tags))
     }
 }
 

@@ -424,8 +424,9 @@ impl Listener for Engine {
             }
             News::Gap => self.hear_gap(),
             News::Rewound => {
-                self.hear_gap();
+                // First: who is told of the gap asks for what there is to repeat.
                 self.session.recent.rewind();
+                self.hear_gap();
             }
         }
     }

@@ -102,6 +102,10 @@ impl Call {
         envelope: &Envelope<'_>,
         candidate: &Candidate<'_>,
     ) -> Option<Doubts> {
+        // It may come from before or from after.
+        if self.engine.has_gone_back(candidate.unconfirmed) {
+            return None;
+        }
         let tags = envelope.tags.map(|(name, _)| name);
         if candidate.unconfirmed.cover(self.key.text(), tags) {
             return None;

@@ -9,10 +9,16 @@ use std::{
 };
 
 use redis::{PushInfo, PushKind};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
 
-use super::{Link, NO_ONE, Session, State, probe};
-use crate::{backoff::Backoff, dial::OnPush};
+use super::{Link, Session, State, probe};
+use crate::{
+    backoff::Backoff,
+    dial::{Dialed, OnPush},
+};
 
 /// A connection that lived this long was no failed attempt: the next one starts without a long wait.
 const CALM: Duration = Duration::from_secs(2);
@@ -27,23 +33,27 @@ pub(super) async fn supervise(link: Weak<Link>) {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     for number in 0.. {
         let Some(strong) = link.upgrade() else { return };
-        let leader = strong.leader();
-        if leader == Some(NO_ONE) {
-            // Not before the leader: one at a time finds out whether a server is back.
+        let Some(lead) = strong.lead() else {
+            let Some(leader) = strong.ties.leader.as_ref().map(|leader| leader.state.subscribe())
+            else {
+                return;
+            };
             drop(strong);
-            sleep(backoff.step()).await;
+            if !follow(&link, leader).await {
+                return;
+            }
             continue;
-        }
+        };
         let mut pause = None;
         let dead = Arc::new(AtomicBool::new(false));
-        let attempt = strong.dialer.dial(pushes(&link, number, &dead)).await;
+        let attempt = strong.dialer.dial(pushes(&link, number, &dead), lead.at.as_ref()).await;
         match attempt {
-            Ok(conn) => {
+            Ok(Dialed { conn, at }) => {
                 let since = Instant::now();
                 strong.failures.store(0, Ordering::Relaxed);
-                strong.current.store(number, Ordering::Relaxed);
-                let leader = leader.unwrap_or(NO_ONE);
-                let session = Session { number, leader, conn };
+                *strong.place_of_last() = at.map(|at| (number, at));
+                strong.current.store(number, Ordering::Release);
+                let session = Session { number, leader: lead.number, conn };
                 let before = strong.state.send_replace(State::Up(session.clone()));
                 if matches!(before, State::Up(_)) {
                     (strong.ties.on_push)(PushInfo {
@@ -82,6 +92,28 @@ pub(super) async fn supervise(link: Weak<Link>) {
         }
         sleep(pause.unwrap_or_else(|| backoff.step())).await;
     }
+}
+
+/// Waits until the leader has a connection; `false` when it is gone. Not before the leader: one at a time finds out whether a
+/// server is back, and which one it is.
+async fn follow(link: &Weak<Link>, mut leader: watch::Receiver<State>) -> bool {
+    let away = match leader.wait_for(State::is_settled).await.as_deref() {
+        Ok(State::Down(cause)) => Some(cause.clone()),
+        Ok(_) => None,
+        Err(_) => return false,
+    };
+    if let Some(cause) = away {
+        // Nobody is to wait for a first connection that nobody attempts.
+        let Some(link) = link.upgrade() else { return false };
+        link.state.send_if_modified(|state| {
+            let waits = matches!(state, State::Connecting);
+            if waits {
+                *state = State::Down(cause);
+            }
+            waits
+        });
+    }
+    leader.wait_for(|state| matches!(state, State::Up(_))).await.is_ok()
 }
 
 /// Waits until the connection is lost, or a part of the cluster is silent and another connection worth a try. `false` when

@@ -133,7 +133,7 @@ async fn a_connection_is_sound_while_it_is_not_in_doubt_and_its_leader_has_the_o
     assert!(!link.is_sound() && link.is_behind(), "the leader may be elsewhere now");
 }
 
-// Guard: the leader in supervise.
+// Guards: the leader in supervise, the state in follow.
 #[tokio::test]
 async fn nobody_connects_while_the_leader_does_not() {
     let server = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -153,6 +153,12 @@ async fn nobody_connects_while_the_leader_does_not() {
     let mut accept = std::pin::pin!(server.accept());
     let early = timeout(Duration::from_millis(50), &mut accept).await;
     assert!(early.is_err(), "it connects");
+    let soon = timeout(Duration::from_secs(5), link.first_attempt()).await;
+    assert!(soon.expect("nobody waits for it").is_err());
+    let at = Target::parse(&RedisConfig::new(&url)).unwrap().any().clone();
+    *leader.place_of_last() = Some((3, at));
     leader.current.store(3, Ordering::Relaxed);
+    let up = with_second_connection().await.state.borrow().clone();
+    leader.state.send_replace(up);
     accept.await.unwrap();
 }

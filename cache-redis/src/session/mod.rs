@@ -25,12 +25,13 @@ use tokio::{runtime::Handle, time::Instant};
 
 #[cfg(feature = "cluster")]
 use self::cluster::ClusterSession;
-use self::teller::Teller;
-pub(crate) use self::track::Tracker;
+pub(crate) use self::{
+    teller::Teller,
+    track::{Life, Tracker, who},
+};
 use crate::{
     dial::{Dialer, Purpose},
-    link::Link,
-    names::Names,
+    link::{Link, Ties},
     target::Target,
 };
 
@@ -52,21 +53,22 @@ enum Way {
 }
 
 impl Session {
-    /// A session in this namespace. `dialer` makes a dialer for a purpose.
+    /// A session with the server that `data` is with, or with all of its cluster. `dialer` makes a dialer for a purpose.
     pub(crate) fn new(
-        names: Names,
+        teller: Arc<Teller>,
+        data: Arc<Link>,
         deadline: Duration,
         runtime: Handle,
         dialer: impl FnOnce(Purpose) -> Dialer,
     ) -> Self {
-        let teller = Arc::new(Teller::new(names));
         let tracker = Tracker::new(Arc::clone(&teller), String::new());
         let dialer = dialer(Purpose::Track(tracker.clone()));
         let way = match dialer.target {
             _ if !dialer.target.is_pushed_to() => Way::None,
             Target::Node(_) | Target::Sentinel(_) => {
                 let ears = Arc::clone(&teller);
-                let link = Link::new(dialer, deadline, runtime, move |push| ears.hear(&push));
+                let ties = Ties::to(data, move |push| ears.hear(&push));
+                let link = Link::unlimited(dialer, deadline, runtime, ties);
                 Way::Server(link, tracker)
             }
             #[cfg(feature = "cluster")]

@@ -21,6 +21,8 @@ pub(crate) struct Teller {
     listener: Mutex<Option<Weak<dyn Listener>>>,
     /// The life that each server was in when its session began, by the server's name in the cluster.
     lives: Mutex<HashMap<String, Life>>,
+    /// The life that the server was in to which requests go, when their connection began. Not known of a cluster.
+    asked: Mutex<Option<Life>>,
     /// Whether it was said already that a server does not tell its changes.
     refused: AtomicBool,
 }
@@ -32,6 +34,7 @@ impl Teller {
             names,
             listener: Mutex::default(),
             lives: Mutex::default(),
+            asked: Mutex::default(),
             refused: AtomicBool::new(false),
         }
     }
@@ -91,6 +94,24 @@ impl Teller {
         let before = lock(&self.lives).insert(server.to_owned(), life.clone());
         let same = before.is_none_or(|before| known && before == life);
         self.tell(if same { News::Gap } else { News::Rewound });
+    }
+
+    /// Requests will go to a server in this life, and none has gone there yet. In another life than the last one what was
+    /// done there may be undone, and nobody is to read that before it is known here: the session may find out later.
+    pub(crate) fn reach(&self, life: Life) {
+        let known = life.is_known();
+        let before = lock(&self.asked).replace(life.clone());
+        if before.is_some_and(|before| !known || before != life) {
+            self.tell(News::Rewound);
+        }
+    }
+
+    /// Whether requests go to the server that the session is with, as far as both are known. After a failover that the
+    /// former master has not heard of there are two, and either would tell its own changes alone.
+    pub(crate) fn is_asked(&self, server: &str) -> bool {
+        let asked = lock(&self.asked);
+        let Some(asked) = asked.as_ref() else { return true };
+        lock(&self.lives).get(server).is_none_or(|life| life.may_be_of_one_process_with(asked))
     }
 
     /// Whether the server's data still has the history that it had when the session began.
@@ -187,6 +208,25 @@ mod tests {
         ] {
             assert_eq!(told(|teller| teller.hear(&push)), ["Gap"], "{push:?}");
         }
+    }
+
+    #[test]
+    fn requests_that_go_to_another_life_may_find_what_was_undone() {
+        let life = |run: &str| Life::read(&format!("run_id:{run}\n"), "master_replid:1\n");
+        let news = told(|teller| {
+            teller.reach(life("a"));
+            teller.begin("", life("a"));
+            assert!(teller.is_asked(""));
+            teller.reach(life("a"));
+            teller.reach(life("b"));
+            assert!(!teller.is_asked(""), "the session is with the other one");
+            teller.begin("", life("b"));
+            assert!(teller.is_asked(""));
+            teller.reach(Life::read("", ""));
+            teller.reach(Life::read("", ""));
+            assert!(teller.is_asked(""), "nobody knows");
+        });
+        assert_eq!(news, ["Gap", "Rewound", "Rewound", "Rewound", "Rewound"]);
     }
 
     #[test]

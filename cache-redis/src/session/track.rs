@@ -38,7 +38,8 @@ impl Tracker {
         for beginning in self.teller.names().tracked() {
             track.arg("PREFIX").arg(beginning);
         }
-        Batch::new("").with(track).with(info("server")).with(info("replication"))
+        let [server, replication] = who();
+        Batch::new("").with(track).with(server).with(replication)
     }
 
     /// Takes the answers. From here on every change is pushed, so the listener is told that what was before is unknown;
@@ -88,6 +89,11 @@ impl Tracker {
             link.give_up(why);
             return Err(Error::new(ErrorKind::Unavailable, why));
         }
+        if !self.teller.is_asked(&self.server) {
+            let why = "requests go to another server";
+            link.give_up(why);
+            return Err(Error::new(ErrorKind::Unavailable, why));
+        }
         if !self.teller.has_history(&self.server, history(&replication)) {
             let why = "the server was a replica meanwhile";
             link.give_up(why);
@@ -104,6 +110,11 @@ impl Life {
         Self { run: run.map(str::to_owned), history: history(replication).map(str::to_owned) }
     }
 
+    /// Whether both may be lives of one server process. One that does not say who it is may be any.
+    pub(super) fn may_be_of_one_process_with(&self, other: &Self) -> bool {
+        self.run.is_none() || other.run.is_none() || self.run == other.run
+    }
+
     /// Whether the server says who it is. One that does not may be another one each time.
     pub(crate) const fn is_known(&self) -> bool {
         self.run.is_some()
@@ -115,6 +126,11 @@ pub(crate) fn touch(names: &Names) -> redis::Cmd {
     let mut touch = redis::cmd("TOUCH");
     touch.arg(names.pattern_log()).arg(names.tag_log());
     touch
+}
+
+/// What [`Life::read`] reads the answers to.
+pub(crate) fn who() -> [redis::Cmd; 2] {
+    ["server", "replication"].map(info)
 }
 
 fn history(replication: &str) -> Option<&str> {

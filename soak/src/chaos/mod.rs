@@ -87,6 +87,7 @@ struct Chaos {
     /// What had been found wrong before the present fault.
     failed: u64,
     stale: u64,
+    apart: u64,
 }
 
 #[derive(Debug, Default)]
@@ -126,7 +127,9 @@ impl Chaos {
             heard.lock().hears(process, batch);
         });
         let servers = Servers::new(field, Arc::clone(&judge));
-        let mut chaos = Self { deployment, judge, ledger, crew, servers, dir, failed: 0, stale: 0 };
+        let (failed, stale, apart) = (0, 0, 0);
+        let mut chaos =
+            Self { deployment, judge, ledger, crew, servers, dir, failed, stale, apart };
         if chaos.recovered(Moment::now()).is_none() {
             return Err(io::Error::other(format!("no calm start: see {}", chaos.dir.display())));
         }
@@ -135,6 +138,11 @@ impl Chaos {
 
     /// One fault: a time before it, the fault, and until everything is well again.
     fn suffer(&mut self, trouble: Trouble, options: &Options) -> io::Result<Felt> {
+        let is_watched = self.servers.field.is_watched();
+        if is_watched {
+            // Until it is known whether Sentinel has replaced a master, nobody knows what was lost.
+            self.judge.lock().hold();
+        }
         // Sentinels take their time until they agree on what was done last.
         self.in_background(|servers| {
             servers.field.settle();
@@ -148,7 +156,16 @@ impl Chaos {
         let mended = Moment::now();
         let well = self.recovered(mended);
         let until = well.unwrap_or_else(Moment::now).max(begun.plus(Duration::from_secs(2)));
+        if is_watched {
+            self.in_background(|servers| {
+                servers.account();
+                Ok(())
+            })?;
+            self.judge.lock().release();
+            watch(&self.judge, self.deployment);
+        }
         let (failed, stale) = self.found();
+        let (unasked, apart) = (std::mem::take(&mut self.servers.unasked), self.counted_apart());
         let ledger = self.ledger.lock();
         // Most of those that were timed were judged as well; some of the others have ended in no other way.
         let timed = Phase::of(ledger.calls(before, until).map(|(_, call)| call)).failed;
@@ -159,6 +176,8 @@ impl Chaos {
             recovery: well.map(|well| mended.until(well)),
             failed: failed.max(timed as u64),
             stale,
+            unasked,
+            apart,
             judges_hits: trouble == Trouble::Freeze,
         })
     }
@@ -202,6 +221,12 @@ impl Chaos {
         let since = (now.0 - self.failed, now.1 - self.stale);
         (self.failed, self.stale) = now;
         since
+    }
+
+    /// Reads since the last time that only a documented limit excuses.
+    fn counted_apart(&mut self) -> u64 {
+        let now = self.judge.lock().verdicts.limited.values().sum();
+        now - std::mem::replace(&mut self.apart, now)
     }
 
     fn watch_for(&self, time: Duration) {

@@ -44,6 +44,15 @@ pub(crate) fn row(felt: &Felt) {
         recovery.map_or_else(|| "never".to_owned(), |time| Shown(time).to_string()),
         hits(felt),
     );
+    if felt.unasked > 0 {
+        println!("  Sentinel replaced the master {} times more than it was asked to", felt.unasked);
+    }
+    if felt.apart > 0 {
+        println!(
+            "  {} reads are counted apart: what a failover has lost was old in them",
+            felt.apart
+        );
+    }
 }
 
 fn hits(felt: &Felt) -> String {

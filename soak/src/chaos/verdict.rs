@@ -86,6 +86,10 @@ pub(crate) struct Felt {
     /// Calls of all workers that failed, and reads that broke a promise.
     pub(crate) failed: u64,
     pub(crate) stale: u64,
+    /// How often Sentinel replaced the master though nobody asked it to.
+    pub(crate) unasked: u64,
+    /// Reads that are counted apart, because only a documented limit excuses them.
+    pub(crate) apart: u64,
     /// Whether hits in memory are judged: a fault that empties memory all the time leaves few, and cold ones.
     pub(crate) judges_hits: bool,
 }
@@ -194,6 +198,8 @@ mod tests {
             recovery: Some(MILLI),
             failed: 0,
             stale: 0,
+            unasked: 0,
+            apart: 0,
             judges_hits: false,
         }
     }

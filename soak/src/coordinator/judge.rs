@@ -20,6 +20,9 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Limit {
     pub(crate) name: &'static str,
+    /// Whether whoever invalidated something goes by that though it may be undone: requests of its process go to one server,
+    /// and are not answered from another life of it before that is known.
+    pub(crate) binds_its_own: bool,
     pub(crate) from: Moment,
     pub(crate) to: Moment,
     /// When the namespace was cleared.
@@ -285,8 +288,10 @@ impl Judge {
             if promises.newest_before(before) <= version {
                 continue;
             }
-            let limit_of =
-                |promise: &Promise| self.limits.iter().find(|limit| limit.covers(promise, read));
+            let limit_of = |promise: &Promise| {
+                let mut limits = self.limits.iter();
+                limits.find(|limit| limit.excuses(rule) && limit.covers(promise, read))
+            };
             // Of the promises that it breaks those count that hold whatever becomes of the data.
             match promises.broken(version, before).find(|promise| limit_of(promise).is_none()) {
                 Some(promise) => broken = broken.or_else(|| Some((rule, promise.clone()))),
@@ -320,6 +325,10 @@ impl Judge {
 }
 
 impl Limit {
+    fn excuses(&self, rule: Rule) -> bool {
+        rule != Rule::Own || !self.binds_its_own
+    }
+
     /// Whether it excuses a read that breaks a promise.
     fn covers(&self, promise: &Promise, read: &Read) -> bool {
         let strict = read.reader == Reader::Strict;

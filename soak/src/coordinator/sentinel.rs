@@ -53,6 +53,12 @@ impl Field {
         &self.servers[self.masters().first().copied().unwrap_or(0)]
     }
 
+    /// The number of the last failover that any sentinel has heard of; each successful one has a greater number.
+    pub(super) fn failovers(&self) -> u64 {
+        let epochs = self.sentinels.iter().filter_map(|one| told(one, "config-epoch"));
+        epochs.max().unwrap_or(0)
+    }
+
     /// Whether there is one master, the other server is in step with it, and all sentinels know that.
     pub(super) fn agree(&self) -> bool {
         let [master] = self.masters()[..] else { return false };
@@ -74,15 +80,40 @@ impl Field {
     }
 }
 
+/// What a sentinel says of the master.
+fn told(sentinel: &Server, what: &str) -> Option<u64> {
+    let state = sentinel.try_ask(&["SENTINEL", "MASTER", SERVICE]).ok()?;
+    state.lines().skip_while(|line| *line != what).nth(1)?.parse().ok()
+}
+
 impl Servers {
+    /// Sentinel may replace a master unasked: because the machine is busy and the master answered late. What its replica
+    /// had not been sent is lost then, and what the former master takes until it is told, some ten seconds later. Accounts
+    /// for that, once all agree again.
+    pub(crate) fn account(&mut self) {
+        self.field.settle();
+        let (known, since) = self.accounted;
+        let failovers = self.field.failovers();
+        if failovers > known {
+            self.forget(
+                "Sentinel replaced the master unasked",
+                since.minus(REPLICATION),
+                Moment::now(),
+            );
+        }
+        self.accounted = (failovers, Moment::now());
+        self.unasked += failovers - known;
+    }
+
     /// The replica takes the master's place: because it died, or because a sentinel is told so. The former master comes back
-    /// as a replica. What the replica had not been sent is lost, and so is what the former master took until it knew.
+    /// as a replica. What the replica had not been sent is lost, and so is what the former master took until it knew. The
+    /// judge is to be held meanwhile.
     pub(crate) fn replace_watched(&mut self, kills: bool, length: Duration) -> io::Result<()> {
+        self.account();
         let [master] = self.field.masters()[..] else {
             return Err(io::Error::other("there is not one master"));
         };
         let replica = 1 - master;
-        self.judge.lock().hold();
         let from = Moment::now().minus(REPLICATION);
         if kills {
             self.field.servers[master].kill();
@@ -96,15 +127,20 @@ impl Servers {
         if !kills {
             wait_until("the former master knows", || self.field.masters() == [replica]);
         }
-        let to = Moment::now();
+        let (known, _) = self.accounted;
+        wait_until("all sentinels know of the failover", || {
+            let epochs = |sentinel: &Server| told(sentinel, "config-epoch");
+            self.field.sentinels.iter().all(|one| epochs(one).is_some_and(|epoch| epoch > known))
+        });
+        let (to, failovers) = (Moment::now(), self.field.failovers());
         sleep(length / 4);
         self.forget("a replica was promoted by Sentinel", from, to);
+        self.accounted = (failovers, to);
         if kills {
             // Sentinel would write it into its configuration, if it had one.
             let port = self.field.servers[replica].port.to_string();
             self.field.servers[master].restart_with(&["--replicaof", "127.0.0.1", &port]);
         }
-        self.judge.lock().release();
         Ok(())
     }
 }

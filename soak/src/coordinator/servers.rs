@@ -31,11 +31,16 @@ pub(crate) struct Servers {
     pub(crate) judge: Arc<SharedJudge>,
     /// What the servers say that they have done.
     pub(crate) counts: BTreeMap<&'static str, u64>,
+    /// Sentinel's number of the last failover that was accounted for, and when that was.
+    pub(super) accounted: (u64, Moment),
+    /// How often Sentinel replaced the master though nobody asked it to.
+    pub(crate) unasked: u64,
 }
 
 impl Servers {
     pub(crate) fn new(field: Field, judge: Arc<SharedJudge>) -> Self {
-        Self { field, judge, counts: BTreeMap::new() }
+        let accounted = (field.failovers(), Moment::now());
+        Self { field, judge, counts: BTreeMap::new(), accounted, unasked: 0 }
     }
 
     /// Breaks something and mends it; the servers are well before and after.
@@ -126,7 +131,8 @@ impl Servers {
     /// What was confirmed in this time may be undone: clears the namespace, as the manual says.
     pub(super) fn forget(&self, name: &'static str, from: Moment, to: Moment) {
         self.field.clear();
-        self.judge.lock().limit(Limit { name, from, to, healed: Moment::now() });
+        let (binds_its_own, healed) = (!self.field.is_cluster, Moment::now());
+        self.judge.lock().limit(Limit { name, binds_its_own, from, to, healed });
     }
 
     /// The server comes back with the data of some time ago, and somebody notices and clears the namespace.

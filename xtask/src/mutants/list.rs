@@ -188,7 +188,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a rewound tier is not told again",
         file: "cache-core/src/engine/recent.rs",
-        edits: &[("self.rewound.store(true, Ordering::Release);", "")],
+        edits: &[("self.rewound.fetch_add(1, Ordering::Release);", "")],
         found: BySeed,
     },
     Mutant {

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Result};
 use crate::host::{Host, root};
 use crate::server::free_address;
 use crate::testing::forget_foreign_settings;
-use crate::tools::Tools;
+use crate::tools::{Tools, Wanted};
 
 use self::client::Client;
 use self::process::Kept;
@@ -33,7 +33,7 @@ const START: Duration = Duration::from_secs(20);
 /// # Errors
 ///
 /// A response was a 5xx or anything else but 2xx, a connection broke, nothing was measured, or a program is not there.
-pub(crate) fn run(host: &Host, arguments: &[String]) -> Result<()> {
+pub(crate) fn run(host: &Host, wanted: Wanted, arguments: &[String]) -> Result<()> {
     let (phase, profile) = match arguments {
         [] => (LONG, "release"),
         [option] if option == "--short" => (SHORT, "dev"),
@@ -44,7 +44,7 @@ pub(crate) fn run(host: &Host, arguments: &[String]) -> Result<()> {
             "wrk was not found; install it (`sudo apt-get install -y wrk`), and run the task again",
         )
     })?;
-    let tools = Tools::obtain(host)?;
+    let tools = Tools::obtain(host, wanted)?;
     let program = built(host, profile)?;
     let directory = Directory::new()?;
     let outcome = Service::start(&tools, &program, &directory.0)

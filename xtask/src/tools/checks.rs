@@ -9,6 +9,8 @@ use super::*;
 
 const REDIS_7: &str = "echo 'Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64'";
 
+const VALKEY_8: &str = "echo 'Valkey server v=8.0.1 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64'";
+
 /// A directory of programs that goes away with the test.
 struct Programs(PathBuf);
 
@@ -37,7 +39,11 @@ impl Programs {
     }
 
     fn tools(&self) -> Result<Tools> {
-        Tools::obtain(&Host::with_programs_in(&self.0))
+        self.wanted(Wanted::Any)
+    }
+
+    fn wanted(&self, wanted: Wanted) -> Result<Tools> {
+        Tools::obtain(&Host::with_programs_in(&self.0), wanted)
     }
 }
 
@@ -49,12 +55,15 @@ impl Drop for Programs {
 
 /// What an installation of the two programs does, in the directory of the machine.
 fn installs(directory: &Path) -> String {
+    installs_one("redis", REDIS_7, directory)
+}
+
+fn installs_one(name: &str, script: &str, directory: &Path) -> String {
     let directory = directory.display();
     format!(
-        "printf '#!/bin/sh\\n%s\\n' \"{}\" > {directory}/redis-server\n\
-         cp {directory}/redis-server {directory}/redis-cli\n\
-         chmod 755 {directory}/redis-server {directory}/redis-cli",
-        REDIS_7
+        "printf '#!/bin/sh\\n%s\\n' \"{script}\" > {directory}/{name}-server\n\
+         cp {directory}/{name}-server {directory}/{name}-cli\n\
+         chmod 755 {directory}/{name}-server {directory}/{name}-cli"
     )
 }
 
@@ -93,6 +102,60 @@ fn an_installation_that_fails_is_repeated_after_an_update() {
     );
     let machine = machine.with("apt-get", &script);
     assert!(machine.tools().is_ok());
+}
+
+#[test]
+fn the_server_that_is_asked_for_is_used_whichever_else_there_is() {
+    let machine = Programs::new()
+        .with("redis-server", REDIS_7)
+        .with("redis-cli", "exit 0")
+        .with("valkey-server", VALKEY_8)
+        .with("valkey-cli", "exit 0");
+    let server = |wanted| machine.wanted(wanted).unwrap().server;
+    assert_eq!(server(Wanted::Any), machine.path().join("redis-server"));
+    assert_eq!(server(Wanted::Redis), machine.path().join("redis-server"));
+    assert_eq!(server(Wanted::Valkey), machine.path().join("valkey-server"));
+    let failure = Programs::new()
+        .with("redis-server", REDIS_7)
+        .with("redis-cli", "exit 0")
+        .with("apt-get", "exit 100")
+        .wanted(Wanted::Valkey)
+        .unwrap_err();
+    assert!(failure.to_string().contains("no Valkey server was found"), "{failure}");
+}
+
+#[test]
+fn where_a_release_of_debian_has_valkey_in_its_backports_alone_it_is_taken_from_there() {
+    let machine = Programs::new().with("id", "echo 0");
+    let install = installs_one("valkey", VALKEY_8, machine.path());
+    let script = format!(
+        "case \"$*\" in\n\
+         indextargets*) echo 'Elsewhere mirror:/x other'; echo 'Debian mirror:/security bookworm-security'; \
+         echo 'Debian mirror:/debian bookworm';;\n\
+         *' update') grep -qx 'deb mirror:/debian bookworm-backports main' \"${{2#*=}}\" || exit 100;;\n\
+         *'-t bookworm-backports valkey-server') {install};;\n\
+         update) ;;\n\
+         *) exit 100;; esac"
+    );
+    let machine = machine.with("apt-get", &script);
+    assert_eq!(
+        machine.wanted(Wanted::Valkey).unwrap().server,
+        machine.path().join("valkey-server")
+    );
+}
+
+#[test]
+fn the_option_comes_first_and_names_one_of_two_servers() {
+    let strings = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let all = strings("--server valkey -- -p larder");
+    assert_eq!(Wanted::take(&all).unwrap(), (Wanted::Valkey, &all[2..]));
+    let all = strings("--server=redis");
+    assert_eq!(Wanted::take(&all).unwrap(), (Wanted::Redis, &all[1..]));
+    let all = strings("-- --server valkey");
+    assert_eq!(Wanted::take(&all).unwrap(), (Wanted::Any, &all[..]));
+    for line in ["--server", "--server memcached"] {
+        assert_eq!(Wanted::take(&strings(line)).unwrap_err().code(), 2, "{line}");
+    }
 }
 
 #[test]
