@@ -2,12 +2,15 @@
 
 use std::{
     any::TypeId,
+    fmt,
     hash::{Hash, Hasher},
-    ops::ControlFlow,
+    ops::{ControlFlow, Deref},
+    ptr,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
+use cache_store::BoxFuture;
 use tokio::time::Instant;
 
 use super::{Engine, Run, fill::Remote, weight};
@@ -15,9 +18,9 @@ use crate::{
     clock::Moment,
     fence::{Fence, Stamp},
     flight::{Join, Landing, Leader, Waiter},
-    key::{Key, Types},
+    key::Key,
     memory::{Aging, Freshness, Heard, MemoryEntry, Proof, Sight},
-    private::{Grace, Layer, LifeOf, Site},
+    private::{Layer, LifeOf, Site},
     runtime,
     stats::Counter,
     timer::sleep_until,
@@ -25,17 +28,32 @@ use crate::{
 };
 
 /// Calls with one key share a flight only if they would also accept each other's entries, and asked the same tiers.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone)]
 pub(crate) struct FlightKey {
     key: Key,
     value: TypeId,
-    types: Types,
-    version: u32,
-    rules: u64,
-    layer: Layer,
-    leased: bool,
-    /// What is not fresh and may be given to those who wait.
-    stale: Grace,
+    site: &'static Site,
+}
+
+impl PartialEq for FlightKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+            && self.value == other.value
+            && self.key.types() == other.key.types()
+            && (ptr::eq(self.site, other.site) || share_flights(self.site, other.site))
+    }
+}
+
+impl Eq for FlightKey {}
+
+/// Whether calls of the one function are right in waiting for calls of the other.
+fn share_flights(one: &Site, other: &Site) -> bool {
+    one.version == other.version
+        && one.rules == other.rules
+        && one.layer == other.layer
+        && one.lease.is_some() == other.lease.is_some()
+        // What is not fresh and may be given to those who wait.
+        && one.serving.of_flights() == other.serving.of_flights()
 }
 
 impl Hash for FlightKey {
@@ -70,19 +88,53 @@ pub(crate) struct Call {
     pub(crate) site: &'static Site,
     pub(crate) value: ErasedType,
     /// The tags known before the load.
-    pub(crate) tags: Arc<[String]>,
+    pub(crate) tags: KnownTags,
     /// How long its value will live, as far as that is known before the load.
     pub(crate) life: Option<Duration>,
     /// How long a value was to live altogether, where that matters and the value says it.
     pub(crate) life_of: Option<&'static dyn LifeOf>,
     /// When the call began, in the sequence of invalidations.
     pub(crate) arrival: Stamp,
-    /// When the call began, by the clock.
+    /// When the call began, by the clock; not told where there is no other process that could have invalidated anything.
     pub(crate) arrived: Moment,
     /// Whether waiters can be given the leader's error.
     pub(crate) shares_errors: bool,
     /// Whether it is made on behalf of nobody, because what is there is growing old.
     pub(crate) renewing: bool,
+}
+
+/// The tags that are known before a load. Most calls have none, and share nothing on behalf of that.
+#[derive(Clone, Default)]
+pub(crate) struct KnownTags(Option<Arc<[String]>>);
+
+impl KnownTags {
+    pub(crate) fn new(tags: &[String]) -> Self {
+        Self((!tags.is_empty()).then(|| tags.into()))
+    }
+}
+
+impl Deref for KnownTags {
+    type Target = [String];
+
+    fn deref(&self) -> &[String] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+/// What is done already, or what it waits for.
+pub(crate) enum Step<T> {
+    Done(T),
+    /// Boxed, so that its code and its size are not in every function that awaits it.
+    Wait(BoxFuture<'static, T>),
+}
+
+impl<T> fmt::Debug for Step<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Done(_) => "Done",
+            Self::Wait(_) => "Wait",
+        })
+    }
 }
 
 /// What a call that missed turns into.
@@ -124,9 +176,19 @@ impl Patience {
 }
 
 impl Call {
-    /// Joins, leads or takes over until there is a value, an error or a reason to run the body.
-    pub(crate) async fn enter(self) -> Entered {
-        let (mut boarding, mut patience) = (self.join(), Patience::default());
+    /// Joins, leads or takes over until there is a value, an error or a reason to run the body. Who leads and has no shared
+    /// tier to ask has nothing to wait for.
+    pub(crate) fn enter(self) -> Step<Entered> {
+        match self.join() {
+            Join::Lead(leader) if self.engine.shared_for(self.site).is_none() => {
+                Step::Done(self.lead_in_memory(leader))
+            }
+            boarding => Step::Wait(Box::pin(self.board(boarding))),
+        }
+    }
+
+    async fn board(self, mut boarding: Boarding) -> Entered {
+        let mut patience = Patience::default();
         loop {
             let mut waiter = match boarding {
                 Join::Lead(leader) => return self.lead(leader).await,
@@ -346,16 +408,7 @@ impl Call {
     }
 
     fn flight_key(&self) -> FlightKey {
-        FlightKey {
-            key: self.key.clone(),
-            value: (self.value.id)(),
-            types: self.key.types().clone(),
-            version: self.site.version,
-            rules: self.site.rules,
-            layer: self.site.layer,
-            leased: self.site.lease.is_some(),
-            stale: self.site.serving.of_flights(),
-        }
+        FlightKey { key: self.key.clone(), value: (self.value.id)(), site: self.site }
     }
 
     /// How long to wait for another caller's load: the lease's patience where there is one, for that load is

@@ -369,7 +369,7 @@ impl Call {
             return Ok(Claimed::Writing);
         };
         match claimed.outcome {
-            ClaimOutcome::Load(nonce) => Ok(Claimed::Load(Captured {
+            ClaimOutcome::Load(nonce) => Ok(Claimed::Load(Box::new(Captured {
                 asked: asked.at,
                 heard: asked.heard,
                 nonce,
@@ -377,7 +377,7 @@ impl Call {
                 tag_nonces: claimed.tag_nonces,
                 tag_log: claimed.tag_log,
                 lease,
-            })),
+            }))),
             ClaimOutcome::Writing => Ok(Claimed::Writing),
             // Somebody renews it: that is all a renewal is for.
             ClaimOutcome::Held(_) if self.renewing => Ok(Claimed::Elsewhere),
@@ -467,7 +467,7 @@ pub(super) enum Found {
 }
 
 enum Claimed {
-    Load(Captured),
+    Load(Box<Captured>),
     Found(Found),
     LeaseEnded,
     Writing,

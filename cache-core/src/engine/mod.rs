@@ -14,6 +14,7 @@ mod many;
 mod orders;
 mod recent;
 mod replay;
+mod run;
 mod session;
 mod stale;
 mod switch;
@@ -43,8 +44,7 @@ use self::{
 };
 pub(crate) use self::{
     background::Permit,
-    call::{Call, Entered, Flight, Landed, Loaded, after},
-    fill::{Keep, Run},
+    call::{Call, Entered, Flight, KnownTags, Landed, Loaded, Step, after},
     invalidate::{Invalidating, Order},
     look::{Looked, same_rules},
     many::{
@@ -52,6 +52,7 @@ pub(crate) use self::{
         settle_many_sync,
     },
     orders::invalidate_all,
+    run::{Keep, Run},
     write::{Writing, Written},
 };
 use crate::{

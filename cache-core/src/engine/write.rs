@@ -276,7 +276,8 @@ impl Writing {
             self.call.engine.forget(self.call.key.as_ref());
             return Ended::Fenced;
         };
-        let fresh = self.call.freshness_of(written.life, self.asked.until(engine.now()));
+        let now = engine.now();
+        let fresh = Freshness::from(now, written.life, self.asked.until(now));
         let (proof, encoded) = match shared {
             Shared::None => (None, None),
             // From before the body, as for a load: FINISH confirms the key, not the tags and patterns.

@@ -23,7 +23,8 @@
 //! own slot, so one that is cancelled removes nobody else's.
 //!
 //! A finished flight is taken out of the table *before* its result is set. So whoever finds a flight without result, and
-//! joins again, does not find it twice.
+//! joins again, does not find it twice. Flights are found under the table's lock, which the leader takes to take its own
+//! out: if it alone has it then, nobody waits and nobody will, and there is no result to be set.
 //!
 //! No lock is held while a waker is called, cloned or dropped, or while a value is cloned: that is other people's code.
 
@@ -181,9 +182,10 @@ impl<K: Clone + Eq + Hash, M, T> Table<K, M, T> {
     /// Takes the flight out, unless another has replaced it.
     fn remove(&self, key: &K, flight: &Arc<Flight<M, T>>) {
         let mut shard = lock(self.shard(key));
-        if shard.get(key).is_some_and(|there| Arc::ptr_eq(there, flight)) {
-            shard.remove(key);
-        }
+        let ours = shard.get(key).is_some_and(|there| Arc::ptr_eq(there, flight));
+        let removed = if ours { shard.remove_entry(key) } else { None };
+        drop(shard);
+        drop(removed);
     }
 
     fn shard(&self, key: &K) -> &Shard<K, M, T> {

@@ -259,10 +259,10 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
 struct GiveBack(Clock);
 
 impl GiveBack {
-    fn after(&self, entry: &MemoryEntry) -> Option<Duration> {
+    fn after(&self, now: Instant, entry: &MemoryEntry) -> Option<Duration> {
         // Moka would expire by real time what a clock that stands still keeps.
-        let expires = entry.expires().filter(|_| self.0.is_system())?;
-        Some(self.0.now().until(expires).saturating_add(GRACE))
+        let now = self.0.moment_of(now)?;
+        Some(now.until(entry.expires()?).saturating_add(GRACE))
     }
 }
 
@@ -271,19 +271,19 @@ impl Expiry<Kept, Arc<MemoryEntry>> for GiveBack {
         &self,
         _: &Kept,
         entry: &Arc<MemoryEntry>,
-        _: Instant,
+        now: Instant,
     ) -> Option<Duration> {
-        self.after(entry)
+        self.after(now, entry)
     }
 
     fn expire_after_update(
         &self,
         _: &Kept,
         entry: &Arc<MemoryEntry>,
-        _: Instant,
+        now: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        self.after(entry)
+        self.after(now, entry)
     }
 }
 

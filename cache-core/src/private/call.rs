@@ -10,11 +10,11 @@ use std::{
 use super::{
     Outcome, Shape, Spec, Tags,
     sharing::Share,
-    subject::{Untyped, enter, keep_value},
+    subject::{Untyped, keep_value},
 };
 use crate::{
     cache::Cache,
-    engine::{Call, Engine, Entered, Keep, Run},
+    engine::{Call, Engine, Entered, Keep, Run, Step},
     key::{Fingerprint, Key, KeyPart, KeyRef},
     scope,
     value::Stored,
@@ -236,7 +236,10 @@ impl<V> Miss<V> {
     {
         let mut run = None;
         if let Some(subject) = &self.0 {
-            let entered = enter(subject.call(share.0.is_some())).await;
+            let entered = match subject.call(share.0.is_some()).enter() {
+                Step::Done(entered) => entered,
+                Step::Wait(entering) => entering.await,
+            };
             match settled::<S, R>(entered, subject, &share) {
                 Ok(result) => return result,
                 Err(left) => run = left,
@@ -246,7 +249,9 @@ impl<V> Miss<V> {
         let result = body.await;
         let (Some(run), Some(subject)) = (run, &self.0) else { return result };
         let (keep, result) = ended::<S, R>(&run, result, subject, &share);
-        run.settle_boxed(keep).await;
+        if let Step::Wait(settling) = run.settle(keep) {
+            settling.await;
+        }
         result
     }
 
@@ -274,7 +279,9 @@ pub(super) async fn finish<S: Shape<R>, R>(
 ) -> R {
     let Some(run) = run else { return result };
     let (keep, result) = ended::<S, R>(&run, result, subject, share);
-    run.settle_boxed(keep).await;
+    if let Step::Wait(settling) = run.settle(keep) {
+        settling.await;
+    }
     result
 }
 

@@ -291,8 +291,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "serving: who waits is given what only another function may give",
         file: "cache-core/src/engine/call.rs",
         edits: &[(
-            "stale: self.site.serving.of_flights(),",
-            "stale: crate::private::Serving::NONE.of_flights(),",
+            "        && one.serving.of_flights() == other.serving.of_flights()\n",
+            "",
         )],
         found: BySeed,
     },

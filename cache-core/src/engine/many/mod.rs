@@ -232,7 +232,7 @@ fn sort(mut claimed: Claimed, asked: &Asked) -> Sorted {
         return Sorted::Load(Remote::Writing);
     };
     match std::mem::replace(&mut claimed.outcome, ClaimOutcome::Writing) {
-        ClaimOutcome::Load(nonce) => Sorted::Load(Remote::Captured(Captured {
+        ClaimOutcome::Load(nonce) => Sorted::Load(Remote::Captured(Box::new(Captured {
             asked: asked.at,
             heard: asked.heard.clone(),
             nonce,
@@ -240,7 +240,7 @@ fn sort(mut claimed: Claimed, asked: &Asked) -> Sorted {
             tag_nonces: claimed.tag_nonces,
             tag_log: claimed.tag_log,
             lease: None,
-        })),
+        }))),
         ClaimOutcome::Found { value, life } => {
             let nonces = claimed.tag_nonces.iter().copied().map(Some).collect();
             Sorted::Offer(Offer { bytes: value, life, claimed, nonces })
