@@ -1,25 +1,22 @@
 //! One call that missed the memory tier: joins a flight or leads one.
 
 use std::{
-    any::TypeId,
     fmt,
-    hash::{Hash, Hasher},
     ops::{ControlFlow, Deref},
-    ptr,
-    sync::{Arc, atomic::AtomicBool},
+    sync::Arc,
     time::Duration,
 };
 
 use cache_store::BoxFuture;
 use tokio::time::Instant;
 
-use super::{Engine, Run, fill::Remote, weight};
+use super::{Engine, Flight, Landed, Loaded, Run, fill::Remote, landed::FlightKey, weight};
 use crate::{
     clock::Moment,
     fence::{Fence, Stamp},
-    flight::{Join, Landing, Leader, Waiter},
+    flight::{Join, Landing, Waiter},
     key::Key,
-    memory::{Aging, Freshness, Heard, MemoryEntry, Proof, Sight},
+    memory::{Absence, Aging, Freshness, Heard, MemoryEntry, Proof, Sight, Stay},
     private::{Layer, LifeOf, Site},
     runtime,
     stats::Counter,
@@ -27,66 +24,15 @@ use crate::{
     value::{Erased, ErasedType, Stored},
 };
 
-/// Calls with one key share a flight only if they would also accept each other's entries, and asked the same tiers.
-#[derive(Clone)]
-pub(crate) struct FlightKey {
-    key: Key,
-    value: TypeId,
-    site: &'static Site,
-}
-
-impl PartialEq for FlightKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
-            && self.value == other.value
-            && self.key.types() == other.key.types()
-            && (ptr::eq(self.site, other.site) || share_flights(self.site, other.site))
-    }
-}
-
-impl Eq for FlightKey {}
-
-/// Whether calls of the one function are right in waiting for calls of the other.
-fn share_flights(one: &Site, other: &Site) -> bool {
-    one.version == other.version
-        && one.rules == other.rules
-        && one.layer == other.layer
-        && one.lease.is_some() == other.lease.is_some()
-        // What is not fresh and may be given to those who wait.
-        && one.serving.of_flights() == other.serving.of_flights()
-}
-
-impl Hash for FlightKey {
-    /// Calls with one key that do not share flights are rare, and hashing is a good part of a flight's cost.
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.key.hash());
-    }
-}
-
-/// How a flight ended for those who waited.
-#[derive(Clone)]
-pub(crate) enum Landed {
-    Value(Loaded),
-    Error(Erased),
-}
-
-/// A value and what it depends on.
-#[derive(Clone)]
-pub(crate) struct Loaded {
-    pub(crate) value: Stored,
-    pub(crate) fence: Arc<Fence>,
-    /// Callers that arrived later are not given it: another process may have invalidated it before they came. `None`
-    /// where there is no other process.
-    pub(crate) for_arrivals_until: Option<Moment>,
-}
-
 /// A call of an annotated function, without its types.
 #[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) engine: Arc<Engine>,
     pub(crate) key: Key,
     pub(crate) site: &'static Site,
-    pub(crate) value: ErasedType,
+    pub(crate) value: &'static ErasedType,
+    /// What the look into memory found out, if it was one that found nothing.
+    pub(crate) absence: Option<Absence>,
     /// The tags known before the load.
     pub(crate) tags: KnownTags,
     /// How long its value will live, as far as that is known before the load.
@@ -149,10 +95,8 @@ pub(crate) enum Entered {
     Run(Box<Run>),
 }
 
-/// The right to land a flight.
-pub(crate) type Flight = Leader<FlightKey, Arc<Fence>, Landed>;
-type Passenger = Waiter<Arc<Fence>, Landed>;
-type Boarding = Join<FlightKey, Arc<Fence>, Landed>;
+type Passenger = Waiter<Fence, Landed>;
+type Boarding = Join<FlightKey, Fence, Landed>;
 
 /// How long one call waits for others: once for the load that it finds, and once more for whoever takes over from it.
 ///
@@ -266,9 +210,9 @@ impl Call {
             return self.lead_in_memory(leader);
         }
         let alone = self.clone();
-        let fence = Arc::clone(leader.meta());
+        let fence = leader.meta().clone();
         runtime::wait_for(async move { self.lead(leader).await })
-            .unwrap_or_else(|| Entered::Run(Box::new(Run::new(alone, None, fence, Remote::Away))))
+            .unwrap_or_else(|| Entered::Run(Run::new(alone, None, fence, Remote::Away)))
     }
 
     /// What a waiter makes of the way its wait ended.
@@ -338,13 +282,13 @@ impl Call {
     }
 
     fn join(&self) -> Boarding {
-        let joinable = |fence: &Arc<Fence>| self.is_joinable(fence);
-        self.engine.flights.join(&self.flight_key(), joinable, || self.fence())
+        let joinable = |fence: &Fence| self.is_joinable(fence);
+        self.engine.flights.join(self.flight_key(), joinable, || self.fence())
     }
 
     fn take_over(&self, late: &Passenger) -> Boarding {
-        let joinable = |fence: &Arc<Fence>| self.is_joinable(fence);
-        self.engine.flights.take_over(&self.flight_key(), late, joinable, || self.fence())
+        let joinable = |fence: &Fence| self.is_joinable(fence);
+        self.engine.flights.take_over(self.flight_key(), late, joinable, || self.fence())
     }
 
     /// A flight that began before an invalidation of anything this call depends on is not joined, and stores nothing.
@@ -394,17 +338,18 @@ impl Call {
             types: self.key.types().clone(),
             fence: fence.clone(),
             proof,
-            gone: AtomicBool::new(false),
+            home: self.engine.memory.home(&self.key),
+            stay: Stay::default(),
         })
     }
 
-    pub(super) fn fence(&self) -> Arc<Fence> {
-        Arc::new(self.engine.fences.fence(self.engine.fences.now(), &self.tags))
+    pub(super) fn fence(&self) -> Fence {
+        self.engine.fences.fence(self.engine.fences.now(), &self.tags)
     }
 
     /// The body fails, or its errors cannot be shared: everybody who waited runs it once, at the same time.
     fn run_alone(&self) -> Entered {
-        Entered::Run(Box::new(Run::new(self.clone(), None, self.fence(), Remote::Unasked)))
+        Entered::Run(Run::new(self.clone(), None, self.fence(), Remote::Unasked))
     }
 
     fn flight_key(&self) -> FlightKey {

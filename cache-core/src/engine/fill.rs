@@ -155,7 +155,6 @@ impl Run {
             Remote::Unasked | Remote::Away | Remote::Writing => None,
         }
     }
-
 }
 
 /// What became of a value in the shared tier.

@@ -1,6 +1,6 @@
 //! The run of a body: what is known when it begins, and what becomes of what it returned.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
@@ -39,7 +39,7 @@ pub(crate) struct Run {
     leader: Option<Flight>,
     /// What those who wait are given, as soon as it is known.
     landed: Option<Landed>,
-    fence: Arc<Fence>,
+    fence: Fence,
     pub(super) remote: Remote,
     began: Moment,
     /// Other processes' invalidations from this moment on may not be noticed by the load.
@@ -56,16 +56,16 @@ impl Run {
     pub(super) fn new(
         call: Call,
         leader: Option<Flight>,
-        fence: Arc<Fence>,
+        fence: Fence,
         remote: Remote,
-    ) -> Self {
+    ) -> Box<Self> {
         let began = call.engine.now();
         let asked = match &remote {
             Remote::Captured(captured) => captured.asked,
             Remote::Unasked | Remote::Away | Remote::Writing => began,
         };
         let heard = call.hearing_alone();
-        let mut run = Self {
+        let mut run = Box::new(Self {
             call,
             leader,
             landed: None,
@@ -76,13 +76,13 @@ impl Run {
             heard,
             renewal: None,
             fallback: None,
-        };
+        });
         run.renewal = run.keep_lease();
         run
     }
 
     /// With what may stand in for the body's value.
-    pub(super) fn or_else(mut self, fallback: Option<Box<Fallback>>) -> Self {
+    pub(super) fn or_else(mut self: Box<Self>, fallback: Option<Box<Fallback>>) -> Box<Self> {
         self.fallback = fallback;
         self
     }
@@ -150,7 +150,12 @@ impl Run {
         }
     }
 
-    async fn store(mut self: Box<Self>, loaded: Loaded, life: Option<Duration>, learned: Vec<String>) {
+    async fn store(
+        mut self: Box<Self>,
+        loaded: Loaded,
+        life: Option<Duration>,
+        learned: Vec<String>,
+    ) {
         let filled = self.fill(&loaded.value, life, &learned).await;
         if let Err(error) = &filled {
             self.call.engine.count_error(error);
@@ -168,12 +173,14 @@ impl Run {
     ) -> bool {
         let engine = &self.call.engine;
         let superseded = self.leader.as_ref().is_some_and(Leader::is_superseded);
-        if superseded || !self.call.is_joinable(&loaded.fence) {
+        let alone = engine.shared_for(self.call.site).is_none();
+        // Memory asks the same where it keeps the value.
+        if superseded || !(alone || self.call.is_joinable(&loaded.fence)) {
             engine.counters.count(Counter::FillsFenced);
             return false;
         }
         match &self.remote {
-            Remote::Unasked if engine.shared_for(self.call.site).is_none() => {
+            Remote::Unasked if alone => {
                 self.remember(loaded, life, ended, None, None);
             }
             Remote::Unasked | Remote::Away => {
@@ -208,7 +215,7 @@ impl Run {
         if entry.expires().is_some_and(|end| end <= now) {
             return;
         }
-        let kept = engine.keep_in_memory(key, &entry);
+        let kept = engine.keep_in_memory(key, &entry, self.call.absence);
         if kept {
             engine.keep_last(key, &entry, site);
         }
@@ -223,8 +230,8 @@ impl Run {
         let Call { engine, site, .. } = &self.call;
         self.heard = self.heard.take().map(|heard| engine.session.with_tags(heard, learned));
         let fence = match learned {
-            [] => Arc::clone(&self.fence),
-            learned => Arc::new(Fence::clone(&self.fence).with_tags(&engine.fences, learned)),
+            [] => self.fence.clone(),
+            learned => self.fence.clone().with_tags(&engine.fences, learned),
         };
         // Also where the shared tier did not answer: it may answer others, who have invalidated since.
         let for_arrivals_until =
@@ -276,4 +283,3 @@ impl Drop for Run {
         }
     }
 }
-

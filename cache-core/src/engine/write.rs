@@ -395,7 +395,7 @@ impl LocalWrite {
             engine.fences.replace(key.hash(), key.text(), &fence, || {
                 if site.layer.memory() {
                     // Heard or not, the write itself went through.
-                    engine.insert_unless_heard(key, &entry);
+                    engine.insert_unless_heard(key, &entry, None);
                 } else {
                     // Functions of other layers may keep something under the key that was loaded before the body wrote.
                     engine.memory.remove(key.as_ref());

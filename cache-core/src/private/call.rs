@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    engine::{Call, Engine, Entered, Keep, Run, Step},
-    key::{Fingerprint, Key, KeyPart, KeyRef},
+    engine::{Call, Engine, Entered, Keep, Missing, Run, Step},
+    key::{Fingerprint, KeyPart, KeyRef},
     scope,
     value::Stored,
 };
@@ -89,15 +89,17 @@ impl<V> DerefMut for Subject<V> {
 
 impl<V> Subject<V> {
     pub(crate) fn new(spec: &'static Spec<V>, engine: &Arc<Engine>, key: KeyRef<'_>) -> Self {
-        Self::of(spec, engine, key.to_key())
+        Self { spec, untyped: Untyped::new(&spec.site, engine, key.to_key()) }
     }
 
-    pub(crate) fn of(spec: &'static Spec<V>, engine: &Arc<Engine>, key: Key) -> Self {
-        Self { spec, untyped: Untyped::new(&spec.site, engine, key) }
+    pub(super) fn of(spec: &'static Spec<V>, engine: &Arc<Engine>, missing: Missing) -> Self {
+        let mut untyped = Untyped::new(&spec.site, engine, missing.key);
+        untyped.absence = missing.absence;
+        Self { spec, untyped }
     }
 
     pub(crate) fn call(&self, shares_errors: bool) -> Call {
-        let call = self.call_of(self.spec.value.erased, shares_errors);
+        let call = self.call_of(&self.spec.value.erased, shares_errors);
         Call { life_of: self.spec.life_of(), ..call }
     }
 
@@ -164,7 +166,7 @@ where
         engine.look_up(&spec.site, key, &print, &mut missing, &mut serve);
         match hit {
             Some(hit) => Ok(hit),
-            None => Err(Miss::of(missing.map(|key| Subject::of(spec, engine, key)))),
+            None => Err(Miss::of(missing.map(|missing| Subject::of(spec, engine, missing)))),
         }
     })
 }
@@ -358,5 +360,26 @@ pub(super) fn settled<S: Shape<R>, R>(
             Some(error) => Ok(S::error(error)),
             None => Err(None),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{private::PlainShape, value::MemoryValue};
+
+    static SPEC: Spec<u64> = Spec::new(<u64 as MemoryValue>::TYPE, "tests", "number", &["number"]);
+
+    #[test]
+    fn who_looked_before_another_call_loaded_and_leads_after_it_finds_its_value() {
+        let cache = Cache::memory();
+        let missed = || match lookup::<PlainShape, u64>(&SPEC, given(&cache), &[]) {
+            Err(miss) => miss,
+            Ok(hit) => panic!("{hit} is there"),
+        };
+        let (late, first) = (missed(), missed());
+        assert_eq!(first.load_sync::<PlainShape, _>(Share::never(), || 1), 1);
+        let body = || panic!("it was loaded already");
+        assert_eq!(late.load_sync::<PlainShape, u64>(Share::never(), body), 1);
     }
 }

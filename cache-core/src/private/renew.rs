@@ -62,7 +62,7 @@ where
         };
         let mut missing = None;
         let looked = engine.look_up(&spec.site, key, &print, &mut missing, &mut serve);
-        let subject = missing.map(|key| Subject::of(spec, engine, key));
+        let subject = missing.map(|missing| Subject::of(spec, engine, missing));
         match (looked, hit, subject) {
             (Looked::Due, Some(hit), Some(subject)) => Ok(Served::Due(hit, Renewal(subject))),
             (_, Some(hit), _) => Ok(Served::Hit(hit)),

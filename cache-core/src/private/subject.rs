@@ -11,6 +11,7 @@ use crate::{
     engine::{Call, Engine, Keep, KnownTags, Order},
     events::Origin,
     key::{Key, KeyPart},
+    memory::Absence,
     value::{Erased, ErasedType},
 };
 
@@ -19,6 +20,8 @@ pub(crate) struct Untyped {
     site: &'static Site,
     pub(crate) engine: Arc<Engine>,
     pub(crate) key: Key,
+    /// What the look into memory found out, if it was one that found nothing.
+    pub(super) absence: Option<Absence>,
     pub(crate) tags: Vec<String>,
     /// Rendered arguments that tags learned from the value use.
     pub(crate) learn_from: Box<[String]>,
@@ -32,6 +35,7 @@ impl Untyped {
             site,
             engine: Arc::clone(engine),
             key,
+            absence: None,
             tags: site.tags.iter().copied().filter_map(|tag| literal(&tag)).collect(),
             learn_from: Box::default(),
             ttl: None,
@@ -60,12 +64,13 @@ impl Untyped {
         }
     }
 
-    pub(super) fn call_of(&self, value: ErasedType, shares_errors: bool) -> Call {
+    pub(super) fn call_of(&self, value: &'static ErasedType, shares_errors: bool) -> Call {
         Call {
             engine: Arc::clone(&self.engine),
             key: self.key.clone(),
             site: self.site,
             value,
+            absence: self.absence,
             tags: KnownTags::new(&self.tags),
             life: self.fixed_life(),
             life_of: None,

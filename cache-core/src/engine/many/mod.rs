@@ -30,7 +30,7 @@ use crate::{fence::Fence, memory::Age, runtime, stats::Counter, value::Stored};
 struct Item {
     call: Call,
     /// From before anything was asked.
-    fence: Arc<Fence>,
+    fence: Fence,
     stage: Stage,
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn enter_many_sync(calls: Vec<Call>) -> Vec<Entered> {
     }
     let alone: Vec<_> = items.iter().map(|item| (item.call.clone(), item.fence.clone())).collect();
     let calls = items.into_iter().map(|item| item.call).collect();
-    let away = |(call, fence)| Entered::Run(Box::new(Run::new(call, None, fence, Remote::Away)));
+    let away = |(call, fence)| Entered::Run(Run::new(call, None, fence, Remote::Away));
     runtime::wait_for(enter_many(calls)).unwrap_or_else(|| alone.into_iter().map(away).collect())
 }
 
@@ -125,7 +125,7 @@ impl Item {
             Stage::Open(_) => Remote::Unasked,
         };
         counters.count(Counter::Misses);
-        Entered::Run(Box::new(Run::new(call, None, fence, remote)))
+        Entered::Run(Run::new(call, None, fence, remote))
     }
 
     fn is_open(&self) -> bool {

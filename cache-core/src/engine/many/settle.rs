@@ -7,10 +7,7 @@ use cache_store::{Error, ErrorKind, Fill, Nonce, Result, Stamp, Store};
 use super::note;
 use crate::{
     clock::Moment,
-    engine::{
-        Keep, Loaded, Run,
-        fill::Filled,
-    },
+    engine::{Keep, Loaded, Run, fill::Filled},
     memory::Heard,
     runtime,
 };
