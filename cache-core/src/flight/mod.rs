@@ -180,7 +180,7 @@ impl<K: Clone + Eq + Hash, M, T> Table<K, M, T> {
             new.follow(old);
         }
         let new = Arc::new(new);
-        drop(entry.insert_entry(Arc::clone(&new)));
+        entry.insert_entry(Arc::clone(&new));
         Ok(new)
     }
 
