@@ -207,10 +207,20 @@ const MUTANTS: &[Mutant] = &[
     (
         "removes_its_successor",
         "flight/mod.rs",
-        "is_some_and(|there| Arc::ptr_eq(there, flight))",
-        "is_some()",
+        "take_if(|(_, there)| !Arc::ptr_eq(there, flight))",
+        "take_if(|_| false)",
     ),
     ("tells_nobody_of_a_take_over", "flight/mod.rs", "new.follow(old);", "let _ = old;"),
+    (
+        "looks_for_waiters_before_nobody_can_join",
+        "flight/leader.rs",
+        "self.table.remove(&self.key, &self.flight);
+        // It is not in the table any more: whoever is to have it has it by now. Mostly that is nobody.
+        if Arc::strong_count(&self.flight) > 1 {",
+        "let waiting = Arc::strong_count(&self.flight) > 2;
+        self.table.remove(&self.key, &self.flight);
+        if waiting {",
+    ),
     (
         "ends_untold",
         "flight/leader.rs",
@@ -244,8 +254,11 @@ const MUTANTS: &[Mutant] = &[
         "removes_a_flight_after_its_result_is_set",
         "flight/leader.rs",
         "self.table.remove(&self.key, &self.flight);
-        self.flight.finish(ending);",
-        "self.flight.finish(ending);
+        // It is not in the table any more: whoever is to have it has it by now. Mostly that is nobody.
+        if Arc::strong_count(&self.flight) > 1 {
+            self.flight.finish(ending());
+        }",
+        "self.flight.finish(ending());
         self.table.remove(&self.key, &self.flight);",
     ),
     ("forgets_a_cancelled_leader", "flight/leader.rs", "if !self.finished {", "if false {"),

@@ -151,9 +151,14 @@ impl Clock {
         }
     }
 
-    /// Whether this clock runs by itself.
-    pub(crate) fn is_system(&self) -> bool {
-        matches!(self.0, Source::System(_))
+    /// When that was by this clock; `None` where it is not the machine's.
+    pub(crate) fn moment_of(&self, instant: Instant) -> Option<Moment> {
+        match &self.0 {
+            Source::System(origin) => {
+                Some(Moment(nanos(instant.saturating_duration_since(origin.exact))))
+            }
+            Source::Tokio(_) | Source::Manual(_) => None,
+        }
     }
 }
 

@@ -91,6 +91,8 @@ cases! {
         flight_scenes::two_take_overs_and_a_late_landing(), "two lead at once";
     tells_nobody_of_a_take_over,
         flight_scenes::two_take_overs_of_a_leader_that_never_lands(), "does not know";
+    looks_for_waiters_before_nobody_can_join,
+        flight_scenes::a_caller_comes_while_a_leader_lands_alone(), "deadlock";
     ends_untold,
         flight_scenes::two_take_overs_of_a_leader_that_never_lands(), "does not know";
     wakes_before_the_result_is_set,

@@ -50,7 +50,7 @@ impl End {
 }
 
 fn join(flights: &Plain) -> Join<u8, (), u64> {
-    flights.join(&KEY, |()| true, || ())
+    flights.join(KEY, |()| true, || ())
 }
 
 fn lead(flights: &Plain) -> Leader<u8, (), u64> {
@@ -99,6 +99,22 @@ pub fn every_waiter_learns_how_the_flight_ended(end: End) {
         end.of(leader);
         task.join().unwrap();
         blocked.join().unwrap();
+        drop(lead(&flights));
+    });
+}
+
+/// A caller comes while a leader lands that nobody waits for by then.
+pub fn a_caller_comes_while_a_leader_lands_alone() {
+    explore(3, || {
+        let flights = Arc::new(Plain::with_shards(1));
+        let leader = lead(&flights);
+        let late = Arc::clone(&flights);
+        let caller = thread::spawn(move || match join(&late) {
+            Join::Wait(mut waiter) => assert_eq!(landed(waiter.wait_sync(far())), 1),
+            Join::Lead(leader) => leader.land(2),
+        });
+        leader.land(1);
+        caller.join().unwrap();
         drop(lead(&flights));
     });
 }
@@ -202,7 +218,7 @@ pub fn two_take_overs_of_a_leader_that_never_lands() {
 }
 
 fn take_over(flights: &Plain, late: &Waiter<(), u64>, cockpit: &Cockpit) -> u64 {
-    match flights.take_over(&KEY, late, |()| true, || ()) {
+    match flights.take_over(KEY, late, |()| true, || ()) {
         Join::Lead(leader) => cockpit.fly(leader, 2),
         Join::Wait(mut next) => landed(next.wait_sync(far())),
     }
@@ -246,7 +262,7 @@ impl World {
         loop {
             let current = |fence: &Fence| self.fences.is_current(HASH, TEXT, fence);
             let begin = || self.fences.fence(self.fences.now(), &[] as &[&str]);
-            let mut waiter = match self.flights.join(&KEY, current, begin) {
+            let mut waiter = match self.flights.join(KEY, current, begin) {
                 Join::Lead(leader) => return self.load(leader),
                 Join::Wait(waiter) => waiter,
             };

@@ -104,6 +104,11 @@ fn every_waiter_gets_what_the_leader_lands() {
 }
 
 #[test]
+fn a_caller_that_finds_a_flight_that_ends_unwaited_for_learns_how_it_ended() {
+    flight_scenes::a_caller_comes_while_a_leader_lands_alone();
+}
+
+#[test]
 fn every_waiter_learns_that_the_leader_was_cancelled() {
     flight_scenes::every_waiter_learns_how_the_flight_ended(End::IsCancelled);
 }

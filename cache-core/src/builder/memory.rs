@@ -30,7 +30,7 @@ impl CacheBuilder {
     }
 
     /// Whether each thread keeps copies of the entries that it was given last, on by default. A hit on one takes no lock, renders
-    /// no key and allocates nothing. Copies are never served once their entry is invalidated, replaced, expired or evicted.
+    /// no key and allocates nothing. Copies are never served once their entry is invalidated, replaced or expired.
     ///
     /// At most 512 copies a thread are kept for all caches together, a quarter of [`max_entries`](Self::max_entries) where that is
     /// less; they share the value with the memory tier. A value that was invalidated or evicted is dropped when the thread

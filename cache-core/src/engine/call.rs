@@ -1,66 +1,28 @@
 //! One call that missed the memory tier: joins a flight or leads one.
 
 use std::{
-    any::TypeId,
-    hash::{Hash, Hasher},
-    ops::ControlFlow,
-    sync::{Arc, atomic::AtomicBool},
+    fmt,
+    ops::{ControlFlow, Deref},
+    sync::Arc,
     time::Duration,
 };
 
+use cache_store::BoxFuture;
 use tokio::time::Instant;
 
-use super::{Engine, Run, fill::Remote, weight};
+use super::{Engine, Flight, Landed, Loaded, Run, fill::Remote, landed::FlightKey, weight};
 use crate::{
     clock::Moment,
     fence::{Fence, Stamp},
-    flight::{Join, Landing, Leader, Waiter},
-    key::{Key, Types},
-    memory::{Aging, Freshness, Heard, MemoryEntry, Proof, Sight},
-    private::{Grace, Layer, LifeOf, Site},
+    flight::{Join, Landing, Waiter},
+    key::Key,
+    memory::{Absence, Aging, Freshness, Heard, MemoryEntry, Proof, Sight, Stay},
+    private::{Layer, LifeOf, Site},
     runtime,
     stats::Counter,
     timer::sleep_until,
     value::{Erased, ErasedType, Stored},
 };
-
-/// Calls with one key share a flight only if they would also accept each other's entries, and asked the same tiers.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct FlightKey {
-    key: Key,
-    value: TypeId,
-    types: Types,
-    version: u32,
-    rules: u64,
-    layer: Layer,
-    leased: bool,
-    /// What is not fresh and may be given to those who wait.
-    stale: Grace,
-}
-
-impl Hash for FlightKey {
-    /// Calls with one key that do not share flights are rare, and hashing is a good part of a flight's cost.
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.key.hash());
-    }
-}
-
-/// How a flight ended for those who waited.
-#[derive(Clone)]
-pub(crate) enum Landed {
-    Value(Loaded),
-    Error(Erased),
-}
-
-/// A value and what it depends on.
-#[derive(Clone)]
-pub(crate) struct Loaded {
-    pub(crate) value: Stored,
-    pub(crate) fence: Arc<Fence>,
-    /// Callers that arrived later are not given it: another process may have invalidated it before they came. `None`
-    /// where there is no other process.
-    pub(crate) for_arrivals_until: Option<Moment>,
-}
 
 /// A call of an annotated function, without its types.
 #[derive(Clone)]
@@ -68,21 +30,57 @@ pub(crate) struct Call {
     pub(crate) engine: Arc<Engine>,
     pub(crate) key: Key,
     pub(crate) site: &'static Site,
-    pub(crate) value: ErasedType,
+    pub(crate) value: &'static ErasedType,
+    /// What the look into memory found out, if it was one that found nothing.
+    pub(crate) absence: Option<Absence>,
     /// The tags known before the load.
-    pub(crate) tags: Arc<[String]>,
+    pub(crate) tags: KnownTags,
     /// How long its value will live, as far as that is known before the load.
     pub(crate) life: Option<Duration>,
     /// How long a value was to live altogether, where that matters and the value says it.
     pub(crate) life_of: Option<&'static dyn LifeOf>,
     /// When the call began, in the sequence of invalidations.
     pub(crate) arrival: Stamp,
-    /// When the call began, by the clock.
+    /// When the call began, by the clock; not told where there is no other process that could have invalidated anything.
     pub(crate) arrived: Moment,
     /// Whether waiters can be given the leader's error.
     pub(crate) shares_errors: bool,
     /// Whether it is made on behalf of nobody, because what is there is growing old.
     pub(crate) renewing: bool,
+}
+
+/// The tags that are known before a load. Most calls have none, and share nothing on behalf of that.
+#[derive(Clone, Default)]
+pub(crate) struct KnownTags(Option<Arc<[String]>>);
+
+impl KnownTags {
+    pub(crate) fn new(tags: &[String]) -> Self {
+        Self((!tags.is_empty()).then(|| tags.into()))
+    }
+}
+
+impl Deref for KnownTags {
+    type Target = [String];
+
+    fn deref(&self) -> &[String] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+/// What is done already, or what it waits for.
+pub(crate) enum Step<T> {
+    Done(T),
+    /// Boxed, so that its code and its size are not in every function that awaits it.
+    Wait(BoxFuture<'static, T>),
+}
+
+impl<T> fmt::Debug for Step<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Done(_) => "Done",
+            Self::Wait(_) => "Wait",
+        })
+    }
 }
 
 /// What a call that missed turns into.
@@ -97,10 +95,8 @@ pub(crate) enum Entered {
     Run(Box<Run>),
 }
 
-/// The right to land a flight.
-pub(crate) type Flight = Leader<FlightKey, Arc<Fence>, Landed>;
-type Passenger = Waiter<Arc<Fence>, Landed>;
-type Boarding = Join<FlightKey, Arc<Fence>, Landed>;
+type Passenger = Waiter<Fence, Landed>;
+type Boarding = Join<FlightKey, Fence, Landed>;
 
 /// How long one call waits for others: once for the load that it finds, and once more for whoever takes over from it.
 ///
@@ -124,9 +120,19 @@ impl Patience {
 }
 
 impl Call {
-    /// Joins, leads or takes over until there is a value, an error or a reason to run the body.
-    pub(crate) async fn enter(self) -> Entered {
-        let (mut boarding, mut patience) = (self.join(), Patience::default());
+    /// Joins, leads or takes over until there is a value, an error or a reason to run the body. Who leads and has no shared
+    /// tier to ask has nothing to wait for.
+    pub(crate) fn enter(self) -> Step<Entered> {
+        match self.join() {
+            Join::Lead(leader) if self.engine.shared_for(self.site).is_none() => {
+                Step::Done(self.lead_in_memory(leader))
+            }
+            boarding => Step::Wait(Box::pin(self.board(boarding))),
+        }
+    }
+
+    async fn board(self, mut boarding: Boarding) -> Entered {
+        let mut patience = Patience::default();
         loop {
             let mut waiter = match boarding {
                 Join::Lead(leader) => return self.lead(leader).await,
@@ -204,9 +210,9 @@ impl Call {
             return self.lead_in_memory(leader);
         }
         let alone = self.clone();
-        let fence = Arc::clone(leader.meta());
+        let fence = leader.meta().clone();
         runtime::wait_for(async move { self.lead(leader).await })
-            .unwrap_or_else(|| Entered::Run(Box::new(Run::new(alone, None, fence, Remote::Away))))
+            .unwrap_or_else(|| Entered::Run(Run::new(alone, None, fence, Remote::Away)))
     }
 
     /// What a waiter makes of the way its wait ended.
@@ -276,13 +282,13 @@ impl Call {
     }
 
     fn join(&self) -> Boarding {
-        let joinable = |fence: &Arc<Fence>| self.is_joinable(fence);
-        self.engine.flights.join(&self.flight_key(), joinable, || self.fence())
+        let joinable = |fence: &Fence| self.is_joinable(fence);
+        self.engine.flights.join(self.flight_key(), joinable, || self.fence())
     }
 
     fn take_over(&self, late: &Passenger) -> Boarding {
-        let joinable = |fence: &Arc<Fence>| self.is_joinable(fence);
-        self.engine.flights.take_over(&self.flight_key(), late, joinable, || self.fence())
+        let joinable = |fence: &Fence| self.is_joinable(fence);
+        self.engine.flights.take_over(self.flight_key(), late, joinable, || self.fence())
     }
 
     /// A flight that began before an invalidation of anything this call depends on is not joined, and stores nothing.
@@ -332,30 +338,22 @@ impl Call {
             types: self.key.types().clone(),
             fence: fence.clone(),
             proof,
-            gone: AtomicBool::new(false),
+            home: self.engine.memory.home(&self.key),
+            stay: Stay::default(),
         })
     }
 
-    pub(super) fn fence(&self) -> Arc<Fence> {
-        Arc::new(self.engine.fences.fence(self.engine.fences.now(), &self.tags))
+    pub(super) fn fence(&self) -> Fence {
+        self.engine.fences.fence(self.engine.fences.now(), &self.tags)
     }
 
     /// The body fails, or its errors cannot be shared: everybody who waited runs it once, at the same time.
     fn run_alone(&self) -> Entered {
-        Entered::Run(Box::new(Run::new(self.clone(), None, self.fence(), Remote::Unasked)))
+        Entered::Run(Run::new(self.clone(), None, self.fence(), Remote::Unasked))
     }
 
     fn flight_key(&self) -> FlightKey {
-        FlightKey {
-            key: self.key.clone(),
-            value: (self.value.id)(),
-            types: self.key.types().clone(),
-            version: self.site.version,
-            rules: self.site.rules,
-            layer: self.site.layer,
-            leased: self.site.lease.is_some(),
-            stale: self.site.serving.of_flights(),
-        }
+        FlightKey { key: self.key.clone(), value: (self.value.id)(), site: self.site }
     }
 
     /// How long to wait for another caller's load: the lease's patience where there is one, for that load is

@@ -190,7 +190,7 @@ impl Call {
                 let tagged = engine.memory.remove_if(self.key.as_ref(), &old)
                     && engine.fences.is_live(self.key.text(), &entry.fence);
                 if tagged {
-                    engine.memory.insert(self.key.clone(), Arc::new(entry));
+                    engine.memory.insert(self.key.clone(), Arc::new(entry), None);
                 }
                 tagged
             })

@@ -1,21 +1,17 @@
-//! After the body: stores what it returned, if nothing it depends on was invalidated meanwhile.
+//! After the body: stores what it returned in the shared tier, if nothing it depends on was invalidated meanwhile.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use cache_store::{BoxFuture, Error, ErrorKind, Fill, Lease, Life, Nonce, Result, Stamp};
-use tokio::task::AbortHandle;
+use cache_store::{Error, ErrorKind, Fill, Lease, Life, Nonce, Result, Stamp};
 
-use super::{Call, Landed, Loaded, Settings, call::FlightKey, stale::Fallback};
+use super::{Call, Loaded, Run, Settings};
 use crate::{
     clock::Moment,
     envelope::{self, EnvelopeWriter, Header, Marks, hint},
-    fence::Fence,
-    flight::Leader,
-    memory::{Freshness, Heard, Proof},
+    memory::Heard,
     private::BY_HAND,
-    runtime,
     stats::Counter,
-    value::{Erased, Stored},
+    value::Stored,
 };
 
 /// What the shared tier said before the load.
@@ -27,7 +23,7 @@ pub(crate) enum Remote {
     /// A writer is at work: nothing may be stored before it has finished.
     Writing,
     /// The nonces that the entry will carry.
-    Captured(Captured),
+    Captured(Box<Captured>),
 }
 
 /// Everything an entry depends on, as it was before its load.
@@ -43,179 +39,7 @@ pub(crate) struct Captured {
     pub(crate) lease: Option<Lease>,
 }
 
-/// What a body returned, and whether and how long it is kept.
-pub(crate) enum Keep {
-    /// Store it.
-    Value { value: Stored, life: Option<Duration>, learned: Vec<String> },
-    /// Hand it to those who wait, but store nothing.
-    Pass { value: Stored, learned: Vec<String> },
-    /// It failed, and this stands in.
-    Stale(Stored),
-    /// It failed, with an error that those who wait can be given.
-    Error(Erased),
-    /// There is nothing that anybody else could use.
-    Nothing,
-}
-
-/// The right and duty to run the body; dropping it without settling lets the next waiter lead.
-pub(crate) struct Run {
-    call: Call,
-    leader: Option<Leader<FlightKey, Arc<Fence>, Landed>>,
-    /// What those who wait are given, as soon as it is known.
-    landed: Option<Landed>,
-    fence: Arc<Fence>,
-    remote: Remote,
-    began: Moment,
-    /// Other processes' invalidations from this moment on may not be noticed by the load.
-    asked: Moment,
-    /// What is compared with what is heard since the body began, for a value that the shared tier does not confirm and that
-    /// stands in for others.
-    heard: Option<Heard>,
-    renewal: Option<AbortHandle>,
-    /// What the shared tier had that is not fresh.
-    pub(super) fallback: Option<Box<Fallback>>,
-}
-
 impl Run {
-    pub(super) fn new(
-        call: Call,
-        leader: Option<Leader<FlightKey, Arc<Fence>, Landed>>,
-        fence: Arc<Fence>,
-        remote: Remote,
-    ) -> Self {
-        let began = call.engine.now();
-        let asked = match &remote {
-            Remote::Captured(captured) => captured.asked,
-            Remote::Unasked | Remote::Away | Remote::Writing => began,
-        };
-        let heard = call.hearing_alone();
-        let mut run = Self {
-            call,
-            leader,
-            landed: None,
-            fence,
-            remote,
-            began,
-            asked,
-            heard,
-            renewal: None,
-            fallback: None,
-        };
-        run.renewal = run.keep_lease();
-        run
-    }
-
-    /// With what may stand in for the body's value.
-    pub(super) fn or_else(mut self, fallback: Option<Box<Fallback>>) -> Self {
-        self.fallback = fallback;
-        self
-    }
-
-    /// How long the body has been running.
-    pub(super) fn load_time(&self) -> Duration {
-        self.began.until(self.call.engine.now())
-    }
-
-    /// Stores what the body returned and wakes those who wait.
-    pub(crate) async fn settle(mut self, keep: Keep) {
-        self.count_load();
-        match keep {
-            Keep::Value { value, life, learned } => {
-                let loaded = self.loaded(value, &learned);
-                // Known from here on: should the caller go while it is stored, those who wait get it all the same.
-                self.landed = Some(Landed::Value(loaded.clone()));
-                self.store(&loaded, life, &learned).await;
-            }
-            Keep::Pass { value, learned } => {
-                self.landed = Some(Landed::Value(self.loaded(value, &learned)));
-            }
-            Keep::Stale(value) => {
-                let loaded = Call::landed_stale(&self.fence, value);
-                self.landed = Some(Landed::Value(loaded));
-            }
-            Keep::Error(error) => self.landed = Some(Landed::Error(error)),
-            Keep::Nothing => {
-                if let Some(leader) = self.leader.take() {
-                    leader.fail();
-                }
-            }
-        }
-        self.land();
-    }
-
-    /// Counts the run of a body, which ends now.
-    pub(super) fn count_load(&self) {
-        let engine = &self.call.engine;
-        engine.counters.loaded(self.load_time());
-    }
-
-    /// [`settle`](Self::settle), whose code so is not in every function that awaits it.
-    pub(crate) fn settle_boxed(self: Box<Self>, keep: Keep) -> BoxFuture<'static, ()> {
-        Box::pin(self.settle(keep))
-    }
-
-    /// [`settle`](Self::settle) for a sync function; waits on the calling thread only when there is a shared tier to wait for.
-    pub(crate) fn settle_sync(self, keep: Keep) {
-        if self.captured().is_some() {
-            runtime::wait_for(self.settle(keep));
-        } else {
-            now(self.settle(keep));
-        }
-    }
-
-    pub(super) fn call(&self) -> &Call {
-        &self.call
-    }
-
-    fn land(&mut self) {
-        if let (Some(leader), Some(landed)) = (self.leader.take(), self.landed.take()) {
-            leader.land(landed);
-        }
-    }
-
-    /// A value and what it depends on.
-    pub(super) fn loaded(&mut self, value: Stored, learned: &[String]) -> Loaded {
-        let Call { engine, site, .. } = &self.call;
-        self.heard = self.heard.take().map(|heard| engine.session.with_tags(heard, learned));
-        let fence = Fence::clone(&self.fence).with_tags(&engine.fences, learned);
-        // Also where the shared tier did not answer: it may answer others, who have invalidated since.
-        let for_arrivals_until =
-            engine.shared_for(site).map(|_| self.call.for_arrivals_until(self.asked));
-        Loaded { value, fence: Arc::new(fence), for_arrivals_until }
-    }
-
-    async fn store(&mut self, loaded: &Loaded, life: Option<Duration>, learned: &[String]) {
-        if self.is_to_be_filled(loaded, life) {
-            let filled = self.fill(&loaded.value, life, learned).await;
-            if let Err(error) = &filled {
-                self.call.engine.count_error(error);
-            }
-            self.filled(filled, loaded, life);
-        }
-    }
-
-    /// Whether the shared tier is to have the value. Where nobody is asked, memory gets it here.
-    pub(super) fn is_to_be_filled(&self, loaded: &Loaded, life: Option<Duration>) -> bool {
-        let engine = &self.call.engine;
-        let superseded = self.leader.as_ref().is_some_and(Leader::is_superseded);
-        if superseded || !self.call.is_joinable(&loaded.fence) {
-            engine.counters.count(Counter::FillsFenced);
-            return false;
-        }
-        let fresh = self.call.freshness_of(life, self.load_time());
-        match &self.remote {
-            Remote::Unasked if engine.shared_for(self.call.site).is_none() => {
-                self.remember(loaded, fresh, None, None);
-            }
-            Remote::Unasked | Remote::Away => {
-                self.remember(loaded, fresh, self.unconfirmed(), None);
-            }
-            Remote::Writing => {}
-            Remote::Captured(_) => return true,
-        }
-        false
-    }
-
     /// Keeps the value in memory according to what became of it in the shared tier.
     pub(super) fn filled(
         &mut self,
@@ -223,29 +47,24 @@ impl Run {
         loaded: &Loaded,
         life: Option<Duration>,
     ) {
-        let fresh = self.call.freshness_of(life, self.load_time());
+        let now = self.call.engine.now();
         match filled {
             Ok(Filled::Stored { bytes, heard }) => {
                 self.call.engine.counters.count(Counter::Fills);
                 let proof = Some(self.call.proof(self.asked, heard));
-                self.remember(loaded, fresh, proof, Some(bytes));
+                self.remember(loaded, life, now, proof, Some(bytes));
                 // Storing has ended the lease.
                 self.remote = Remote::Unasked;
             }
             Ok(Filled::Fenced) => self.call.engine.counters.count(Counter::FillsFenced),
             Ok(Filled::Unfit) | Err(_) => {
-                self.remember(loaded, fresh, self.unconfirmed(), None);
+                self.remember(loaded, life, now, self.unconfirmed(), None);
             }
         }
     }
 
-    /// What vouches for a value that the shared tier has not confirmed.
-    fn unconfirmed(&self) -> Option<Proof> {
-        Some(self.call.proof(self.asked, self.heard.clone()))
-    }
-
     /// One round trip, two when tags were learned from the value.
-    async fn fill(
+    pub(super) async fn fill(
         &self,
         value: &Stored,
         life: Option<Duration>,
@@ -336,73 +155,6 @@ impl Run {
             Remote::Unasked | Remote::Away | Remote::Writing => None,
         }
     }
-
-    /// Keeps the value in memory until it expires.
-    fn remember(
-        &self,
-        loaded: &Loaded,
-        fresh: Freshness,
-        proof: Option<Proof>,
-        encoded: Option<usize>,
-    ) {
-        let Call { engine, key, site, .. } = &self.call;
-        let entry = self.call.memory_entry(&loaded.value, &loaded.fence, fresh, proof, encoded);
-        if !site.layer.memory() || entry.expires().is_some_and(|end| end <= engine.now()) {
-            return;
-        }
-        let kept = engine.keep_in_memory(key, &entry);
-        if kept {
-            engine.keep_last(key, &entry, site);
-        }
-        // What the shared tier stored, or refused to, is counted already.
-        if encoded.is_none() {
-            engine.counters.count(if kept { Counter::Fills } else { Counter::FillsFenced });
-        }
-    }
-
-    /// Renews the lease while the body runs.
-    fn keep_lease(&self) -> Option<AbortHandle> {
-        let Remote::Captured(Captured { nonce, lease: Some(lease), .. }) = self.remote else {
-            return None;
-        };
-        let store = self.call.engine.shared.clone()?;
-        let key = self.call.key.clone();
-        let task = self.call.engine.runtime().ok()?.spawn(async move {
-            loop {
-                tokio::time::sleep(lease.life / 3).await;
-                if let Ok(false) = store.renew(key.text(), nonce, lease).await {
-                    return;
-                }
-            }
-        });
-        Some(task.abort_handle())
-    }
-
-    /// Frees the lease of a load that stores nothing, so that the next process need not wait for its end.
-    fn give_back(&self, captured: Captured) {
-        let (Some(lease), Some(store)) = (captured.lease, self.call.engine.shared.clone()) else {
-            return;
-        };
-        let key = self.call.key.clone();
-        if let Ok(runtime) = self.call.engine.runtime() {
-            runtime.spawn(async move {
-                // Should this fail, the lease ends by itself.
-                let _ = store.release(key.text(), captured.nonce, lease.token).await;
-            });
-        }
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        if let Some(renewal) = self.renewal.take() {
-            renewal.abort();
-        }
-        self.land();
-        if let Remote::Captured(captured) = std::mem::replace(&mut self.remote, Remote::Unasked) {
-            self.give_back(captured);
-        }
-    }
 }
 
 /// What became of a value in the shared tier.
@@ -479,11 +231,6 @@ impl Call {
         life.map(|life| life.saturating_add(grace))
     }
 
-    /// Until when a value is fresh that is stored now.
-    pub(super) fn freshness_of(&self, life: Option<Duration>, load: Duration) -> Freshness {
-        Freshness { until: life.map(|life| self.engine.now().plus(life)), life, load }
-    }
-
     /// Dependencies live at least twice as long as what depends on them, fresh or not.
     pub(super) fn dependency_life(&self) -> Life {
         let grace = self.site.serving.grace();
@@ -496,12 +243,4 @@ impl Call {
 pub(super) fn dependency_life(life: Option<Duration>) -> Life {
     const LEAST: Duration = Duration::from_secs(3600);
     life.map_or(Life::Forever, |life| Life::For(life.saturating_mul(2).max(LEAST)))
-}
-
-/// Finishes a future that has nothing to wait for.
-pub(super) fn now(future: impl Future<Output = ()>) {
-    let mut future = std::pin::pin!(future);
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    let done = future.as_mut().poll(&mut context).is_ready();
-    debug_assert!(done, "nothing outside this process was to be waited for");
 }

@@ -33,8 +33,8 @@ impl Call {
             return self.land(leader, loaded);
         }
         self.engine.counters.count(Counter::Misses);
-        let fence = Arc::clone(leader.meta());
-        Entered::Run(Box::new(Run::new(self, Some(leader), fence, Remote::Unasked)))
+        let fence = leader.meta().clone();
+        Entered::Run(Run::new(self, Some(leader), fence, Remote::Unasked))
     }
 
     /// Leads: memory once more, then the shared tier, then the body.
@@ -88,12 +88,15 @@ impl Call {
         remote: Remote,
         fallback: Option<Box<Fallback>>,
     ) -> Box<Run> {
-        let fence = Arc::clone(leader.meta());
-        Box::new(Run::new(self, Some(leader), fence, remote).or_else(fallback))
+        let fence = leader.meta().clone();
+        Run::new(self, Some(leader), fence, remote).or_else(fallback)
     }
 
-    /// Another leader may have landed between this call's look into memory and its join.
+    /// Another leader may have landed between this call's look into memory and its join. Its insert was counted before.
     pub(super) fn filled_meanwhile(&self) -> Option<Loaded> {
+        if self.absence.is_some_and(|it| self.engine.memory.is_absent(self.key.hash(), it)) {
+            return None;
+        }
         // Of a key that a person gave, this is the first look.
         let by_hand = self.site.rules == BY_HAND;
         let entry = self.in_memory(if by_hand { Sight::Recorded } else { Sight::Unrecorded })?;
@@ -102,7 +105,7 @@ impl Call {
         // The entry's fence and not the flight's: it knows the tags that were learned from the value.
         Some(Loaded {
             value: entry.value.clone(),
-            fence: Arc::new(entry.fence.clone()),
+            fence: entry.fence.clone(),
             for_arrivals_until: entry.proof.as_ref().map(|proof| match proof.follows() {
                 true => proof.until.max(live_until),
                 false => proof.until,
@@ -116,7 +119,7 @@ impl Call {
         Entered::Value(value)
     }
 
-    async fn ask(&self, store: &Arc<dyn Store>, fence: &Arc<Fence>) -> Answer {
+    async fn ask(&self, store: &Arc<dyn Store>, fence: &Fence) -> Answer {
         let patience = self.site.lease.map(|lease| after(Instant::now(), lease.wait));
         let mut old = None;
         match self.ask_until(store, fence, patience, &mut old).await {
@@ -132,7 +135,7 @@ impl Call {
     async fn ask_until(
         &self,
         store: &Arc<dyn Store>,
-        fence: &Arc<Fence>,
+        fence: &Fence,
         patience: Option<Instant>,
         old: &mut Option<Box<Fallback>>,
     ) -> Result<Answer> {
@@ -192,7 +195,7 @@ impl Call {
     }
 
     /// The first round trip: the value and what says whether it is valid.
-    pub(super) async fn read(&self, store: &Arc<dyn Store>, fence: &Arc<Fence>) -> Result<Found> {
+    pub(super) async fn read(&self, store: &Arc<dyn Store>, fence: &Fence) -> Result<Found> {
         self.read_asking(store, fence, self.asks_for_life()).await.map(|(found, _)| found)
     }
 
@@ -205,7 +208,7 @@ impl Call {
     pub(super) async fn read_with_life(
         &self,
         store: &Arc<dyn Store>,
-        fence: &Arc<Fence>,
+        fence: &Fence,
     ) -> Result<(Found, Option<Life>)> {
         self.read_asking(store, fence, true).await
     }
@@ -213,7 +216,7 @@ impl Call {
     async fn read_asking(
         &self,
         store: &Arc<dyn Store>,
-        fence: &Arc<Fence>,
+        fence: &Fence,
         life: bool,
     ) -> Result<(Found, Option<Life>)> {
         let asked = self.asked();
@@ -233,7 +236,7 @@ impl Call {
     async fn judge(
         &self,
         store: &Arc<dyn Store>,
-        fence: &Arc<Fence>,
+        fence: &Fence,
         candidate: Candidate<'_>,
         life: Option<Life>,
         asked: &Asked,
@@ -246,7 +249,7 @@ impl Call {
     pub(super) fn found(
         &self,
         verdict: Verdict,
-        fence: &Arc<Fence>,
+        fence: &Fence,
         life: Option<Life>,
         asked: &Asked,
     ) -> Found {
@@ -316,16 +319,16 @@ impl Call {
     /// Keeps a value of the shared tier in memory, for as long as it lives there.
     fn promote(
         &self,
-        fence: &Arc<Fence>,
+        fence: &Fence,
         value: &Stored,
         tags: &[String],
         encoded: usize,
         Promoted { fresh, is_renewed }: Promoted,
         asked: &Asked,
-    ) -> Arc<Fence> {
+    ) -> Fence {
         let fence = match tags.iter().all(|tag| self.tags.contains(tag)) {
-            true => Arc::clone(fence),
-            false => Arc::new(Fence::clone(fence).with_tags(&self.engine.fences, tags)),
+            true => fence.clone(),
+            false => fence.clone().with_tags(&self.engine.fences, tags),
         };
         let Some(fresh) = fresh.filter(|_| self.site.layer.memory()) else { return fence };
         if self.renewing && is_renewed {
@@ -339,7 +342,7 @@ impl Call {
         if let Some(aging) = entry.aging.as_ref().filter(|_| is_renewed) {
             aging.claim(self.engine.now());
         }
-        if self.engine.keep_in_memory(&self.key, &entry) {
+        if self.engine.keep_in_memory(&self.key, &entry, self.absence) {
             self.engine.keep_last(&self.key, &entry, self.site);
         }
         fence
@@ -358,7 +361,7 @@ impl Call {
     async fn claim(
         &self,
         store: &Arc<dyn Store>,
-        fence: &Arc<Fence>,
+        fence: &Fence,
         refused: &[u8],
         patience: Option<Instant>,
     ) -> Result<Claimed> {
@@ -369,7 +372,7 @@ impl Call {
             return Ok(Claimed::Writing);
         };
         match claimed.outcome {
-            ClaimOutcome::Load(nonce) => Ok(Claimed::Load(Captured {
+            ClaimOutcome::Load(nonce) => Ok(Claimed::Load(Box::new(Captured {
                 asked: asked.at,
                 heard: asked.heard,
                 nonce,
@@ -377,7 +380,7 @@ impl Call {
                 tag_nonces: claimed.tag_nonces,
                 tag_log: claimed.tag_log,
                 lease,
-            })),
+            }))),
             ClaimOutcome::Writing => Ok(Claimed::Writing),
             // Somebody renews it: that is all a renewal is for.
             ClaimOutcome::Held(_) if self.renewing => Ok(Claimed::Elsewhere),
@@ -467,7 +470,7 @@ pub(super) enum Found {
 }
 
 enum Claimed {
-    Load(Captured),
+    Load(Box<Captured>),
     Found(Found),
     LeaseEnded,
     Writing,

@@ -5,11 +5,19 @@ use std::sync::Arc;
 use super::{Engine, Vouched};
 use crate::{
     key::{Fingerprint, Key, KeyBuffer, KeyPart, KeyRef, render_key},
-    memory::{Age, Copied, Glance, MemoryEntry, Place, Seen, Sight},
+    memory::{Absence, Age, Copied, Glance, MemoryEntry, Place, Seen, Sight},
     private::{BY_HAND, Site},
     stats::Counter,
     value::Stored,
 };
+
+/// What was looked for and is to be loaded.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    pub(crate) key: Key,
+    /// Where there was nothing at all under the key.
+    pub(crate) absence: Option<Absence>,
+}
 
 /// What a look comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +39,7 @@ impl Engine {
         site: &'static Site,
         parts: &[&dyn KeyPart],
         print: &Fingerprint,
-        key: &mut Option<Key>,
+        missing: &mut Option<Missing>,
         serve: &mut dyn FnMut(&Stored) -> bool,
     ) -> Looked {
         let mut place = None;
@@ -43,7 +51,7 @@ impl Engine {
                 return Looked::Served;
             }
         }
-        self.look_in_memory(site, parts, place.as_ref(), key, serve)
+        self.look_in_memory(site, parts, place.as_ref(), missing, serve)
     }
 
     #[inline]
@@ -108,7 +116,7 @@ impl Engine {
         site: &'static Site,
         parts: &[&dyn KeyPart],
         place: Option<&Place<'_>>,
-        missing: &mut Option<Key>,
+        missing: &mut Option<Missing>,
         serve: &mut dyn FnMut(&Stored) -> bool,
     ) -> Looked {
         let mut buffer = KeyBuffer::new();
@@ -119,18 +127,21 @@ impl Engine {
         }
         let key = buffer.finish();
         let seen = self.seen(key.hash());
-        let found =
-            if site.layer.memory() { self.memory_look(key, site, Sight::Recorded) } else { None };
+        let memory = site.layer.memory();
+        let there = if memory { self.memory.find(key, Sight::Recorded) } else { None };
+        let nothing = memory && there.is_none();
+        let found = there.and_then(|(entry, due)| self.valid(entry, due, key, site));
         let served = |(entry, age): &(Arc<MemoryEntry>, Age)| {
             self.is_served(*age, site) && serve(&entry.value)
         };
         let Some((entry, age)) = found.filter(served) else {
-            *missing = Some(key.to_key());
+            let absence = nothing.then(|| Absence::after(seen.key));
+            *missing = Some(Missing { key: key.to_key(), absence });
             return Looked::Missing;
         };
         self.count_hit(Counter::HitsMemory, &entry.value);
         if age != Age::Fresh && entry.aging.as_ref().is_some_and(|aging| aging.claim(self.now())) {
-            *missing = Some(key.to_key());
+            *missing = Some(Missing { key: key.to_key(), absence: None });
             return Looked::Due;
         }
         if let Some(place) = place.filter(|_| self.is_worth_a_copy(&entry, age)) {
@@ -174,6 +185,17 @@ impl Engine {
         sight: Sight,
     ) -> Option<(Arc<MemoryEntry>, Age)> {
         let (entry, due) = self.memory.find(key, sight)?;
+        self.valid(entry, due, key, site)
+    }
+
+    /// What was found under the key, if this function may use it, and how old it is.
+    fn valid(
+        &self,
+        entry: Arc<MemoryEntry>,
+        due: bool,
+        key: KeyRef<'_>,
+        site: &Site,
+    ) -> Option<(Arc<MemoryEntry>, Age)> {
         let live = self.fences.is_live_by(|| key.text(), &entry.fence);
         let vouched = match live {
             true => self.session.vouches_for(&entry, key, || self.now()),

@@ -9,12 +9,14 @@ mod call;
 mod explicit;
 mod fill;
 mod invalidate;
+mod landed;
 mod lead;
 mod look;
 mod many;
 mod orders;
 mod recent;
 mod replay;
+mod run;
 mod session;
 mod stale;
 mod switch;
@@ -38,20 +40,21 @@ use tokio::runtime::Handle;
 pub(crate) use self::{
     announced::Announced,
     background::Permit,
-    call::{Call, Entered, Flight, Landed, Loaded, after},
-    fill::{Keep, Run},
+    call::{Call, Entered, KnownTags, Step, after},
     invalidate::{Invalidating, Order},
-    look::{Looked, same_rules},
+    landed::{Flight, Landed, Loaded},
+    look::{Looked, Missing, same_rules},
     many::{
         Setting, enter_many, enter_many_sync, get_many, set_many, set_many_in_memory, settle_many,
         settle_many_sync,
     },
     orders::invalidate_all,
+    run::{Keep, Run},
     write::{Writing, Written},
 };
 use self::{
     background::Background,
-    call::FlightKey,
+    landed::FlightKey,
     replay::Replay,
     session::{Session, Vouched},
     switch::Switch,
@@ -66,7 +69,7 @@ use crate::{
     key::Key,
     limit,
     lock::Here,
-    memory::{Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
+    memory::{Absence, Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
     private::Site,
     rules::InvalidationRules,
     runtime, sessions,
@@ -104,7 +107,7 @@ pub(crate) struct Engine {
     /// What functions with `even_invalidated` have kept last, whatever was invalidated since.
     last: OnceLock<MemoryTier>,
     pub(crate) fences: Fences,
-    pub(crate) flights: Flights<FlightKey, Arc<Fence>, Landed>,
+    pub(crate) flights: Flights<FlightKey, Fence, Landed>,
     pub(crate) shared: Option<Arc<dyn Store>>,
     pub(crate) session: Session,
     pub(crate) counters: Arc<Counters>,
@@ -163,11 +166,16 @@ impl Engine {
     }
 
     /// Keeps a value in memory unless something it depends on was invalidated since its fences were made.
-    pub(crate) fn keep_in_memory(&self, key: &Key, entry: &Arc<MemoryEntry>) -> bool {
+    pub(crate) fn keep_in_memory(
+        &self,
+        key: &Key,
+        entry: &Arc<MemoryEntry>,
+        absence: Option<Absence>,
+    ) -> bool {
         drops::after(|| {
             let mut kept = false;
             self.fences.admit(key.hash(), key.text(), &entry.fence, || {
-                kept = self.insert_unless_heard(key, entry);
+                kept = self.insert_unless_heard(key, entry, absence);
             });
             kept
         })
@@ -185,14 +193,19 @@ impl Engine {
                     front: false,
                 })
             });
-            drops::after(|| last.insert(key.clone(), Arc::clone(entry)));
+            drops::after(|| last.insert(key.clone(), Arc::clone(entry), None));
         }
     }
 
     /// Inserts unless something that was heard from the shared tier rules the entry out; then nothing stays under the key,
     /// for what was there before is no longer what the shared tier has.
-    pub(super) fn insert_unless_heard(&self, key: &Key, entry: &Arc<MemoryEntry>) -> bool {
-        let insert = || self.memory.insert(key.clone(), Arc::clone(entry));
+    pub(super) fn insert_unless_heard(
+        &self,
+        key: &Key,
+        entry: &Arc<MemoryEntry>,
+        absence: Option<Absence>,
+    ) -> bool {
+        let insert = || self.memory.insert(key.clone(), Arc::clone(entry), absence);
         let Some(heard) = entry.proof.as_ref().and_then(|proof| proof.heard.as_ref()) else {
             insert();
             return true;

@@ -80,8 +80,8 @@ impl Call {
     }
 
     /// As what those who wait for a flight are given what stands in: it depends on nothing that the flight does not.
-    pub(super) fn landed_stale(fence: &Arc<Fence>, value: Stored) -> Loaded {
-        Loaded { value, fence: Arc::clone(fence), for_arrivals_until: None }
+    pub(super) fn landed_stale(fence: &Fence, value: Stored) -> Loaded {
+        Loaded { value, fence: fence.clone(), for_arrivals_until: None }
     }
 }
 

@@ -306,7 +306,8 @@ impl Writing {
             self.call.engine.forget(self.call.key.as_ref());
             return Ended::Fenced;
         };
-        let fresh = self.call.freshness_of(written.life, self.asked.until(engine.now()));
+        let now = engine.now();
+        let fresh = Freshness::from(now, written.life, self.asked.until(now));
         let (proof, encoded) = match shared {
             Shared::None => (None, None),
             // From before the body, as for a load: FINISH confirms the key, not the tags and patterns.
@@ -428,7 +429,7 @@ impl LocalWrite {
             engine.fences.replace(key.hash(), key.text(), &fence, || {
                 if site.layer.memory() {
                     // Heard or not, the write itself went through.
-                    engine.insert_unless_heard(key, &entry);
+                    engine.insert_unless_heard(key, &entry, None);
                 } else {
                     // Functions of other layers may keep something under the key that was loaded before the body wrote.
                     engine.memory.remove(key.as_ref());

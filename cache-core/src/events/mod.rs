@@ -52,7 +52,8 @@ pub enum Event {
         /// Who stored it.
         origin: Origin,
     },
-    /// An entry made room for others in the memory tier.
+    /// An entry made room for others in the memory tier. Told when its memory is given back: soon where much is asked of the
+    /// cache, and possibly after the key was stored anew.
     Evicted {
         /// The entry's key.
         key: Arc<str>,

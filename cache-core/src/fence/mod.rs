@@ -145,7 +145,8 @@ impl Clone for Fence {
             born: self.born,
             key_born: self.key_born,
             checked: AtomicU64::new(self.checked.load(Ordering::Acquire)),
-            tags: self.tags.clone(),
+            // Most have none, and copying those is a call.
+            tags: if self.tags.is_empty() { Box::default() } else { self.tags.clone() },
         }
     }
 }
@@ -180,7 +181,10 @@ impl Fences {
             born,
             key_born: born,
             checked: AtomicU64::new(born.number()),
-            tags: tags.iter().map(|name| self.tags.intern(name.as_ref())).collect(),
+            tags: match tags {
+                [] => Box::default(),
+                tags => tags.iter().map(|name| self.tags.intern(name.as_ref())).collect(),
+            },
         }
     }
 

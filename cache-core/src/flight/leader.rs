@@ -36,26 +36,29 @@ impl<K: Clone + Eq + Hash, M, T> Leader<K, M, T> {
 
     /// Hands the result to everybody who waits.
     pub(crate) fn land(mut self, result: T) {
-        self.finish(Ending::Landed(Arc::new(result)));
+        self.finish(|| Ending::Landed(Arc::new(result)));
     }
 
     /// Tells everybody who waits that the body failed in a way that cannot be shared.
     pub(crate) fn fail(mut self) {
-        self.finish(Ending::Failed);
+        self.finish(|| Ending::Failed);
     }
 
-    fn finish(&mut self, ending: Ending<T>) {
+    fn finish(&mut self, ending: impl FnOnce() -> Ending<T>) {
         self.finished = true;
         self.flight.tell_ended();
         self.table.remove(&self.key, &self.flight);
-        self.flight.finish(ending);
+        // It is not in the table any more: whoever is to have it has it by now. Mostly that is nobody.
+        if Arc::strong_count(&self.flight) > 1 {
+            self.flight.finish(ending());
+        }
     }
 }
 
 impl<K: Clone + Eq + Hash, M, T> Drop for Leader<K, M, T> {
     fn drop(&mut self) {
         if !self.finished {
-            self.finish(if panicking() { Ending::Failed } else { Ending::Abandoned });
+            self.finish(|| if panicking() { Ending::Failed } else { Ending::Abandoned });
         }
     }
 }

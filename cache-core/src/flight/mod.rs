@@ -23,7 +23,8 @@
 //! own slot, so one that is cancelled removes nobody else's.
 //!
 //! A finished flight is taken out of the table *before* its result is set. So whoever finds a flight without result, and
-//! joins again, does not find it twice.
+//! joins again, does not find it twice. Flights are found under the table's lock, which the leader takes to take its own
+//! out: if it alone has it then, nobody waits and nobody will, and there is no result to be set.
 //!
 //! No lock is held while a waker is called, cloned or dropped, or while a value is cloned: that is other people's code.
 
@@ -35,6 +36,7 @@ mod tests;
 mod waiter;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash};
 
 use crate::sync::{Arc, Mutex, lock};
@@ -74,7 +76,7 @@ impl<K: Clone + Eq + Hash, M, T> Flights<K, M, T> {
     /// No lock is held while `joinable` and `meta` run.
     pub(crate) fn join(
         &self,
-        key: &K,
+        key: K,
         joinable: impl Fn(&M) -> bool,
         meta: impl FnOnce() -> M,
     ) -> Join<K, M, T> {
@@ -87,7 +89,7 @@ impl<K: Clone + Eq + Hash, M, T> Flights<K, M, T> {
     /// A flight that has finished in the meantime is waited for once more, which ends at once.
     pub(crate) fn take_over(
         &self,
-        key: &K,
+        key: K,
         late: &Waiter<M, T>,
         joinable: impl Fn(&M) -> bool,
         meta: impl FnOnce() -> M,
@@ -103,19 +105,19 @@ impl<K: Clone + Eq + Hash, M, T> Flights<K, M, T> {
 
     fn enter(
         &self,
-        key: &K,
+        key: K,
         joinable: impl Fn(&Arc<Flight<M, T>>) -> bool,
         meta: impl FnOnce() -> M,
     ) -> Join<K, M, T> {
-        let mut there = self.table.find(key);
+        let mut there = self.table.find(&key);
         if let Some(flight) = there.take_if(|flight| joinable(flight)) {
             return Join::Wait(Waiter::new(flight));
         }
         let mut new = Flight::new(meta());
         // Each further round means that somebody else has put another flight there.
         loop {
-            match self.table.replace(key, there.as_ref(), new) {
-                Ok(new) => return Join::Lead(Leader::new(&self.table, key.clone(), new)),
+            match self.table.replace(&key, there.as_ref(), new) {
+                Ok(new) => return Join::Lead(Leader::new(&self.table, key, new)),
                 Err((other, unused)) => (there, new) = (other, unused),
             }
             if let Some(flight) = there.take_if(|flight| joinable(flight)) {
@@ -161,7 +163,11 @@ impl<K: Clone + Eq + Hash, M, T> Table<K, M, T> {
         mut new: Flight<M, T>,
     ) -> Result<Arc<Flight<M, T>>, Changed<M, T>> {
         let mut shard = lock(self.shard(key));
-        let there = shard.get(key);
+        let entry = shard.entry(key.clone());
+        let there = match &entry {
+            Entry::Occupied(there) => Some(there.get()),
+            Entry::Vacant(_) => None,
+        };
         let unchanged = match (there, seen) {
             (None, None) => true,
             (Some(there), Some(seen)) => Arc::ptr_eq(there, seen),
@@ -174,16 +180,19 @@ impl<K: Clone + Eq + Hash, M, T> Table<K, M, T> {
             new.follow(old);
         }
         let new = Arc::new(new);
-        shard.insert(key.clone(), Arc::clone(&new));
+        entry.insert_entry(Arc::clone(&new));
         Ok(new)
     }
 
     /// Takes the flight out, unless another has replaced it.
     fn remove(&self, key: &K, flight: &Arc<Flight<M, T>>) {
         let mut shard = lock(self.shard(key));
-        if shard.get(key).is_some_and(|there| Arc::ptr_eq(there, flight)) {
-            shard.remove(key);
+        let mut removed = shard.remove_entry(key);
+        if let Some((key, other)) = removed.take_if(|(_, there)| !Arc::ptr_eq(there, flight)) {
+            shard.insert(key, other);
         }
+        drop(shard);
+        drop(removed);
     }
 
     fn shard(&self, key: &K) -> &Shard<K, M, T> {

@@ -8,8 +8,10 @@ pub(super) struct Flight<M, T> {
     pub(super) meta: M,
     /// Its place among the flights that replaced one another.
     number: u64,
-    /// The greatest number of those that have ended.
-    ended: Arc<AtomicU64>,
+    /// The first of these; `None` for that one itself.
+    first: Option<Arc<Self>>,
+    /// In the first one: the greatest number of those that have ended.
+    ended: AtomicU64,
     state: Mutex<State<T>>,
 }
 
@@ -41,24 +43,29 @@ impl<M, T> Flight<M, T> {
         Self {
             meta,
             number: 1,
-            ended: Arc::new(AtomicU64::new(0)),
+            first: None,
+            ended: AtomicU64::new(0),
             state: Mutex::new(State::Up(Wakers::default())),
         }
     }
 
     /// Takes its place after the flight that it replaces.
-    pub(super) fn follow(&mut self, old: &Self) {
+    pub(super) fn follow(&mut self, old: &Arc<Self>) {
         self.number = old.number + 1;
-        self.ended = Arc::clone(&old.ended);
+        self.first = Some(Arc::clone(old.first.as_ref().unwrap_or(old)));
     }
 
     /// Tells the flights that this one replaced, directly or not.
     pub(super) fn tell_ended(&self) {
-        self.ended.fetch_max(self.number, Ordering::AcqRel);
+        self.ended().fetch_max(self.number, Ordering::AcqRel);
     }
 
     pub(super) fn is_superseded(&self) -> bool {
-        self.ended.load(Ordering::Acquire) > self.number
+        self.ended().load(Ordering::Acquire) > self.number
+    }
+
+    fn ended(&self) -> &AtomicU64 {
+        self.first.as_ref().map_or(&self.ended, |first| &first.ended)
     }
 
     pub(super) fn is_finished(&self) -> bool {

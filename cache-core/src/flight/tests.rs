@@ -11,7 +11,7 @@ type TestFlights = Flights<&'static str, u64, u64>;
 const FAR: Duration = Duration::from_secs(60);
 
 fn join(flights: &TestFlights, meta: u64) -> Join<&'static str, u64, u64> {
-    flights.join(&"key", |_| true, || meta)
+    flights.join("key", |_| true, || meta)
 }
 
 fn lead(flights: &TestFlights, meta: u64) -> Leader<&'static str, u64, u64> {
@@ -89,8 +89,8 @@ fn the_second_caller_waits_and_gets_what_the_first_one_lands() {
 #[test]
 fn callers_of_different_keys_do_not_wait_for_each_other() {
     let flights = TestFlights::with_shards(1);
-    let _one = leading(flights.join(&"one", |_| true, || 0));
-    let _other = leading(flights.join(&"other", |_| true, || 0));
+    let _one = leading(flights.join("one", |_| true, || 0));
+    let _other = leading(flights.join("other", |_| true, || 0));
 }
 
 #[test]
@@ -157,9 +157,9 @@ fn a_caller_that_finds_an_outdated_flight_replaces_it() {
     let flights = TestFlights::new();
     let old = lead(&flights, 1);
     let mut before = wait(&flights);
-    let new = leading(flights.join(&"key", |born| *born >= 2, || 2));
+    let new = leading(flights.join("key", |born| *born >= 2, || 2));
     assert!(!old.is_superseded(), "nothing newer is there yet");
-    let mut after = waiting(flights.join(&"key", |born| *born >= 2, || 2));
+    let mut after = waiting(flights.join("key", |born| *born >= 2, || 2));
     old.land(10);
     assert!(!new.is_superseded(), "by what it has replaced");
     assert_eq!(now(&mut before), Landing::Landed(10), "who joined before is still served");
@@ -177,7 +177,7 @@ fn of_many_waiters_that_time_out_one_takes_over_and_the_others_wait_for_it() {
     assert!(late.iter_mut().all(|waiter| now(waiter) == Landing::TimedOut));
     let (mut leaders, mut followers) = (Vec::new(), Vec::new());
     for waiter in &late {
-        match flights.take_over(&"key", waiter, |_| true, || 1) {
+        match flights.take_over("key", waiter, |_| true, || 1) {
             Join::Lead(leader) => leaders.push(leader),
             Join::Wait(waiter) => followers.push(waiter),
         }
@@ -196,8 +196,8 @@ fn a_take_over_joins_no_flight_that_is_outdated_itself() {
     let flights = TestFlights::new();
     let first = lead(&flights, 1);
     let late = wait(&flights);
-    let second = leading(flights.join(&"key", |_| false, || 2));
-    let third = leading(flights.take_over(&"key", &late, |born| *born >= 3, || 3));
+    let second = leading(flights.join("key", |_| false, || 2));
+    let third = leading(flights.take_over("key", &late, |born| *born >= 3, || 3));
     assert_eq!(third.meta(), &3);
     drop(third);
     assert!(first.is_superseded() && second.is_superseded(), "by the last one, however it ended");
@@ -210,7 +210,7 @@ fn a_take_over_of_a_flight_that_has_just_landed_takes_its_value() {
     let mut waiter = wait(&flights);
     assert_eq!(now(&mut waiter), Landing::TimedOut);
     leader.land(4);
-    let mut again = waiting(flights.take_over(&"key", &waiter, |_| true, || 1));
+    let mut again = waiting(flights.take_over("key", &waiter, |_| true, || 1));
     assert_eq!(now(&mut again), Landing::Landed(4));
 }
 

@@ -103,6 +103,12 @@ impl<'a> KeyRef<'a> {
         self.types
     }
 
+    /// Whether it is the key with this text, and so with this hash.
+    #[inline]
+    pub(crate) fn is(&self, hash: u64, text: &str) -> bool {
+        self.hash == hash && self.text == text.as_bytes()
+    }
+
     /// The key to keep.
     pub(crate) fn to_key(self) -> Key {
         let types = (!self.types.is_empty()).then(|| self.types.into());
@@ -126,6 +132,16 @@ impl Key {
         &self.types
     }
 
+    /// The text, to be kept without the types.
+    pub(crate) fn into_text(self) -> Arc<str> {
+        self.text
+    }
+
+    /// The same of a key that is needed still.
+    pub(crate) fn shared_text(&self) -> Arc<str> {
+        Arc::clone(&self.text)
+    }
+
     /// The key to look up.
     pub(crate) fn as_ref(&self) -> KeyRef<'_> {
         KeyRef {
@@ -139,7 +155,7 @@ impl Key {
 impl Equivalent<Key> for KeyRef<'_> {
     #[inline]
     fn equivalent(&self, key: &Key) -> bool {
-        self.hash == key.hash && self.text == key.text.as_bytes()
+        self.is(key.hash, &key.text)
     }
 }
 

@@ -23,6 +23,13 @@ pub(crate) struct Freshness {
     pub(crate) load: Duration,
 }
 
+impl Freshness {
+    /// Of a value that is stored at that moment.
+    pub(crate) fn from(now: Moment, life: Option<Duration>, load: Duration) -> Self {
+        Self { until: life.map(|life| now.plus(life)), life, load }
+    }
+}
+
 /// What an entry knows of its age beyond the moment from which on that matters.
 #[derive(Debug)]
 pub(crate) struct Aging {

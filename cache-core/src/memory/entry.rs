@@ -1,9 +1,9 @@
 //! What the memory tier holds for a key.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::{Aging, drops};
+use super::{Aging, Home, drops};
 use crate::clock::{Clock, Moment};
 use crate::fence::Fence;
 use crate::key::Types;
@@ -32,9 +32,19 @@ pub(crate) struct MemoryEntry {
     pub(crate) fence: Fence,
     /// What vouches for it where other processes may invalidate it; `None` where none can.
     pub(crate) proof: Option<Proof>,
-    /// Whether the tier gave it up. Set some time after that, so correctness does not rest on it.
-    pub(crate) gone: AtomicBool,
+    pub(crate) home: Home,
+    pub(crate) stay: Stay,
 }
+
+/// Whether the tier has an entry. Some time passes until it is known that it was evicted, so correctness does not rest on it.
+#[derive(Default)]
+pub(crate) struct Stay(AtomicU8);
+
+/// Not there yet.
+const COMING: u8 = 0;
+const THERE: u8 = 1;
+/// Taken out, replaced, expired or evicted.
+const GONE: u8 = 2;
 
 /// How far an entry can be relied on that other processes may invalidate.
 #[derive(Debug)]
@@ -67,6 +77,7 @@ impl MemoryEntry {
     pub(crate) fn with_fence(&self, fence: Fence) -> Self {
         let Self { weight, version, rules, alone, .. } = *self;
         let (value, types, due) = (self.value.clone(), self.types.clone(), self.fresh_until());
+        let home = self.home.clone();
         Self {
             value,
             due,
@@ -78,19 +89,34 @@ impl MemoryEntry {
             types,
             fence,
             proof: None,
-            gone: AtomicBool::new(false),
+            home,
+            stay: Stay::default(),
         }
     }
 
     /// Whether the tier gave it up.
     #[inline]
     pub(crate) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::Relaxed)
+        self.stay.0.load(Ordering::Relaxed) == GONE
     }
 
-    /// The tier has given it up.
+    /// The tier has it, unless it was taken out again already.
+    pub(super) fn begin(&self) {
+        self.pass(COMING, THERE);
+    }
+
+    /// It is taken out or replaced: of its end nobody need be told.
     pub(super) fn give_up(&self) {
-        self.gone.store(true, Ordering::Relaxed);
+        self.stay.0.store(GONE, Ordering::Relaxed);
+    }
+
+    /// The tier has given it up; whether nobody had taken it out.
+    pub(super) fn end(&self) -> bool {
+        self.pass(THERE, GONE)
+    }
+
+    fn pass(&self, from: u8, to: u8) -> bool {
+        self.stay.0.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Whether its age has to be asked.

@@ -7,8 +7,9 @@
 //! # What it holds at most
 //!
 //! 512 copies a thread, a quarter of the tier's entries where these are fewer than 2,048, and none that weighs more than one
-//! 2,048th of a tier that is bounded in bytes. What the tier evicted is not served any more, but its memory is given back
-//! only when the thread comes by: when its place is needed, at each 1,024th copy, or when any cache was dropped or cleared.
+//! 2,048th of a tier that is bounded in bytes. What the tier evicted is not served any more once the tier gives its memory back
+//! (`ending.rs`); the front does so only when the thread comes by: when its place is needed, at each 1,024th copy, or when any
+//! cache was dropped or cleared.
 //!
 //! # What the tier learns of hits
 //!

@@ -7,6 +7,7 @@
 
 mod aging;
 pub(crate) mod drops;
+mod ending;
 mod entry;
 mod front;
 mod slot;
@@ -19,14 +20,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use moka::Expiry;
-use moka::notification::RemovalCause;
 
 use crate::clock::Clock;
 use crate::fence::Stripes;
 use crate::key::{Key, KeyHasher, KeyRef};
 
 pub(crate) use aging::{Age, Aging, Freshness};
-pub(crate) use entry::{Heard, MemoryEntry, Proof};
+pub(crate) use ending::Home;
+use ending::{Held, Teller};
+pub(crate) use entry::{Heard, MemoryEntry, Proof, Stay};
 pub(crate) use front::{Copied, FrontOf, Glance, Place, Seen};
 use slot::{Kept, Probe};
 
@@ -37,7 +39,8 @@ pub(crate) struct MemoryConfig {
     /// The sum of the entries' weights in bytes.
     pub(crate) max_bytes: Option<u64>,
     pub(crate) clock: Clock,
-    /// Told of entries that went without being asked to. It must neither panic nor use the cache.
+    /// Told of entries that went without being asked to, when their memory is given back. It must neither panic nor use the
+    /// cache.
     pub(crate) on_evict: Option<OnEvict>,
     /// Whether threads keep copies of what they were given.
     pub(crate) front: bool,
@@ -57,14 +60,26 @@ pub(crate) enum Cause {
 
 /// The entries that this process holds.
 pub(crate) struct MemoryTier<S = KeyHasher> {
-    entries: moka::sync::Cache<Kept, Arc<MemoryEntry>, S>,
+    /// Before the entries, so that it goes first: of a tier that is dropped nothing is told.
+    teller: Option<Arc<Teller>>,
+    entries: moka::sync::Cache<Kept, Held, S>,
     clock: Clock,
-    on_evict: Option<Arc<OnEvict>>,
     front: Option<FrontOf>,
     /// Tells those who have copies that they may be old.
     stripes: Stripes,
     /// Held by inserts and conditional removals of a key, so that neither comes between the other's look and its step.
     changing: Box<[Mutex<()>]>,
+}
+
+/// That there was nothing under a key. It holds for as long as the [changes](MemoryTier::changes) of its stripe are this many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Absence(u64);
+
+impl Absence {
+    /// What a look that found nothing tells; the changes were counted before it.
+    pub(crate) fn after(changes: u64) -> Self {
+        Self(changes)
+    }
 }
 
 /// Whether being asked for counts for whether a key stays in the tier.
@@ -78,6 +93,10 @@ pub(crate) enum Sight {
 /// expired, short enough not to matter.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// How often moka's memory has to be flushed until what is in it is given back: twice for the epochs of those who might be
+/// reading, and once to put it there.
+const ROUNDS: usize = 4;
+
 impl MemoryTier {
     /// An empty tier.
     pub(crate) fn new(config: MemoryConfig) -> Self {
@@ -89,31 +108,21 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
     /// An empty tier that hashes keys with `hasher`.
     pub(crate) fn with_hasher(config: MemoryConfig, hasher: S) -> Self {
         let MemoryConfig { max_entries, max_bytes, clock, on_evict, front } = config;
-        let on_evict = on_evict.map(Arc::new);
         let mut builder = moka::sync::Cache::builder()
             .max_capacity(max_bytes.unwrap_or(max_entries))
             .expire_after(GiveBack(clock.clone()));
         if max_bytes.is_some() {
-            builder = builder.weigher(|_: &Kept, entry: &Arc<MemoryEntry>| entry.weight);
+            builder = builder
+                .weigher(|_: &Kept, held: &Held| held.entry().map_or(0, |entry| entry.weight));
         }
-        let tell = on_evict.clone();
-        builder = builder.eviction_listener(move |kept: Arc<Kept>, entry, cause| {
-            entry.give_up();
-            let tell = |cause| tell.iter().for_each(|tell| tell(kept.key().text(), cause));
-            match cause {
-                RemovalCause::Size => tell(Cause::Size),
-                RemovalCause::Expired => tell(Cause::Expired),
-                RemovalCause::Explicit | RemovalCause::Replaced => {}
-            }
-        });
         let front = front.then(|| FrontOf::new(max_entries, max_bytes));
         // A stripe is as good as one key where there are about as many as keys; 32 KB are enough for any cache.
         let stripes = max_bytes.map_or(max_entries, |_| 4096).clamp(64, 4096);
         Self {
+            teller: on_evict.map(|tell| Arc::new(Teller::new(tell, clock.clone()))),
             entries: builder.build_with_hasher(hasher),
             clock,
-            on_evict,
-            stripes: Stripes::new(if front.is_some() { stripes as usize } else { 1 }),
+            stripes: Stripes::new(stripes as usize),
             front,
             changing: (0..64).map(|_| Mutex::default()).collect(),
         }
@@ -154,7 +163,7 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
 
     /// Moka may evict others on the way, under a lock: their values are dropped after that.
     fn get_recorded(&self, key: KeyRef<'_>) -> Option<Arc<MemoryEntry>> {
-        drops::after(|| self.entries.get(&key))
+        drops::after(|| self.entries.get(&key))?.into_entry()
     }
 
     /// How this tier uses the fronts of threads, if it does.
@@ -174,25 +183,44 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
         self.stripes.count(hash)
     }
 
-    /// Puts the entry in place of whatever is there.
-    pub(crate) fn insert(&self, key: Key, entry: Arc<MemoryEntry>) {
+    /// The home of an entry that is to be put in under this key.
+    pub(crate) fn home(&self, key: &Key) -> Home {
+        Home::new(key.shared_text(), self.teller.as_ref())
+    }
+
+    /// Whether there still is nothing under a key with this hash, for sure.
+    #[inline]
+    pub(crate) fn is_absent(&self, hash: u64, absence: Absence) -> bool {
+        self.changes(hash) == absence.0
+    }
+
+    /// Puts the entry in place of whatever is there. `absence` is what is known of that.
+    pub(crate) fn insert(&self, key: Key, entry: Arc<MemoryEntry>, absence: Option<Absence>) {
         let hash = key.hash();
+        // Who inserts changes the count under this lock, and removals leave nothing.
         let _changing = self.changing(hash);
-        self.stripes.change(hash, || self.entries.insert(Kept::new(key, &entry), entry));
+        if !absence.is_some_and(|absence| self.is_absent(hash, absence)) {
+            self.entries.contains_key(&Probe::ending(key.as_ref()));
+        }
+        let kept = Kept::new(key, &entry);
+        let held = if self.teller.is_some() { Held::told(entry) } else { Held::untold(entry) };
+        self.stripes.change(hash, || self.entries.insert(kept, held));
     }
 
     /// Takes the entry out.
     pub(crate) fn remove(&self, key: KeyRef<'_>) -> Option<Arc<MemoryEntry>> {
         // Told also where nothing was found: copies of what was evicted may still be about.
-        self.stripes.change(key.hash(), || self.entries.remove(&key))
+        let removed = self.stripes.change(key.hash(), || self.entries.remove(&Probe::ending(key)));
+        removed?.into_entry()
     }
 
     /// Takes the entry out if it is still this one, and says whether it was.
     pub(crate) fn remove_if(&self, key: KeyRef<'_>, expected: &Arc<MemoryEntry>) -> bool {
         let _changing = self.changing(key.hash());
-        let same = self.entries.get(&key).is_some_and(|there| Arc::ptr_eq(&there, expected));
+        let there = self.entries.get(&key).and_then(Held::into_entry);
+        let same = there.is_some_and(|there| Arc::ptr_eq(&there, expected));
         if same {
-            self.stripes.change(key.hash(), || self.entries.invalidate(&key));
+            self.stripes.change(key.hash(), || self.entries.invalidate(&Probe::ending(key)));
         }
         same
     }
@@ -208,9 +236,10 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
 
     /// Visits every entry that is fresh. Others may come and go meanwhile.
     pub(crate) fn each(&self, mut visit: impl FnMut(&str, &MemoryEntry)) {
-        for (kept, entry) in &self.entries {
+        for (kept, held) in &self.entries {
+            let Some(entry) = held.into_entry() else { continue };
             if entry.fresh_until().is_none_or(|end| self.clock.now() < end) {
-                visit(kept.key().text(), &entry);
+                visit(kept.text(), &entry);
             }
         }
     }
@@ -228,6 +257,9 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
     /// Forgets everything, at once for readers but for copies, which only the [fences](crate::fence) rule out; the memory
     /// is given back bit by bit.
     pub(crate) fn clear(&self) {
+        if let Some(teller) = &self.teller {
+            teller.clear();
+        }
         self.entries.invalidate_all();
         if self.front.is_some() {
             FrontOf::sweep();
@@ -236,15 +268,18 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
 
     /// Does the housekeeping that is due: evictions, expirations, counts.
     pub(crate) fn run_pending(&self) {
-        self.entries.run_pending_tasks();
+        // What the first round gives up is given back, and told, in the later ones, unless other threads are reading.
+        for _ in 0..ROUNDS {
+            self.entries.run_pending_tasks();
+        }
     }
 
     #[cold]
     fn expire(&self, key: KeyRef<'_>, expired: &Arc<MemoryEntry>) {
         if self.remove_if(key, expired)
-            && let Some(tell) = &self.on_evict
+            && let Some(teller) = &self.teller
         {
-            tell(key.text(), Cause::Expired);
+            teller.tell(key.text(), Cause::Expired);
         }
     }
 
@@ -255,35 +290,32 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
     }
 }
 
-/// Tells moka when it may give an entry's memory back.
+/// Tells moka when it may give an entry's memory back, which it asks when it has put the entry in.
 struct GiveBack(Clock);
 
 impl GiveBack {
-    fn after(&self, entry: &MemoryEntry) -> Option<Duration> {
+    fn after(&self, now: Instant, held: &Held) -> Option<Duration> {
+        let entry = held.entry()?;
+        entry.begin();
         // Moka would expire by real time what a clock that stands still keeps.
-        let expires = entry.expires().filter(|_| self.0.is_system())?;
-        Some(self.0.now().until(expires).saturating_add(GRACE))
+        let now = self.0.moment_of(now)?;
+        Some(now.until(entry.expires()?).saturating_add(GRACE))
     }
 }
 
-impl Expiry<Kept, Arc<MemoryEntry>> for GiveBack {
-    fn expire_after_create(
-        &self,
-        _: &Kept,
-        entry: &Arc<MemoryEntry>,
-        _: Instant,
-    ) -> Option<Duration> {
-        self.after(entry)
+impl Expiry<Kept, Held> for GiveBack {
+    fn expire_after_create(&self, _: &Kept, held: &Held, now: Instant) -> Option<Duration> {
+        self.after(now, held)
     }
 
     fn expire_after_update(
         &self,
         _: &Kept,
-        entry: &Arc<MemoryEntry>,
-        _: Instant,
+        held: &Held,
+        now: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        self.after(entry)
+        self.after(now, held)
     }
 }
 

@@ -11,25 +11,27 @@ use crate::key::{Key, KeyRef};
 
 /// A key, and the entry that was inserted with it.
 ///
-/// Weak, because moka goes on holding the first key of an entry that is replaced; its table has the new one.
+/// Weak, because moka goes on holding the first key of an entry that is replaced; its table has the new one. It also holds the
+/// key of an entry that is gone until it uses the place again.
 pub(super) struct Kept {
-    key: Key,
+    hash: u64,
+    text: Arc<str>,
     entry: Weak<MemoryEntry>,
 }
 
 impl Kept {
     pub(super) fn new(key: Key, entry: &Arc<MemoryEntry>) -> Self {
-        Self { key, entry: Arc::downgrade(entry) }
+        Self { hash: key.hash(), text: key.into_text(), entry: Arc::downgrade(entry) }
     }
 
-    pub(super) fn key(&self) -> &Key {
-        &self.key
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 }
 
 impl PartialEq for Kept {
     fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
+        self.hash == other.hash && self.text == other.text
     }
 }
 
@@ -38,14 +40,14 @@ impl Eq for Kept {}
 impl Hash for Kept {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        Hash::hash(&self.key, state);
+        state.write_u64(self.hash);
     }
 }
 
 impl Equivalent<Kept> for KeyRef<'_> {
     #[inline]
     fn equivalent(&self, kept: &Kept) -> bool {
-        self.equivalent(&kept.key)
+        self.is(kept.hash, &kept.text)
     }
 }
 
@@ -54,12 +56,18 @@ impl Equivalent<Kept> for KeyRef<'_> {
 /// Moka's `contains_key` is its only look that is not recorded, and says only that the entry is there.
 pub(super) struct Probe<'a> {
     key: KeyRef<'a>,
+    ends: bool,
     found: Cell<Option<Arc<MemoryEntry>>>,
 }
 
 impl<'a> Probe<'a> {
     pub(super) fn new(key: KeyRef<'a>) -> Self {
-        Self { key, found: Cell::new(None) }
+        Self { key, ends: false, found: Cell::new(None) }
+    }
+
+    /// One that gives up what it finds: it is taken out or replaced.
+    pub(super) fn ending(key: KeyRef<'a>) -> Self {
+        Self { ends: true, ..Self::new(key) }
     }
 
     pub(super) fn found(self) -> Option<Arc<MemoryEntry>> {
@@ -70,9 +78,13 @@ impl<'a> Probe<'a> {
 impl Equivalent<Kept> for Probe<'_> {
     #[inline]
     fn equivalent(&self, kept: &Kept) -> bool {
-        let same = self.key.equivalent(&kept.key);
+        let same = self.key.equivalent(kept);
         if same {
-            self.found.set(kept.entry.upgrade());
+            let entry = kept.entry.upgrade();
+            if let Some(entry) = entry.as_ref().filter(|_| self.ends) {
+                entry.give_up();
+            }
+            self.found.set(entry);
         }
         same
     }

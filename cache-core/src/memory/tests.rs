@@ -52,12 +52,24 @@ fn entry(value: u64, expires: Option<Moment>, weight: u32) -> Arc<MemoryEntry> {
         types: None,
         fence,
         proof: None,
-        gone: AtomicBool::new(false),
+        home: Home::new("".into(), None),
+        stay: Stay::default(),
     })
 }
 
 fn forever(value: u64) -> Arc<MemoryEntry> {
     entry(value, None, 1)
+}
+
+/// Puts an entry in that only the test has.
+fn put<S: BuildHasher + Clone + Send + Sync + 'static>(
+    tier: &MemoryTier<S>,
+    text: &str,
+    mut entry: Arc<MemoryEntry>,
+) -> Arc<MemoryEntry> {
+    Arc::get_mut(&mut entry).unwrap().home = tier.home(&key(text));
+    tier.insert(key(text), Arc::clone(&entry), None);
+    entry
 }
 
 fn found<S: BuildHasher + Clone + Send + Sync + 'static>(
@@ -66,6 +78,21 @@ fn found<S: BuildHasher + Clone + Send + Sync + 'static>(
 ) -> Option<u64> {
     let entry = tier.get(key(text).as_ref())?;
     entry.value.as_ref()?.downcast_ref().copied()
+}
+
+/// Does housekeeping until it is so: other threads that are reading hold it up.
+fn until(so: impl Fn() -> bool, tier: &MemoryTier) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !so() {
+        assert!(Instant::now() < deadline, "it is still there");
+        std::thread::sleep(Duration::from_millis(1));
+        tier.run_pending();
+    }
+}
+
+/// Does housekeeping until moka has given the entry back that only the test has then.
+fn given_back(tier: &MemoryTier, entry: &Arc<MemoryEntry>) {
+    until(|| Arc::strong_count(entry) == 1, tier);
 }
 
 /// Gives every key the same hash.
@@ -86,9 +113,9 @@ fn two_keys_with_equal_hashes_never_answer_for_each_other() {
     let config =
         MemoryConfig { max_entries: 100, max_bytes: None, clock, on_evict: None, front: true };
     let tier = MemoryTier::with_hasher(config, BuildHasherDefault::<Same>::default());
-    tier.insert(key("one"), forever(1));
+    put(&tier, "one", forever(1));
     assert_eq!(found(&tier, "two"), None);
-    tier.insert(key("two"), forever(2));
+    put(&tier, "two", forever(2));
     assert_eq!((found(&tier, "one"), found(&tier, "two")), (Some(1), Some(2)));
     tier.remove(key("one").as_ref());
     assert_eq!((found(&tier, "one"), found(&tier, "two")), (None, Some(2)));
@@ -98,9 +125,9 @@ fn two_keys_with_equal_hashes_never_answer_for_each_other() {
 fn each_entry_has_a_time_to_live_of_its_own() {
     let Setup { tier, clock, hand, evicted } = setup(100, None);
     let in_ms = |ms| Some(clock.now().plus(Duration::from_millis(ms)));
-    tier.insert(key("short"), entry(1, in_ms(10), 1));
-    tier.insert(key("long"), entry(2, in_ms(20), 1));
-    tier.insert(key("forever"), forever(3));
+    put(&tier, "short", entry(1, in_ms(10), 1));
+    put(&tier, "long", entry(2, in_ms(20), 1));
+    put(&tier, "forever", forever(3));
     hand.advance(Duration::from_nanos(9_999_999));
     assert_eq!(found(&tier, "short"), Some(1));
     hand.advance(Duration::from_nanos(1));
@@ -120,13 +147,14 @@ fn a_clock_that_stands_still_keeps_an_entry_however_long_the_test_takes() {
     let Setup { tier, clock, .. } = setup(100, None);
     let expiry = GiveBack(clock.clone());
     let short = entry(1, Some(clock.now().plus(Duration::from_nanos(1))), 1);
+    let held = Held::told(Arc::clone(&short));
     let asked = Instant::now();
-    assert_eq!(expiry.expire_after_create(&Kept::new(key("short"), &short), &short, asked), None);
+    assert_eq!(expiry.expire_after_create(&Kept::new(key("short"), &short), &held, asked), None);
     assert_eq!(
-        expiry.expire_after_update(&Kept::new(key("short"), &short), &short, asked, None),
+        expiry.expire_after_update(&Kept::new(key("short"), &short), &held, asked, None),
         None
     );
-    tier.insert(key("short"), short);
+    tier.insert(key("short"), short, None);
     assert_eq!(found(&tier, "short"), Some(1));
 }
 
@@ -142,15 +170,10 @@ fn moka_gives_back_the_memory_of_an_entry_that_nobody_reads_again() {
         front: true,
     };
     let tier = MemoryTier::new(config);
-    tier.insert(key("short"), entry(1, Some(clock.now()), 1));
-    tier.insert(key("renewed"), entry(1, Some(clock.now()), 1));
-    tier.insert(key("renewed"), forever(2));
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while evicted.lock().unwrap().is_empty() {
-        assert!(Instant::now() < deadline, "it is still there");
-        std::thread::sleep(Duration::from_millis(10));
-        tier.run_pending();
-    }
+    put(&tier, "short", entry(1, Some(clock.now()), 1));
+    put(&tier, "renewed", entry(1, Some(clock.now()), 1));
+    put(&tier, "renewed", forever(2));
+    until(|| !evicted.lock().unwrap().is_empty(), &tier);
     assert_eq!(tier.len(), 1);
     assert_eq!(found(&tier, "renewed"), Some(2), "the time to live is the newer entry's");
     let expected = [(("short".into(), Cause::Expired), 1)];
@@ -161,10 +184,10 @@ fn moka_gives_back_the_memory_of_an_entry_that_nobody_reads_again() {
 fn an_entry_that_replaces_another_brings_its_own_time_to_live() {
     let Setup { tier, clock, hand, evicted } = setup(100, None);
     let soon = clock.now().plus(Duration::from_secs(1));
-    tier.insert(key("a"), entry(1, Some(soon), 1));
-    tier.insert(key("a"), forever(2));
-    tier.insert(key("b"), forever(1));
-    tier.insert(key("b"), entry(2, Some(soon), 1));
+    put(&tier, "a", entry(1, Some(soon), 1));
+    put(&tier, "a", forever(2));
+    put(&tier, "b", forever(1));
+    put(&tier, "b", entry(2, Some(soon), 1));
     hand.advance(Duration::from_secs(2));
     assert_eq!((found(&tier, "a"), found(&tier, "b")), (Some(2), None));
     assert_eq!(evicted.lock().unwrap().len(), 1, "a replacement is no eviction");
@@ -174,25 +197,25 @@ fn an_entry_that_replaces_another_brings_its_own_time_to_live() {
 fn the_number_of_entries_stays_within_its_bound() {
     let Setup { tier, evicted, .. } = setup(10, None);
     for n in 0..100 {
-        tier.insert(key(&n.to_string()), entry(n, None, 1_000_000));
+        put(&tier, &n.to_string(), entry(n, None, 1_000_000));
         tier.run_pending();
         assert!(tier.len() <= 10);
     }
     assert_eq!((tier.len(), tier.weighted_size()), (10, 10));
-    let evicted = evicted.lock().unwrap();
-    assert_eq!(evicted.len(), 90);
-    assert!(evicted.keys().all(|(_, cause)| *cause == Cause::Size));
+    let all_told = || evicted.lock().unwrap().len() == 90;
+    until(all_told, &tier);
+    assert!(evicted.lock().unwrap().keys().all(|(_, cause)| *cause == Cause::Size));
 }
 
 #[test]
 fn the_sum_of_the_weights_stays_within_its_bound() {
     let Setup { tier, .. } = setup(2, Some(1_000));
     for n in 0..10 {
-        tier.insert(key(&n.to_string()), entry(n, None, 100));
+        put(&tier, &n.to_string(), entry(n, None, 100));
     }
     tier.run_pending();
     assert_eq!((tier.len(), tier.weighted_size()), (10, 1_000), "the number does not count");
-    tier.insert(key("big"), entry(0, None, 1_001));
+    put(&tier, "big", entry(0, None, 1_001));
     tier.run_pending();
     assert!(tier.weighted_size() <= 1_000);
     assert_eq!(found(&tier, "big"), None, "what can never fit is not kept");
@@ -201,7 +224,7 @@ fn the_sum_of_the_weights_stays_within_its_bound() {
 #[test]
 fn a_bound_of_nothing_turns_the_tier_off() {
     let Setup { tier, .. } = setup(0, None);
-    tier.insert(key("a"), forever(1));
+    put(&tier, "a", forever(1));
     assert_eq!(found(&tier, "a"), None);
 }
 
@@ -222,9 +245,10 @@ fn a_value_is_never_copied() {
         types: None,
         fence,
         proof: None,
-        gone: AtomicBool::new(false),
+        home: Home::new("".into(), None),
+        stay: Stay::default(),
     });
-    tier.insert(key("a"), Arc::clone(&stored));
+    tier.insert(key("a"), Arc::clone(&stored), None);
     let hit = tier.get(key("a").as_ref()).unwrap();
     assert!(Arc::ptr_eq(&hit, &stored));
     assert!(Arc::ptr_eq(hit.value.as_ref().unwrap(), &value));
@@ -248,8 +272,10 @@ fn an_absence_is_a_hit() {
             types: None,
             fence,
             proof: None,
-            gone: AtomicBool::new(false),
+            home: Home::new("".into(), None),
+            stay: Stay::default(),
         }),
+        None,
     );
     assert!(tier.get(key("a").as_ref()).is_some_and(|hit| hit.value.is_none()));
 }
@@ -258,13 +284,14 @@ fn an_absence_is_a_hit() {
 fn a_conditional_removal_spares_the_entry_that_came_since() {
     let Setup { tier, evicted, .. } = setup(10, None);
     let (old, new) = (forever(1), forever(2));
-    tier.insert(key("a"), Arc::clone(&old));
-    tier.insert(key("a"), Arc::clone(&new));
+    let (old, new) = (put(&tier, "a", old), put(&tier, "a", new));
     assert!(!tier.remove_if(key("a").as_ref(), &old));
     assert_eq!(found(&tier, "a"), Some(2));
     assert!(tier.remove_if(key("a").as_ref(), &new));
     assert_eq!(found(&tier, "a"), None);
     assert!(!tier.remove_if(key("a").as_ref(), &new));
+    given_back(&tier, &old);
+    given_back(&tier, &new);
     assert!(evicted.lock().unwrap().is_empty(), "a removal is no eviction");
 }
 
@@ -284,7 +311,7 @@ fn a_conditional_removal_of_an_old_entry_never_takes_one_that_is_inserted_meanwh
         let mut new = forever(0);
         for n in 1..50_000 {
             *outdated.lock().unwrap() = std::mem::replace(&mut new, forever(n));
-            tier.insert(a.clone(), Arc::clone(&new));
+            tier.insert(a.clone(), Arc::clone(&new), None);
             let there = tier.get(a.as_ref()).is_some_and(|there| Arc::ptr_eq(&there, &new));
             if !there {
                 done.store(true, Ordering::Release);
@@ -297,23 +324,59 @@ fn a_conditional_removal_of_an_old_entry_never_takes_one_that_is_inserted_meanwh
 
 #[test]
 fn a_removal_hands_back_the_entry() {
-    let Setup { tier, .. } = setup(10, None);
-    let stored = forever(1);
-    tier.insert(key("a"), Arc::clone(&stored));
+    let Setup { tier, evicted, .. } = setup(10, None);
+    let stored = put(&tier, "a", forever(1));
     assert!(tier.remove(key("a").as_ref()).is_some_and(|gone| Arc::ptr_eq(&gone, &stored)));
     assert!(tier.remove(key("a").as_ref()).is_none());
+    given_back(&tier, &stored);
+    assert!(evicted.lock().unwrap().is_empty(), "a removal is no eviction");
 }
 
 #[test]
 fn clearing_hides_every_entry_at_once() {
     let Setup { tier, evicted, .. } = setup(10, None);
-    tier.insert(key("a"), forever(1));
-    tier.insert(key("b"), forever(2));
+    let one = put(&tier, "a", forever(1));
+    let two = put(&tier, "b", forever(2));
     tier.clear();
     assert_eq!((found(&tier, "a"), found(&tier, "b")), (None, None));
     tier.run_pending();
     assert_eq!(tier.len(), 0);
+    given_back(&tier, &one);
+    given_back(&tier, &two);
     assert!(evicted.lock().unwrap().is_empty(), "clearing is no eviction");
+}
+
+#[test]
+fn of_a_tier_that_is_dropped_nothing_is_told() {
+    let (Setup { tier, evicted, .. }, other) = (setup(10, None), setup(10, None).tier);
+    let entry = put(&tier, "a", forever(1));
+    drop(tier);
+    given_back(&other, &entry);
+    assert!(evicted.lock().unwrap().is_empty());
+}
+
+#[test]
+fn what_is_replaced_is_no_eviction_whatever_was_known_of_the_key() {
+    let Setup { tier, evicted, .. } = setup(10, None);
+    let key = key("a");
+    let before = Absence::after(tier.changes(key.hash()));
+    assert!(tier.is_absent(key.hash(), before));
+    let old = put(&tier, "a", forever(1));
+    assert!(!tier.is_absent(key.hash(), before), "it is there now");
+    tier.insert(key, forever(2), Some(before));
+    assert!(old.is_gone());
+    given_back(&tier, &old);
+    assert!(evicted.lock().unwrap().is_empty());
+    assert_eq!(found(&tier, "a"), Some(2));
+}
+
+#[test]
+fn what_is_evicted_is_gone_and_told_when_its_memory_is_given_back() {
+    let Setup { tier, evicted, .. } = setup(10, None);
+    let entries: Vec<_> = (0..50).map(|n| put(&tier, &n.to_string(), forever(n))).collect();
+    until(|| evicted.lock().unwrap().len() == 40, &tier);
+    assert_eq!(entries.iter().filter(|entry| entry.is_gone()).count(), 40);
+    assert!(evicted.lock().unwrap().values().all(|times| *times == 1));
 }
 
 fn copied(entry: &Arc<MemoryEntry>, text: &str) -> Copied {
@@ -370,14 +433,14 @@ fn a_look_that_is_not_recorded_finds_what_the_last_insert_put_there() {
     let Setup { tier, hand, clock, .. } = setup(1000, None);
     let soon = clock.now().plus(Duration::from_secs(1));
     for value in 0..10 {
-        tier.insert(key("k"), entry(value, Some(soon), 1));
+        put(&tier, "k", entry(value, Some(soon), 1));
         let found = tier.find(key("k").as_ref(), Sight::Unrecorded).unwrap().0;
         assert_eq!(found.value.as_ref().unwrap().downcast_ref(), Some(&value));
     }
     assert!(tier.find(key("other").as_ref(), Sight::Unrecorded).is_none());
     hand.advance(Duration::from_secs(1));
     assert!(tier.find(key("k").as_ref(), Sight::Unrecorded).is_none());
-    tier.insert(key("k"), forever(1));
+    put(&tier, "k", forever(1));
     drop(tier.remove(key("k").as_ref()));
     assert!(tier.find(key("k").as_ref(), Sight::Unrecorded).is_none());
 }

@@ -10,12 +10,12 @@ use std::{
 use super::{
     Outcome, Shape, Spec, Tags,
     sharing::Share,
-    subject::{Untyped, enter, keep_value},
+    subject::{Untyped, keep_value},
 };
 use crate::{
     cache::Cache,
-    engine::{Call, Engine, Entered, Keep, Run},
-    key::{Fingerprint, Key, KeyPart, KeyRef},
+    engine::{Call, Engine, Entered, Keep, Missing, Run, Step},
+    key::{Fingerprint, KeyPart, KeyRef},
     scope,
     value::Stored,
 };
@@ -89,15 +89,17 @@ impl<V> DerefMut for Subject<V> {
 
 impl<V> Subject<V> {
     pub(crate) fn new(spec: &'static Spec<V>, engine: &Arc<Engine>, key: KeyRef<'_>) -> Self {
-        Self::of(spec, engine, key.to_key())
+        Self { spec, untyped: Untyped::new(&spec.site, engine, key.to_key()) }
     }
 
-    pub(crate) fn of(spec: &'static Spec<V>, engine: &Arc<Engine>, key: Key) -> Self {
-        Self { spec, untyped: Untyped::new(&spec.site, engine, key) }
+    pub(super) fn of(spec: &'static Spec<V>, engine: &Arc<Engine>, missing: Missing) -> Self {
+        let mut untyped = Untyped::new(&spec.site, engine, missing.key);
+        untyped.absence = missing.absence;
+        Self { spec, untyped }
     }
 
     pub(crate) fn call(&self, shares_errors: bool) -> Call {
-        let call = self.call_of(self.spec.value.erased, shares_errors);
+        let call = self.call_of(&self.spec.value.erased, shares_errors);
         Call { life_of: self.spec.life_of(), ..call }
     }
 
@@ -164,7 +166,7 @@ where
         engine.look_up(&spec.site, key, &print, &mut missing, &mut serve);
         match hit {
             Some(hit) => Ok(hit),
-            None => Err(Miss::of(missing.map(|key| Subject::of(spec, engine, key)))),
+            None => Err(Miss::of(missing.map(|missing| Subject::of(spec, engine, missing)))),
         }
     })
 }
@@ -236,7 +238,10 @@ impl<V> Miss<V> {
     {
         let mut run = None;
         if let Some(subject) = &self.0 {
-            let entered = enter(subject.call(share.0.is_some())).await;
+            let entered = match subject.call(share.0.is_some()).enter() {
+                Step::Done(entered) => entered,
+                Step::Wait(entering) => entering.await,
+            };
             match settled::<S, R>(entered, subject, &share) {
                 Ok(result) => return result,
                 Err(left) => run = left,
@@ -246,7 +251,9 @@ impl<V> Miss<V> {
         let result = body.await;
         let (Some(run), Some(subject)) = (run, &self.0) else { return result };
         let (keep, result) = ended::<S, R>(&run, result, subject, &share);
-        run.settle_boxed(keep).await;
+        if let Step::Wait(settling) = run.settle(keep) {
+            settling.await;
+        }
         result
     }
 
@@ -274,7 +281,9 @@ pub(super) async fn finish<S: Shape<R>, R>(
 ) -> R {
     let Some(run) = run else { return result };
     let (keep, result) = ended::<S, R>(&run, result, subject, share);
-    run.settle_boxed(keep).await;
+    if let Step::Wait(settling) = run.settle(keep) {
+        settling.await;
+    }
     result
 }
 
@@ -351,5 +360,26 @@ pub(super) fn settled<S: Shape<R>, R>(
             Some(error) => Ok(S::error(error)),
             None => Err(None),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{private::PlainShape, value::MemoryValue};
+
+    static SPEC: Spec<u64> = Spec::new(<u64 as MemoryValue>::TYPE, "tests", "number", &["number"]);
+
+    #[test]
+    fn who_looked_before_another_call_loaded_and_leads_after_it_finds_its_value() {
+        let cache = Cache::memory();
+        let missed = || match lookup::<PlainShape, u64>(&SPEC, given(&cache), &[]) {
+            Err(miss) => miss,
+            Ok(hit) => panic!("{hit} is there"),
+        };
+        let (late, first) = (missed(), missed());
+        assert_eq!(first.load_sync::<PlainShape, _>(Share::never(), || 1), 1);
+        let body = || panic!("it was loaded already");
+        assert_eq!(late.load_sync::<PlainShape, u64>(Share::never(), body), 1);
     }
 }

@@ -30,7 +30,7 @@ pub use self::{
 };
 pub(crate) use self::{
     call::Subject,
-    serving::{Grace, Serving},
+    serving::Serving,
     spec::{BY_HAND, LifeOf},
 };
 pub use crate::{

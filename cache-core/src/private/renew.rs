@@ -6,11 +6,10 @@ use super::{
     Given, Miss, Shape, Spec, Subject,
     call::{finish, finish_sync, restore, settled},
     sharing::Share,
-    subject::enter,
     timeout::within,
 };
 use crate::{
-    engine::{Entered, Flight, Looked, Permit, Run},
+    engine::{Entered, Flight, Looked, Permit, Run, Step},
     key::{Fingerprint, KeyPart},
     scope,
     stats::Counter,
@@ -63,7 +62,7 @@ where
         };
         let mut missing = None;
         let looked = engine.look_up(&spec.site, key, &print, &mut missing, &mut serve);
-        let subject = missing.map(|key| Subject::of(spec, engine, key));
+        let subject = missing.map(|missing| Subject::of(spec, engine, missing));
         match (looked, hit, subject) {
             (Looked::Due, Some(hit), Some(subject)) => Ok(Served::Due(hit, Renewal(subject))),
             (_, Some(hit), _) => Ok(Served::Hit(hit)),
@@ -83,7 +82,10 @@ impl<V> Miss<V> {
         S: Shape<R, Value = V>,
     {
         let Some(subject) = self.0 else { return Served::Miss(Loading::bypassing()) };
-        let entered = enter(subject.call(share.0.is_some())).await;
+        let entered = match subject.call(share.0.is_some()).enter() {
+            Step::Done(entered) => entered,
+            Step::Wait(entering) => entering.await,
+        };
         served::<S, R>(entered, *subject, &share)
     }
 
@@ -212,7 +214,9 @@ async fn settle<S: Shape<R>, R>(
         let result = body.await;
         super::call::keep_instead::<S, R>(&run, &result, subject, &share)
     };
-    run.settle_boxed(keep).await;
+    if let Step::Wait(settling) = run.settle(keep) {
+        settling.await;
+    }
 }
 
 /// A value that is to be renewed.

@@ -1,29 +1,27 @@
 //! One entry without the type of its value. Every annotated function has a [`Subject`](super::Subject) of its own; what
 //! does not need the type is here, and so is compiled once and not once for each function.
 
-use std::{
-    sync::{Arc, LazyLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use cache_store::{BoxFuture, Invalidation};
+use cache_store::Invalidation;
 
 use super::{Site, Tags};
 use crate::{
-    engine::{Call, Engine, Entered, Keep, Order},
+    clock::Moment,
+    engine::{Call, Engine, Keep, KnownTags, Order},
     events::Origin,
     key::{Key, KeyPart},
+    memory::Absence,
     value::{Erased, ErasedType},
 };
-
-/// Most calls have none.
-static NO_TAGS: LazyLock<Arc<[String]>> = LazyLock::new(|| Arc::new([]));
 
 /// One entry: its cache, its key, and what its tags and life are made of.
 pub(crate) struct Untyped {
     site: &'static Site,
     pub(crate) engine: Arc<Engine>,
     pub(crate) key: Key,
+    /// What the look into memory found out, if it was one that found nothing.
+    pub(super) absence: Option<Absence>,
     pub(crate) tags: Vec<String>,
     /// Rendered arguments that tags learned from the value use.
     pub(crate) learn_from: Box<[String]>,
@@ -37,6 +35,7 @@ impl Untyped {
             site,
             engine: Arc::clone(engine),
             key,
+            absence: None,
             tags: site.tags.iter().copied().filter_map(|tag| literal(&tag)).collect(),
             learn_from: Box::default(),
             ttl: None,
@@ -65,17 +64,18 @@ impl Untyped {
         }
     }
 
-    pub(super) fn call_of(&self, value: ErasedType, shares_errors: bool) -> Call {
+    pub(super) fn call_of(&self, value: &'static ErasedType, shares_errors: bool) -> Call {
         Call {
             engine: Arc::clone(&self.engine),
             key: self.key.clone(),
             site: self.site,
             value,
-            tags: if self.tags.is_empty() { NO_TAGS.clone() } else { self.tags.as_slice().into() },
+            absence: self.absence,
+            tags: KnownTags::new(&self.tags),
             life: self.fixed_life(),
             life_of: None,
             arrival: self.engine.fences.now(),
-            arrived: self.engine.now(),
+            arrived: self.engine.shared.as_ref().map_or(Moment::default(), |_| self.engine.now()),
             shares_errors,
             renewing: false,
         }
@@ -109,11 +109,6 @@ impl Untyped {
             None => Keep::Pass { value: None, learned: Vec::new() },
         }
     }
-}
-
-/// Asks flights and the shared tier.
-pub(super) fn enter(call: Call) -> BoxFuture<'static, Entered> {
-    Box::pin(call.enter())
 }
 
 /// What of a loaded value is kept, and for how long. `wanted`: by its function.

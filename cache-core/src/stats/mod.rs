@@ -40,9 +40,9 @@ pub struct Stats {
     pub fills_fenced: u64,
     /// Hits, counted above as well, on a stored `None`.
     pub negative_hits: u64,
-    /// Entries that made room for others in memory.
+    /// Entries that made room for others in memory, counted when their memory was given back.
     pub evictions: u64,
-    /// Entries whose time in memory was over.
+    /// Entries whose time in memory was over, counted when they were asked for or their memory was given back.
     pub expirations: u64,
     /// Invalidations asked for in this process.
     pub invalidations: u64,

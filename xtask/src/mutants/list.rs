@@ -26,9 +26,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         file: "cache-core/src/engine/mod.rs",
         edits: &[(
             "self.fences.admit(key.hash(), key.text(), &entry.fence, || {
-                kept = self.insert_unless_heard(key, entry);
+                kept = self.insert_unless_heard(key, entry, absence);
             });",
-            "kept = self.insert_unless_heard(key, entry);",
+            "kept = self.insert_unless_heard(key, entry, absence);",
         )],
         found: BySeed,
     },
@@ -212,9 +212,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "a caller joins a flight from before an invalidation",
         file: "cache-core/src/engine/call.rs",
         edits: &[(
-            "let joinable = |fence: &Arc<Fence>| self.is_joinable(fence);
+            "let joinable = |fence: &Fence| self.is_joinable(fence);
         self.engine.flights.join(",
-            "let joinable = |_: &Arc<Fence>| true;
+            "let joinable = |_: &Fence| true;
         self.engine.flights.join(",
         )],
         found: BySeed,
@@ -289,11 +289,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "serving: who waits is given what only another function may give",
-        file: "cache-core/src/engine/call.rs",
-        edits: &[(
-            "stale: self.site.serving.of_flights(),",
-            "stale: crate::private::Serving::NONE.of_flights(),",
-        )],
+        file: "cache-core/src/engine/landed.rs",
+        edits: &[("        && one.serving.of_flights() == other.serving.of_flights()\n", "")],
         found: BySeed,
     },
 ];

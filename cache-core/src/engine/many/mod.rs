@@ -31,7 +31,7 @@ use crate::{fence::Fence, memory::Age, runtime, stats::Counter, value::Stored};
 struct Item {
     call: Call,
     /// From before anything was asked.
-    fence: Arc<Fence>,
+    fence: Fence,
     stage: Stage,
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn enter_many_sync(calls: Vec<Call>) -> Vec<Entered> {
     }
     let alone: Vec<_> = items.iter().map(|item| (item.call.clone(), item.fence.clone())).collect();
     let calls = items.into_iter().map(|item| item.call).collect();
-    let away = |(call, fence)| Entered::Run(Box::new(Run::new(call, None, fence, Remote::Away)));
+    let away = |(call, fence)| Entered::Run(Run::new(call, None, fence, Remote::Away));
     runtime::wait_for(enter_many(calls)).unwrap_or_else(|| alone.into_iter().map(away).collect())
 }
 
@@ -126,7 +126,7 @@ impl Item {
             Stage::Open(_) => Remote::Unasked,
         };
         counters.count(Counter::Misses);
-        Entered::Run(Box::new(Run::new(call, None, fence, remote)))
+        Entered::Run(Run::new(call, None, fence, remote))
     }
 
     fn is_open(&self) -> bool {
@@ -233,7 +233,7 @@ fn sort(mut claimed: Claimed, asked: &Asked) -> Sorted {
         return Sorted::Load(Remote::Writing);
     };
     match std::mem::replace(&mut claimed.outcome, ClaimOutcome::Writing) {
-        ClaimOutcome::Load(nonce) => Sorted::Load(Remote::Captured(Captured {
+        ClaimOutcome::Load(nonce) => Sorted::Load(Remote::Captured(Box::new(Captured {
             asked: asked.at,
             heard: asked.heard.clone(),
             nonce,
@@ -241,7 +241,7 @@ fn sort(mut claimed: Claimed, asked: &Asked) -> Sorted {
             tag_nonces: claimed.tag_nonces,
             tag_log: claimed.tag_log,
             lease: None,
-        })),
+        }))),
         ClaimOutcome::Found { value, life } => {
             let nonces = claimed.tag_nonces.iter().copied().map(Some).collect();
             Sorted::Offer(Offer { bytes: value, life, claimed, nonces })

@@ -6,10 +6,8 @@ use cache_store::{Error, ErrorKind, Fill, Nonce, Result, Stamp, Store};
 
 use super::note;
 use crate::{
-    engine::{
-        Keep, Loaded, Run,
-        fill::{Filled, now},
-    },
+    clock::Moment,
+    engine::{Keep, Loaded, Run, fill::Filled},
     memory::Heard,
     runtime,
 };
@@ -27,9 +25,9 @@ struct Filling {
 
 /// Stores what one run of the body returned for each key. One round trip, two when tags were learned from the values.
 pub(crate) async fn settle_many(runs: Vec<(Box<Run>, Keep)>) {
-    if let Some((run, _)) = runs.first() {
-        run.count_load();
-    }
+    let Some((first, _)) = runs.first() else { return };
+    let ended = first.count_load();
+    let begin = |(run, keep)| begin(run, keep, ended);
     let mut fillings: Vec<Filling> = runs.into_iter().filter_map(begin).collect();
     if let Some(store) = store_of(&fillings) {
         stamp(&mut fillings, &store).await;
@@ -50,10 +48,10 @@ pub(crate) fn settle_many_sync(runs: Vec<(Box<Run>, Keep)>) {
 }
 
 /// `None` for what is not kept, or not in the shared tier: memory has it by now.
-fn begin((mut run, keep): (Box<Run>, Keep)) -> Option<Filling> {
+fn begin(mut run: Box<Run>, keep: Keep, ended: Moment) -> Option<Filling> {
     let Keep::Value { value, life, learned } = keep else { return None };
     let loaded = run.loaded(value, &learned);
-    if !run.is_to_be_filled(&loaded, life) {
+    if !run.is_to_be_filled(&loaded, life, ended) {
         return None;
     }
     Some(Filling {
@@ -167,4 +165,12 @@ fn seal(fillings: &[Filling]) -> (Vec<Sealed<'_>>, Vec<usize>) {
 
 fn unanswered() -> Error {
     Error::new(ErrorKind::Protocol, "the shared tier did not answer for this key").during("fill")
+}
+
+/// Finishes a future that has nothing to wait for.
+fn now(future: impl Future<Output = ()>) {
+    let mut future = std::pin::pin!(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let done = future.as_mut().poll(&mut context).is_ready();
+    debug_assert!(done, "nothing outside this process was to be waited for");
 }
