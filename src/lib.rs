@@ -88,14 +88,14 @@
 
 pub use cache_core::{
     Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Check, Clock, Codec, Committed,
-    Compression, EncryptionKeys, Entry, Error, ErrorKind, Event, Events, FnCache, GetOrSet, Health,
-    IntoTtl, Invalidate, Invalidation, InvalidationRules, Invalidations, KeyPart, KeyTemplate,
-    KeyWriter, Lock, LockGuard, ManualClock, MemoryValue, Message, NotStored, Origin, Query,
-    Received, Result, Session, SessionId, SessionInfo, SessionStore, Set, SetMany, SharedValue,
-    Stats, Status, Store, Subscription, Tagged, Topic, TopicPattern, Transaction, Undecodable,
-    Verdict, WhenAway, blocking, bypass, bypass_sync, clear, current, init, invalidate,
-    invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key, publish,
-    registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
+    Compression, EncryptionKeys, Entry, Error, ErrorKind, Event, Events, FnCache, FunctionStats,
+    GetOrSet, Health, IntoTtl, Invalidate, Invalidation, InvalidationRules, Invalidations, KeyPart,
+    KeyTemplate, KeyWriter, Lock, LockGuard, ManualClock, MemoryValue, Message, NotStored, Origin,
+    Query, Received, Result, Session, SessionId, SessionInfo, SessionStore, Set, SetMany,
+    SharedValue, Stats, Status, Store, Subscription, Tagged, Topic, TopicPattern, Transaction,
+    Undecodable, Verdict, WhenAway, blocking, bypass, bypass_sync, clear, current, init,
+    invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key,
+    metrics, publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
 };
 
 #[cfg(feature = "macros")]

@@ -31,6 +31,7 @@ use crate::{
     key::KeyPart,
     private::{Given, Spec},
     runtime,
+    stats::FunctionStats,
 };
 
 /// One entry of an annotated sync function: what its companion `<name>_entry(..)` gives.
@@ -292,6 +293,20 @@ impl FnCache {
     /// ```
     pub fn clear(&self) -> Result<()> {
         self.0.clear().run_sync()
+    }
+
+    /// As [`FnCache::stats`](crate::FnCache::stats).
+    ///
+    /// ```
+    /// # #[larder::memoize(key = "square:{n}")]
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # larder::init(larder::Cache::memory()).unwrap();
+    /// square(7);
+    /// assert_eq!(square_cache().stats().misses, 1);
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> FunctionStats {
+        self.0.stats()
     }
 
     pub(crate) fn into_inner(self) -> AsyncFnCache {

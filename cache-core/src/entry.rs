@@ -11,6 +11,7 @@ use crate::{
     explicit::Invalidate,
     key::{KeyBuffer, KeyPart, render_key},
     private::{Given, Site, Spec, Subject},
+    stats::FunctionStats,
 };
 
 /// One entry of an annotated function: what its companion `<name>_entry(..)` gives. A sync function's companion gives
@@ -312,6 +313,26 @@ impl FnCache {
     /// ```
     pub fn clear(&self) -> Invalidate {
         Invalidate::of(self.target().ok_or_else(no_cache))
+    }
+
+    /// What the function did with its cache, counted by this process.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m")]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// # larder::init(larder::Cache::memory())?;
+    /// square(7).await;
+    /// square(7).await;
+    /// assert_eq!(square_cache().stats().hit_rate(), 0.5);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> FunctionStats {
+        match &self.engine {
+            Some(engine) => engine.functions.stats_of(self.site),
+            None => FunctionStats::new(self.site, |_| 0),
+        }
     }
 
     /// What invalidates everything that the function stored.

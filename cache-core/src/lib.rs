@@ -37,6 +37,7 @@ pub mod key;
 mod limit;
 mod lock;
 mod memory;
+pub mod metrics;
 mod query;
 pub mod registry;
 pub mod rules;
@@ -77,7 +78,7 @@ pub use crate::{
         invalidate_pattern, invalidate_tags, publish, scoped, scoped_sync, spawn, spawn_blocking,
     },
     sessions::{Session, SessionId, SessionInfo, SessionStore},
-    stats::Stats,
+    stats::{FunctionStats, Stats},
     tags::Tagged,
     topic::{Message, Received, Subscription, Topic, TopicPattern, Undecodable},
     transaction::{Committed, Transaction},

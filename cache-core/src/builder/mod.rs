@@ -3,7 +3,7 @@
 mod memory;
 mod shared;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use cache_store::{Error, Result, Store};
 use tokio::runtime::Handle;
@@ -15,6 +15,7 @@ use crate::{
     encryption::EncryptionKeys,
     engine::{Engine, Settings},
     envelope::Packing,
+    metrics::{MetricsSink, Publisher},
     rules::InvalidationRules,
 };
 
@@ -43,6 +44,28 @@ pub struct CacheBuilder {
     runtime: Option<Handle>,
     rules: InvalidationRules,
     encryption: Option<EncryptionKeys>,
+    metrics: Option<Sink>,
+    name: Option<String>,
+}
+
+/// Where metrics go.
+#[derive(Clone)]
+struct Sink(Arc<dyn MetricsSink>);
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sink")
+    }
+}
+
+impl Sink {
+    /// That of the feature.
+    fn usual() -> Option<Self> {
+        #[cfg(feature = "metrics")]
+        return Some(Self(Arc::new(crate::metrics::Facade::new())));
+        #[cfg(not(feature = "metrics"))]
+        None
+    }
 }
 
 impl Default for CacheBuilder {
@@ -55,6 +78,8 @@ impl Default for CacheBuilder {
             runtime: None,
             rules: InvalidationRules::new(),
             encryption: None,
+            metrics: Sink::usual(),
+            name: None,
         }
     }
 }
@@ -179,6 +204,27 @@ impl CacheBuilder {
         self
     }
 
+    /// Where metrics go, instead of the facade of the feature `metrics`. They are told every ten seconds, on the
+    /// [runtime](Self::runtime), and by [`Cache::publish_metrics`]. [`METRICS`](crate::metrics::METRICS) lists them.
+    ///
+    /// See [`MetricsSink`] for an example.
+    pub fn metrics(mut self, sink: impl MetricsSink) -> Self {
+        self.metrics = Some(Sink(Arc::new(sink)));
+        self
+    }
+
+    /// What metrics call the cache, where a process has several. Default: `default`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::builder().name("sessions").build().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
     /// Builds the cache and connects to the shared tier, if there is one.
     ///
     /// # Errors
@@ -272,6 +318,10 @@ impl CacheBuilder {
     }
 
     fn finish(self, settings: Settings, store: Option<Arc<dyn Store>>) -> Cache {
-        Cache::from_engine(Engine::new(settings, store, self.config.enabled))
+        let name = self.name.as_deref().unwrap_or("default");
+        let metrics = self.metrics.map(|sink| Publisher::new(Box::new(sink.0), name));
+        let engine = Engine::new(settings, store, self.config.enabled, metrics);
+        engine.keep_publishing();
+        Cache::from_engine(engine)
     }
 }

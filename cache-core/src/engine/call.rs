@@ -120,6 +120,16 @@ impl Patience {
 }
 
 impl Call {
+    /// Counts something of this function.
+    #[inline]
+    pub(super) fn count(&self, counter: Counter) {
+        self.engine.count(self.site, counter);
+    }
+
+    pub(super) fn count_hit(&self, tier: Counter, value: &Stored) {
+        self.engine.count_hit(self.site, tier, value);
+    }
+
     /// Joins, leads or takes over until there is a value, an error or a reason to run the body. Who leads and has no shared
     /// tier to ask has nothing to wait for.
     pub(crate) fn enter(self) -> Step<Entered> {
@@ -138,7 +148,7 @@ impl Call {
                 Join::Lead(leader) => return self.lead(leader).await,
                 Join::Wait(waiter) => waiter,
             };
-            self.engine.counters.count(Counter::Coalesced);
+            self.count(Counter::Coalesced);
             let until = patience.until(Instant::now(), self.longest_wait());
             if let Some(late) = self.late(&mut waiter, until).await {
                 return late;
@@ -161,7 +171,7 @@ impl Call {
                 Join::Wait(_) if runtime::is_own_thread() => return self.run_alone(),
                 Join::Wait(waiter) => waiter,
             };
-            self.engine.counters.count(Counter::Coalesced);
+            self.count(Counter::Coalesced);
             let now = Instant::from_std(std::time::Instant::now());
             let until = patience.until(now, self.longest_wait());
             let landing = waiter.wait_sync(until.into_std());

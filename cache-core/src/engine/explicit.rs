@@ -30,17 +30,17 @@ impl Call {
             return Ok(Some(hit));
         }
         let Some(store) = self.engine.shared_for(self.site).cloned() else {
-            self.engine.counters.count(Counter::Misses);
+            self.count(Counter::Misses);
             return Ok(None);
         };
         let found = self.read(&store, &self.fence()).await;
         match found.inspect_err(|error| self.engine.count_error(error))? {
             Found::Valid(loaded) | Found::Aged { loaded, age: Age::Fresh | Age::Due, .. } => {
-                self.engine.count_hit(Counter::HitsShared, &loaded.value);
+                self.count_hit(Counter::HitsShared, &loaded.value);
                 Ok(Some(loaded.value))
             }
             Found::Aged { .. } | Found::Refused(_) => {
-                self.engine.counters.count(Counter::Misses);
+                self.count(Counter::Misses);
                 Ok(None)
             }
         }
@@ -49,7 +49,7 @@ impl Call {
     /// What memory holds now.
     pub(crate) fn hit(&self) -> Option<Stored> {
         let entry = self.in_memory(Sight::Recorded)?;
-        self.engine.count_hit(Counter::HitsMemory, &entry.value);
+        self.count_hit(Counter::HitsMemory, &entry.value);
         Some(entry.value.clone())
     }
 
@@ -212,7 +212,7 @@ impl Call {
         let claimed = store.claim(claim).await?;
         let ClaimOutcome::Found { value: bytes, life } = claimed.outcome else { return Ok(false) };
         let Ok(old) = envelope::parse(self.key.text(), &bytes, self.engine.settings.limits) else {
-            self.engine.counters.count(Counter::Corrupt);
+            self.count(Counter::Corrupt);
             return Ok(false);
         };
         // What is not proven must not be sealed anew.

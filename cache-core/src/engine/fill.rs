@@ -50,13 +50,13 @@ impl Run {
         let now = self.call.engine.now();
         match filled {
             Ok(Filled::Stored { bytes, heard }) => {
-                self.call.engine.counters.count(Counter::Fills);
+                self.call.count(Counter::Fills);
                 let proof = Some(self.call.proof(self.asked, heard));
                 self.remember(loaded, life, now, proof, Some(bytes));
                 // Storing has ended the lease.
                 self.remote = Remote::Unasked;
             }
-            Ok(Filled::Fenced) => self.call.engine.counters.count(Counter::FillsFenced),
+            Ok(Filled::Fenced) => self.call.count(Counter::FillsFenced),
             Ok(Filled::Unfit) | Err(_) => {
                 self.remember(loaded, life, now, self.unconfirmed(), None);
             }
@@ -84,7 +84,7 @@ impl Run {
         let Some(bytes) = self.sealed(value, &tags) else { return Ok(Filled::Unfit) };
         let Some(fill) = self.request(&bytes, &tags, life) else { return Ok(Filled::Unfit) };
         let heard = self.confirming(learned);
-        let stored = store.fill(fill).await?;
+        let stored = self.call.engine.timed("fill", store.fill(fill)).await?;
         self.call.engine.answered();
         Ok(Filled::after(stored, &bytes, heard))
     }
@@ -218,7 +218,7 @@ impl Call {
     }
 
     fn count_unfit(&self, error: &Error) {
-        self.engine.counters.count(match error.kind() {
+        self.count(match error.kind() {
             ErrorKind::TooLarge => Counter::TooLarge,
             _ => Counter::CodecErrors,
         });

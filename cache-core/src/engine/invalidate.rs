@@ -107,7 +107,8 @@ impl Invalidating {
                 // In a cluster, keys may be well while the part that every read needs is away.
                 let tells = !matches!(order.what, Invalidation::Keys(_));
                 let engine = &order.engine;
-                store.invalidate(&order.what).await.inspect(|()| {
+                let told = engine.timed("invalidate", store.invalidate(&order.what)).await;
+                told.inspect(|()| {
                     if tells {
                         engine.answered()
                     }

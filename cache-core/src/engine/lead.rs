@@ -32,7 +32,7 @@ impl Call {
         if let Some(loaded) = self.filled_meanwhile() {
             return self.land(leader, loaded);
         }
-        self.engine.counters.count(Counter::Misses);
+        self.count(Counter::Misses);
         let fence = leader.meta().clone();
         Entered::Run(Run::new(self, Some(leader), fence, Remote::Unasked))
     }
@@ -47,17 +47,17 @@ impl Call {
         }
         match self.ask(&store, leader.meta()).await {
             Answer::Hit(loaded) => {
-                self.engine.count_hit(Counter::HitsShared, &loaded.value);
+                self.count_hit(Counter::HitsShared, &loaded.value);
                 self.land(leader, loaded)
             }
             Answer::Behind(loaded) => {
-                self.engine.count_hit(Counter::HitsShared, &loaded.value);
+                self.count_hit(Counter::HitsShared, &loaded.value);
                 let value = loaded.value.clone();
                 leader.land(Landed::Value(loaded));
                 Entered::Behind(value)
             }
             Answer::Load(remote, fallback) => {
-                self.engine.counters.count(Counter::Misses);
+                self.count(Counter::Misses);
                 Entered::Run(self.run_anew(leader, remote, fallback))
             }
             // Only a renewal leaves the load to others.
@@ -100,7 +100,7 @@ impl Call {
         // Of a key that a person gave, this is the first look.
         let by_hand = self.site.rules == BY_HAND;
         let entry = self.in_memory(if by_hand { Sight::Recorded } else { Sight::Unrecorded })?;
-        self.engine.count_hit(Counter::HitsMemory, &entry.value);
+        self.count_hit(Counter::HitsMemory, &entry.value);
         let live_until = self.engine.session.live_until();
         // The entry's fence and not the flight's: it knows the tags that were learned from the value.
         Some(Loaded {
@@ -220,7 +220,7 @@ impl Call {
         life: bool,
     ) -> Result<(Found, Option<Life>)> {
         let asked = self.asked();
-        let reading = store.read(self.query(life)).await?;
+        let reading = self.engine.timed("read", store.read(self.query(life))).await?;
         self.engine.answered();
         let Some(candidate) = self.candidate(&reading, &asked.unconfirmed) else {
             return Ok((Found::Refused(Vec::new()), None));
@@ -367,7 +367,8 @@ impl Call {
     ) -> Result<Claimed> {
         let asked = self.asked();
         let lease = self.lease(patience)?;
-        let claimed = store.claim(self.announcement(refused, lease)).await?;
+        let claim = store.claim(self.announcement(refused, lease));
+        let claimed = self.engine.timed("claim", claim).await?;
         let Some(newest) = claimed.patterns.last().map(|record| record.nonce) else {
             return Ok(Claimed::Writing);
         };

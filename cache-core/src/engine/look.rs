@@ -59,7 +59,7 @@ impl Engine {
         place.glance(|copied, sight| {
             let served = self.still_holds(copied) && serve(&copied.entry.value);
             if served {
-                self.counters.count(Counter::HitsMemory);
+                copied.counters.count(Counter::HitsMemory);
                 if sight == Sight::Recorded {
                     self.memory.record(&copied.key);
                 }
@@ -71,7 +71,7 @@ impl Engine {
     /// Whether what was found out about an entry when it was looked up still holds, and it is not old.
     #[inline]
     fn still_holds(&self, copied: &Copied) -> bool {
-        let Copied { entry, seen, until, followed, key } = copied;
+        let Copied { entry, seen, until, followed, key, counters: _ } = copied;
         *seen == self.seen(key.hash())
             && !entry.is_gone()
             && self.settings.clock.is_before(*until)
@@ -94,7 +94,13 @@ impl Engine {
     }
 
     /// A copy for the calls to come.
-    fn copy(&self, entry: Arc<MemoryEntry>, seen: Seen, key: KeyRef<'_>) -> Copied {
+    fn copy(
+        &self,
+        site: &'static Site,
+        entry: Arc<MemoryEntry>,
+        seen: Seen,
+        key: KeyRef<'_>,
+    ) -> Copied {
         let (followed, bound) = match &entry.proof {
             Some(proof) if proof.follows() => (true, None),
             Some(proof) => (false, Some(proof.until)),
@@ -105,6 +111,7 @@ impl Engine {
             until: self.settings.clock.deadline(until),
             followed,
             key: key.to_key(),
+            counters: self.functions.with(site, Arc::clone),
             entry,
             seen,
         }
@@ -139,13 +146,13 @@ impl Engine {
             *missing = Some(Missing { key: key.to_key(), absence });
             return Looked::Missing;
         };
-        self.count_hit(Counter::HitsMemory, &entry.value);
+        self.count_hit(site, Counter::HitsMemory, &entry.value);
         if age != Age::Fresh && entry.aging.as_ref().is_some_and(|aging| aging.claim(self.now())) {
             *missing = Some(Missing { key: key.to_key(), absence: None });
             return Looked::Due;
         }
         if let Some(place) = place.filter(|_| self.is_worth_a_copy(&entry, age)) {
-            place.keep(self.copy(entry, seen, key));
+            place.keep(self.copy(site, entry, seen, key));
         }
         Looked::Served
     }

@@ -31,7 +31,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use cache_store::{Error, ErrorKind, Result, Status, Store};
@@ -70,10 +70,11 @@ use crate::{
     limit,
     lock::Here,
     memory::{Absence, Cause, MemoryConfig, MemoryEntry, MemoryTier, OnEvict, drops},
+    metrics::Publisher,
     private::Site,
     rules::InvalidationRules,
     runtime, sessions,
-    stats::{Counter, Counters, Stats},
+    stats::{Counter, Counters, Functions, Stats},
     topic::Desk,
     value::Stored,
 };
@@ -110,7 +111,9 @@ pub(crate) struct Engine {
     pub(crate) flights: Flights<FlightKey, Fence, Landed>,
     pub(crate) shared: Option<Arc<dyn Store>>,
     pub(crate) session: Session,
+    /// What belongs to no function.
     pub(crate) counters: Arc<Counters>,
+    pub(crate) functions: Functions,
     pub(crate) events: Arc<EventSink>,
     /// The locks of a cache without a shared tier.
     pub(crate) locks: Here,
@@ -125,6 +128,7 @@ pub(crate) struct Engine {
     switch: Switch,
     /// Whether the shared tier failed when it was asked last.
     down: AtomicBool,
+    metrics: Option<Publisher>,
 }
 
 impl Engine {
@@ -132,6 +136,7 @@ impl Engine {
         settings: Settings,
         shared: Option<Arc<dyn Store>>,
         enabled: bool,
+        metrics: Option<Publisher>,
     ) -> Arc<Self> {
         let counters = Arc::new(Counters::default());
         let events = Arc::new(EventSink::default());
@@ -152,6 +157,7 @@ impl Engine {
             flights: Flights::new(),
             shared,
             session: Session::new(),
+            functions: Functions::new(Arc::clone(&counters)),
             counters,
             events,
             locks: Here::default(),
@@ -162,6 +168,7 @@ impl Engine {
             background: Background::default(),
             switch: Switch::new(enabled),
             down: AtomicBool::new(false),
+            metrics,
         })
     }
 
@@ -217,6 +224,43 @@ impl Engine {
         kept
     }
 
+    /// Whether the shared tier failed when it was asked last.
+    pub(crate) fn is_down(&self) -> bool {
+        self.down.load(Ordering::Relaxed)
+    }
+
+    /// Tells the sink of metrics what was counted, if there is one.
+    pub(crate) fn publish_metrics(&self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.publish(self);
+        }
+    }
+
+    /// Publishes from now on; without a runtime, whenever the application asks for it.
+    pub(crate) fn keep_publishing(self: &Arc<Self>) {
+        if self.metrics.is_some()
+            && let Ok(runtime) = self.runtime()
+        {
+            runtime.spawn(Publisher::run(Arc::downgrade(self)));
+        }
+    }
+
+    /// Tells how long a body took.
+    pub(crate) fn tell_load(&self, took: Duration) {
+        if let Some(metrics) = &self.metrics {
+            metrics.took("load", took);
+        }
+    }
+
+    /// Tells how long something took that is asked of the shared tier.
+    pub(crate) async fn timed<F: Future>(&self, operation: &'static str, asked: F) -> F::Output {
+        let Some(metrics) = &self.metrics else { return asked.await };
+        let began = Instant::now();
+        let answer = asked.await;
+        metrics.took(operation, began.elapsed());
+        answer
+    }
+
     /// Where background work runs.
     pub(crate) fn runtime(&self) -> Result<&Handle> {
         match &self.settings.runtime {
@@ -242,13 +286,21 @@ impl Engine {
         self.shared.as_ref().filter(|_| site.layer.shared())
     }
 
-    /// Counts a hit in a tier, and whether it was on a stored `None`.
+    /// Counts something that a function did.
     #[inline]
-    pub(crate) fn count_hit(&self, tier: Counter, value: &Stored) {
-        self.counters.count(tier);
-        if value.is_none() {
-            self.counters.count(Counter::NegativeHits);
-        }
+    pub(crate) fn count(&self, site: &'static Site, counter: Counter) {
+        self.functions.with(site, |counters| counters.count(counter));
+    }
+
+    /// Counts a function's hit in a tier, and whether it was on a stored `None`.
+    #[inline]
+    pub(crate) fn count_hit(&self, site: &'static Site, tier: Counter, value: &Stored) {
+        self.functions.with(site, |counters| {
+            counters.count(tier);
+            if value.is_none() {
+                counters.count(Counter::NegativeHits);
+            }
+        });
     }
 
     /// Counts an error of the shared tier, and tells when it is the first one.
@@ -285,7 +337,11 @@ impl Engine {
             lag: coherence.lag,
             lag_max: coherence.lag_max,
             without_session: coherence.without_session,
-            ..self.counters.snapshot(self.memory.len(), self.memory.weighted_size())
+            ..Counters::snapshot(
+                self.functions.sum(),
+                self.memory.len(),
+                self.memory.weighted_size(),
+            )
         }
     }
 }

@@ -95,7 +95,7 @@ impl Run {
     /// Stores what the body returned and wakes those who wait. There is something to wait for only where the shared tier is
     /// to have the value.
     pub(crate) fn settle(mut self: Box<Self>, keep: Keep) -> Step<()> {
-        let ended = self.count_load();
+        let ended = self.count_load(&keep);
         match keep {
             Keep::Value { value, life, learned } => {
                 let loaded = self.loaded(value, &learned);
@@ -134,9 +134,15 @@ impl Run {
     }
 
     /// Counts the run of a body, which ends now.
-    pub(super) fn count_load(&self) -> Moment {
+    pub(super) fn count_load(&self, keep: &Keep) -> Moment {
         let ended = self.call.engine.now();
-        self.call.engine.counters.loaded(self.began.until(ended));
+        if matches!(keep, Keep::Stale(_) | Keep::Error(_) | Keep::Nothing) {
+            self.call.count(Counter::LoadErrors);
+        }
+        let Call { engine, site, .. } = &self.call;
+        let took = self.began.until(ended);
+        engine.functions.with(site, |counters| counters.loaded(took));
+        engine.tell_load(took);
         ended
     }
 
@@ -176,7 +182,7 @@ impl Run {
         let alone = engine.shared_for(self.call.site).is_none();
         // Memory asks the same where it keeps the value.
         if superseded || !(alone || self.call.is_joinable(&loaded.fence)) {
-            engine.counters.count(Counter::FillsFenced);
+            self.call.count(Counter::FillsFenced);
             return false;
         }
         match &self.remote {
@@ -221,7 +227,7 @@ impl Run {
         }
         // What the shared tier stored, or refused to, is counted already.
         if encoded.is_none() {
-            engine.counters.count(if kept { Counter::Fills } else { Counter::FillsFenced });
+            self.call.count(if kept { Counter::Fills } else { Counter::FillsFenced });
         }
     }
 

@@ -44,7 +44,7 @@ impl Call {
 
     /// Counts and tells that a value stood in.
     pub(super) fn tell_stale(&self) {
-        self.engine.counters.count(Counter::StaleServed);
+        self.count(Counter::StaleServed);
         self.engine.events.tell(|| Event::StaleServed { key: self.key.text().into() });
     }
 

@@ -156,11 +156,10 @@ impl Call {
 
     /// The entry in these bytes, if it is one of this function's; why it is not is counted.
     pub(super) fn open<'a>(&self, bytes: &'a [u8]) -> Option<Envelope<'a>> {
-        let counters = &self.engine.counters;
         let envelope = match envelope::parse(self.key.text(), bytes, self.engine.settings.limits) {
             Ok(envelope) => envelope,
             Err(corrupt) => {
-                counters.count(Counter::Corrupt);
+                self.count(Counter::Corrupt);
                 tracing::debug!(target: "larder", %corrupt, key = self.key.text(), "a miss");
                 return None;
             }
@@ -171,7 +170,7 @@ impl Call {
         }
         let ours = envelope::type_fingerprint((self.value.name)(), self.site.version);
         if envelope.header.type_fingerprint != ours {
-            counters.count(Counter::ForeignType);
+            self.count(Counter::ForeignType);
             return None;
         }
         same_rules(envelope.header.rules_fingerprint, self.site.rules).then_some(envelope)
@@ -187,7 +186,7 @@ impl Call {
     }
 
     fn count_refusal(&self, refusal: &Refusal) {
-        self.engine.counters.count(match refusal {
+        self.count(match refusal {
             Refusal::Plaintext => Counter::PlaintextRefused,
             Refusal::Encrypted => Counter::EncryptedRefused,
             Refusal::UnknownKey(_) => Counter::UnknownKey,
@@ -207,7 +206,7 @@ impl Call {
         match self.value.decode(&payload, envelope.header.codec) {
             Ok(value) => Some(Some(value)),
             Err(error) => {
-                self.engine.counters.count(Counter::CodecErrors);
+                self.count(Counter::CodecErrors);
                 tracing::debug!(target: "larder", %error, "an entry was not decoded");
                 None
             }

@@ -71,7 +71,8 @@ impl Writing {
         };
         let told = match Nonce::random() {
             Ok(token) => {
-                let begun = store.begin(Self::announcement(&call, token)).await;
+                let begin = store.begin(Self::announcement(&call, token));
+                let begun = call.engine.timed("begin", begin).await;
                 let begun = begun.inspect(|_| call.engine.answered());
                 Told::by(begun.inspect_err(|error| call.engine.count_error(error)), token)
             }
@@ -199,7 +200,9 @@ impl Writing {
         let sealed = Sealed::of(encoded, life);
         let Some(finish) = self.end(&sealed) else { return self.unannounced() };
         let heard = self.confirming(value.as_ref());
-        let ended = store.finish(finish).await.inspect(|_| self.call.engine.answered());
+        let engine = &self.call.engine;
+        let ended =
+            engine.timed("finish", store.finish(finish)).await.inspect(|_| engine.answered());
         if let Err(error) = &ended {
             self.call.engine.count_error(error);
         }
@@ -315,7 +318,7 @@ impl Writing {
                 (Some(self.call.proof(self.asked, heard)), Some(bytes))
             }
             Shared::Refused => {
-                engine.counters.count(Counter::FillsFenced);
+                self.call.count(Counter::FillsFenced);
                 self.call.engine.forget(self.call.key.as_ref());
                 return Ended::Fenced;
             }
@@ -438,10 +441,10 @@ impl LocalWrite {
         });
         if stored {
             engine.keep_last(key, &entry, site);
-            engine.counters.count(Counter::Fills);
+            engine.count(site, Counter::Fills);
             Ended::Stored
         } else {
-            engine.counters.count(Counter::FillsFenced);
+            engine.count(site, Counter::FillsFenced);
             engine.forget(key.as_ref());
             Ended::Fenced
         }

@@ -26,6 +26,7 @@ use smallvec::SmallVec;
 use super::{MemoryEntry, Sight, drops};
 use crate::clock::Deadline;
 use crate::key::{Fingerprint, Key, Types};
+use crate::stats::Counters;
 
 const WAYS: usize = 8;
 const SETS: usize = 64;
@@ -126,6 +127,8 @@ pub(crate) struct Copied {
     /// Whether the session vouches for it, which may end at any time.
     pub(crate) followed: bool,
     pub(crate) key: Key,
+    /// Where a hit on it is counted.
+    pub(crate) counters: Arc<Counters>,
 }
 
 /// What a look into the front comes to.

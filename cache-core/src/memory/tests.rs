@@ -382,7 +382,8 @@ fn what_is_evicted_is_gone_and_told_when_its_memory_is_given_back() {
 fn copied(entry: &Arc<MemoryEntry>, text: &str) -> Copied {
     let seen = Seen { own: 0, heard: 0, key: 0 };
     let until = Clock::manual().0.deadline(None);
-    Copied { entry: Arc::clone(entry), seen, until, followed: false, key: key(text) }
+    let counters = Arc::default();
+    Copied { entry: Arc::clone(entry), seen, until, followed: false, key: key(text), counters }
 }
 
 fn print(id: u64) -> Fingerprint {

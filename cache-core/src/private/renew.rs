@@ -248,7 +248,7 @@ impl<V> Renewal<V> {
     pub fn begin<E>(self, share: Share<E>) -> Option<Begun<V>> {
         let permit = self.0.engine.permit()?;
         let flight = self.0.call(share.0.is_some()).lead_anew()?;
-        self.0.engine.counters.count(Counter::Refreshes);
+        self.0.engine.count(&self.0.spec.site, Counter::Refreshes);
         Some(Begun { subject: self.0, flight, permit })
     }
 }

@@ -24,6 +24,8 @@ pub(crate) enum Counter {
     Bypassed,
     // From here on: rare enough to share.
     LoadNanos,
+    LoadNanosMax,
+    LoadErrors,
     FillsFenced,
     Evictions,
     Expirations,
@@ -52,6 +54,26 @@ pub(crate) enum Counter {
     MessagesLost,
     MessagesUndecodable,
     TopicGaps,
+}
+
+impl Counter {
+    /// Why an entry of the shared tier was not used, and a value not stored there.
+    pub(super) const REFUSALS: [Self; 9] = [
+        Self::Corrupt,
+        Self::ForeignType,
+        Self::TooLarge,
+        Self::CodecErrors,
+        Self::CompressionErrors,
+        Self::PlaintextRefused,
+        Self::EncryptedRefused,
+        Self::UnknownKey,
+        Self::Forged,
+    ];
+
+    /// Whether it is the greatest of what was seen, and not their sum.
+    pub(super) fn is_greatest(self) -> bool {
+        self == Self::LoadNanosMax
+    }
 }
 
 const HOT: usize = Counter::Bypassed as usize + 1;
@@ -107,8 +129,10 @@ impl Counters {
 
     /// Counts a finished run of a body.
     pub(crate) fn loaded(&self, took: Duration) {
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.count(Counter::Loads);
-        self.add(Counter::LoadNanos, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        self.add(Counter::LoadNanos, nanos);
+        self.cold[Counter::LoadNanosMax as usize - HOT].fetch_max(nanos, Relaxed);
     }
 
     /// The sum over all threads.
@@ -121,45 +145,51 @@ impl Counters {
     }
 
     /// Everything as it is now. Counters that move meanwhile may be ahead of each other.
-    pub(crate) fn snapshot(&self, entries: u64, weighted_size: u64) -> Stats {
+    pub(crate) fn snapshot(
+        get: impl Fn(Counter) -> u64,
+        entries: u64,
+        weighted_size: u64,
+    ) -> Stats {
         Stats {
-            hits_memory: self.get(Counter::HitsMemory),
-            hits_shared: self.get(Counter::HitsShared),
-            misses: self.get(Counter::Misses),
-            loads: self.get(Counter::Loads),
-            load_time: Duration::from_nanos(self.get(Counter::LoadNanos)),
-            coalesced: self.get(Counter::Coalesced),
-            fills: self.get(Counter::Fills),
-            fills_fenced: self.get(Counter::FillsFenced),
-            negative_hits: self.get(Counter::NegativeHits),
-            evictions: self.get(Counter::Evictions),
-            expirations: self.get(Counter::Expirations),
-            invalidations: self.get(Counter::Invalidations),
-            corrupt: self.get(Counter::Corrupt),
-            foreign_type: self.get(Counter::ForeignType),
-            too_large: self.get(Counter::TooLarge),
-            codec_errors: self.get(Counter::CodecErrors),
-            compression_errors: self.get(Counter::CompressionErrors),
-            plaintext_refused: self.get(Counter::PlaintextRefused),
-            encrypted_refused: self.get(Counter::EncryptedRefused),
-            unknown_key: self.get(Counter::UnknownKey),
-            forged: self.get(Counter::Forged),
-            shared_errors: self.get(Counter::SharedErrors),
-            shared_timeouts: self.get(Counter::SharedTimeouts),
-            shared_overloads: self.get(Counter::SharedOverloads),
-            bypassed: self.get(Counter::Bypassed),
-            replay_queued: self.get(Counter::ReplayQueued),
-            replay_done: self.get(Counter::ReplayDone),
-            replay_dropped: self.get(Counter::ReplayDropped),
-            epoch_bumps: self.get(Counter::EpochBumps),
-            stale_served: self.get(Counter::StaleServed),
-            refreshes: self.get(Counter::Refreshes),
-            refreshes_limited: self.get(Counter::RefreshesLimited),
-            limits_refused: self.get(Counter::LimitsRefused),
-            limits_unasked: self.get(Counter::LimitsUnasked),
-            messages_lost: self.get(Counter::MessagesLost),
-            messages_undecodable: self.get(Counter::MessagesUndecodable),
-            topic_gaps: self.get(Counter::TopicGaps),
+            hits_memory: get(Counter::HitsMemory),
+            hits_shared: get(Counter::HitsShared),
+            misses: get(Counter::Misses),
+            loads: get(Counter::Loads),
+            load_errors: get(Counter::LoadErrors),
+            load_time: Duration::from_nanos(get(Counter::LoadNanos)),
+            load_time_max: Duration::from_nanos(get(Counter::LoadNanosMax)),
+            coalesced: get(Counter::Coalesced),
+            fills: get(Counter::Fills),
+            fills_fenced: get(Counter::FillsFenced),
+            negative_hits: get(Counter::NegativeHits),
+            evictions: get(Counter::Evictions),
+            expirations: get(Counter::Expirations),
+            invalidations: get(Counter::Invalidations),
+            corrupt: get(Counter::Corrupt),
+            foreign_type: get(Counter::ForeignType),
+            too_large: get(Counter::TooLarge),
+            codec_errors: get(Counter::CodecErrors),
+            compression_errors: get(Counter::CompressionErrors),
+            plaintext_refused: get(Counter::PlaintextRefused),
+            encrypted_refused: get(Counter::EncryptedRefused),
+            unknown_key: get(Counter::UnknownKey),
+            forged: get(Counter::Forged),
+            shared_errors: get(Counter::SharedErrors),
+            shared_timeouts: get(Counter::SharedTimeouts),
+            shared_overloads: get(Counter::SharedOverloads),
+            bypassed: get(Counter::Bypassed),
+            replay_queued: get(Counter::ReplayQueued),
+            replay_done: get(Counter::ReplayDone),
+            replay_dropped: get(Counter::ReplayDropped),
+            epoch_bumps: get(Counter::EpochBumps),
+            stale_served: get(Counter::StaleServed),
+            refreshes: get(Counter::Refreshes),
+            refreshes_limited: get(Counter::RefreshesLimited),
+            limits_refused: get(Counter::LimitsRefused),
+            limits_unasked: get(Counter::LimitsUnasked),
+            messages_lost: get(Counter::MessagesLost),
+            messages_undecodable: get(Counter::MessagesUndecodable),
+            topic_gaps: get(Counter::TopicGaps),
             entries,
             weighted_size,
             ..Stats::default()
@@ -195,7 +225,7 @@ mod tests {
                 });
             }
         });
-        let stats = counters.snapshot(0, 0);
+        let stats = Counters::snapshot(|counter| counters.get(counter), 0, 0);
         assert_eq!(stats.hits_memory, threads as u64 * 1000);
         assert_eq!(stats.evictions, threads as u64 * 1000);
         assert_eq!(stats.misses, threads as u64);
@@ -212,9 +242,10 @@ mod tests {
                 counters.cold[index - HOT].store(index as u64 + 1, Relaxed);
             }
         }
-        let stats = counters.snapshot(100, 200);
+        let stats = Counters::snapshot(|counter| counters.get(counter), 100, 200);
         let mut numbers = stats.rows().map(|(_, number)| number).to_vec();
-        numbers.extend([stats.loads, stats.load_time.as_nanos() as u64, stats.entries]);
+        let times = [stats.load_time, stats.load_time_max].map(|time| time.as_nanos() as u64);
+        numbers.extend(times.into_iter().chain([stats.loads, stats.entries]));
         numbers.sort_unstable();
         let expected: Vec<u64> = (1..=(HOT + COLD) as u64).chain([100, 200]).collect();
         assert_eq!(numbers, expected);

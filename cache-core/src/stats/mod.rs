@@ -1,11 +1,15 @@
 //! What a cache did: counters, and the snapshot of them that users see.
 
 mod counters;
+mod functions;
 mod stripe;
 
 use std::{fmt, time::Duration};
 
+pub use functions::FunctionStats;
+
 pub(crate) use counters::{Counter, Counters};
+pub(crate) use functions::Functions;
 
 /// What a cache did in this process since it was built. Counters only grow; `entries` and `weighted_size` are of the
 /// moment. Displays as a small table.
@@ -30,8 +34,12 @@ pub struct Stats {
     pub misses: u64,
     /// Runs of a function's body on behalf of the cache.
     pub loads: u64,
+    /// Those of them that failed: the body returned an error, or in a batch nothing that could be kept.
+    pub load_errors: u64,
     /// The time of those runs, summed up.
     pub load_time: Duration,
+    /// The longest of them.
+    pub load_time_max: Duration,
     /// Misses that waited for a load under way instead of running their own.
     pub coalesced: u64,
     /// Values stored after a load.
@@ -141,8 +149,7 @@ impl Stats {
     /// ```
     #[must_use]
     pub fn hit_rate(&self) -> f64 {
-        let reads = self.hits() + self.misses;
-        if reads == 0 { 0.0 } else { self.hits() as f64 / reads as f64 }
+        share(self.hits(), self.misses)
     }
 
     /// The mean time of a load; zero when there was none.
@@ -157,16 +164,16 @@ impl Stats {
     /// ```
     #[must_use]
     pub fn mean_load_time(&self) -> Duration {
-        let nanos = self.load_time.as_nanos().checked_div(self.loads.into()).unwrap_or(0);
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        mean(self.load_time, self.loads)
     }
 
-    fn rows(&self) -> [(&'static str, u64); 36] {
+    fn rows(&self) -> [(&'static str, u64); 37] {
         [
             ("hits, memory", self.hits_memory),
             ("hits, shared", self.hits_shared),
             ("hits, negative", self.negative_hits),
             ("misses", self.misses),
+            ("loads, failed", self.load_errors),
             ("coalesced", self.coalesced),
             ("bypassed", self.bypassed),
             ("fills", self.fills),
@@ -203,6 +210,17 @@ impl Stats {
     }
 }
 
+/// The share of reads that were hits; 0 when there was none.
+fn share(hits: u64, misses: u64) -> f64 {
+    let reads = hits + misses;
+    if reads == 0 { 0.0 } else { hits as f64 / reads as f64 }
+}
+
+fn mean(all: Duration, number: u64) -> Duration {
+    let nanos = all.as_nanos().checked_div(number.into()).unwrap_or(0);
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
 /// A small table: the hit rate, the loads and the entries always, every other line only when there is something to say.
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -234,7 +252,10 @@ mod tests {
         let counters = Counters::default();
         counters.loaded(Duration::from_millis(1));
         counters.loaded(Duration::from_millis(3));
-        assert_eq!(counters.snapshot(0, 0).mean_load_time(), Duration::from_millis(2));
+        assert_eq!(
+            Counters::snapshot(|counter| counters.get(counter), 0, 0).mean_load_time(),
+            Duration::from_millis(2)
+        );
     }
 
     #[test]

@@ -81,14 +81,14 @@ pub(crate) async fn get_many(calls: Vec<Call>) -> Result<Vec<Option<Stored>>> {
         known |= !matches!(stage, Stage::Failed(_));
         match stage {
             Stage::Known(Answer::Hit(loaded) | Answer::Behind(loaded)) => {
-                call.engine.count_hit(Counter::HitsShared, &loaded.value);
+                call.count_hit(Counter::HitsShared, &loaded.value);
                 found[at] = Some(loaded.value);
             }
             Stage::Known(Answer::Load(..) | Answer::Elsewhere) | Stage::Open(_) => {
-                call.engine.counters.count(Counter::Misses);
+                call.count(Counter::Misses);
             }
             Stage::Failed(error) => {
-                call.engine.counters.count(Counter::Misses);
+                call.count(Counter::Misses);
                 failure = Some(error);
             }
         }
@@ -112,10 +112,9 @@ fn shared(items: &[Item]) -> Option<Arc<dyn Store>> {
 impl Item {
     fn entered(self) -> Entered {
         let Self { call, fence, stage } = self;
-        let counters = Arc::clone(&call.engine.counters);
         let remote = match stage {
             Stage::Known(Answer::Hit(loaded) | Answer::Behind(loaded)) => {
-                call.engine.count_hit(Counter::HitsShared, &loaded.value);
+                call.count_hit(Counter::HitsShared, &loaded.value);
                 return Entered::Value(loaded.value);
             }
             Stage::Known(Answer::Load(remote, _)) => remote,
@@ -125,7 +124,7 @@ impl Item {
             Stage::Open(_) if call.engine.shared_for(call.site).is_some() => Remote::Writing,
             Stage::Open(_) => Remote::Unasked,
         };
-        counters.count(Counter::Misses);
+        call.count(Counter::Misses);
         Entered::Run(Run::new(call, None, fence, remote))
     }
 
@@ -151,7 +150,7 @@ async fn read(items: &mut [Item], store: &Arc<dyn Store>) {
     let asked: Vec<Asked> = items.iter().map(|item| item.call.asked()).collect();
     let queries: Vec<Query<'_>> =
         items.iter().map(|item| item.call.query(item.call.asks_for_life())).collect();
-    let readings = store.read_many(&queries).await;
+    let readings = engine.timed("read", store.read_many(&queries)).await;
     note(&engine, &readings);
     let candidates: Vec<(usize, &Call, Candidate<'_>)> = (items.iter().zip(&readings).enumerate())
         .filter_map(|(at, (item, reading))| {

@@ -25,8 +25,8 @@ struct Filling {
 
 /// Stores what one run of the body returned for each key. One round trip, two when tags were learned from the values.
 pub(crate) async fn settle_many(runs: Vec<(Box<Run>, Keep)>) {
-    let Some((first, _)) = runs.first() else { return };
-    let ended = first.count_load();
+    let Some((first, keep)) = runs.first() else { return };
+    let ended = first.count_load(keep);
     let begin = |(run, keep)| begin(run, keep, ended);
     let mut fillings: Vec<Filling> = runs.into_iter().filter_map(begin).collect();
     if let Some(store) = store_of(&fillings) {
@@ -112,7 +112,7 @@ async fn fill(fillings: &mut [Filling], store: &Arc<dyn Store>) {
     let heard: Vec<Option<Heard>> = sealed.iter().map(|one| one.confirming(fillings)).collect();
     let answers = match fills.is_empty() {
         true => Vec::new(),
-        false => store.fill_many(&fills).await,
+        false => engine.timed("fill", store.fill_many(&fills)).await,
     };
     note(&engine, &answers);
     let outcomes: Vec<(usize, Result<Filled>)> = (sealed.iter().zip(answers).zip(heard))

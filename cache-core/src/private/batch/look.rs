@@ -75,7 +75,7 @@ impl<V> Look<'_, V> {
             return None;
         }
         if let Some(hit) = in_memory(spec, self.engine, key) {
-            self.engine.count_hit(Counter::HitsMemory, &hit);
+            self.engine.count_hit(&spec.site, Counter::HitsMemory, &hit);
             self.looked.add(State::Known(hit));
             return None;
         }
