@@ -33,7 +33,7 @@
 //! | tell other processes what happened | [`Cache::topic`], which [publishes](Topic::publish) and gives a [`Subscription`] |
 //! | allow so many calls in a time | [`Cache::check`], which gives a [`Verdict`] |
 //! | keep sessions of users | [`SessionStore`] |
-//! | look inside | [`Cache::stats`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
+//! | look inside | [`Cache::stats`], [`FnCache::stats`], [`Cache::shared_info`], [`metrics`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
 //! | test | [`scoped`], [`ManualClock`], [`registry()`], the feature `test-util` |
 //! | write a shared tier | [`store`] |
 //! | put a type of your own in keys | [`derive@KeyPart`], [`trait@KeyPart`] |
@@ -41,7 +41,7 @@
 //! The guides: [attributes](docs::attributes), [configuration](docs::configuration), [serving](docs::serving), [keys](docs::keys), [tags](docs::tags),
 //! [guarantees](docs::guarantees), [values in the shared tier](docs::values), [events](docs::events), [locks](docs::locks),
 //! [limits](docs::limits), [queries and transactions](docs::queries), [sessions](docs::sessions), [topics](docs::pubsub), [Redis](docs::redis),
-//! [outages](docs::outages), [testing](docs::testing).
+//! [outages](docs::outages), [observability](docs::observability), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -63,9 +63,10 @@
 //! | `redis-sentinel` | | `redis-sentinel://` |
 //! | `redis-tls` | | `rediss://`, with rustls |
 //! | `uuid` | | `Uuid` in keys |
+//! | `metrics` | | every cache tells the facade of the crate `metrics` what it counts: [observability](docs::observability#metrics) |
 //! | `test-util` | | the module `testing`: a shared tier in the process, one that fails on demand, the behaviour suite for one's own. See the [guide](docs::testing) |
 //!
-//! A feature adds types; none changes what others do or what is stored.
+//! A feature adds types, and `metrics` somebody who is told; none changes what others do or what is stored.
 //!
 //! # Runtimes and cancellation
 //!
@@ -92,9 +93,9 @@ pub use cache_core::{
     GetOrSet, Health, IntoTtl, Invalidate, Invalidation, InvalidationRules, Invalidations, KeyPart,
     KeyTemplate, KeyWriter, Lock, LockGuard, ManualClock, MemoryValue, Message, NotStored, Origin,
     Query, Received, Result, Session, SessionId, SessionInfo, SessionStore, Set, SetMany,
-    SharedValue, Stats, Status, Store, Subscription, Tagged, Topic, TopicPattern, Transaction,
-    Undecodable, Verdict, WhenAway, blocking, bypass, bypass_sync, clear, current, init,
-    invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key,
+    SharedInfo, SharedValue, Stats, Status, Store, Subscription, Tagged, Topic, TopicPattern,
+    Transaction, Undecodable, Verdict, WhenAway, blocking, bypass, bypass_sync, clear, current,
+    init, invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key,
     metrics, publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
 };
 
@@ -126,8 +127,8 @@ pub mod store {
         Fill, Finish, Head, Health, Invalidation, Lease, Life, LimitAnswer, LimitCheck,
         LimitCounts, LimitStrategy, Listener, Locked, News, Nonce, Query, Reading, Record,
         Recorded, Result, SessionAt, SessionFound, SessionListed, SessionMove, SessionShelf,
-        SessionStart, SessionTier, SessionTimes, SessionUser, SessionWrite, SessionWritten, Stamp,
-        Status, Store, Subscriber, Subscribers, TagPage, Topics,
+        SessionStart, SessionTier, SessionTimes, SessionUser, SessionWrite, SessionWritten,
+        SharedInfo, Stamp, Status, Store, Subscriber, Subscribers, TagPage, Topics,
     };
 }
 
@@ -172,6 +173,8 @@ pub mod docs {
     pub mod limits {}
     #[doc = include_str!("docs/locks.md")]
     pub mod locks {}
+    #[doc = include_str!("docs/observability.md")]
+    pub mod observability {}
     #[doc = include_str!("docs/outages.md")]
     pub mod outages {}
     #[doc = include_str!("docs/pubsub.md")]

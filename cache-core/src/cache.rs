@@ -4,7 +4,7 @@ mod switch;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use cache_store::{Error, Health, Invalidation, Result};
+use cache_store::{Error, Health, Invalidation, Result, SharedInfo};
 use cache_template::{Glob, caret};
 
 use crate::{
@@ -448,6 +448,28 @@ impl Cache {
             waiting_invalidations: self.0.waiting(),
             disabled: !self.0.enabled(),
         }
+    }
+
+    /// What the servers of the shared tier say about themselves: version, memory, keys, evictions, hit rate. `None` where there
+    /// is no shared tier. One round trip, two to a cluster, each within the tier's deadline.
+    ///
+    /// # Errors
+    ///
+    /// When a server does not answer. Nothing is counted for that.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is changed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
+    /// assert!(cache.shared_info().await?.is_none());
+    /// # Ok(()) }
+    /// ```
+    pub async fn shared_info(&self) -> Result<Option<SharedInfo>> {
+        let Some(store) = &self.0.shared else { return Ok(None) };
+        store.info().await.map(Some).map_err(|error| error.during("shared_info"))
     }
 
     /// What happens in this cache from now on. A listener that is slow loses the oldest events and is told how many;

@@ -52,7 +52,7 @@ mod topic;
 mod transaction;
 mod value;
 
-pub use cache_store::{Error, ErrorKind, Health, Invalidation, Result, Status, Store};
+pub use cache_store::{Error, ErrorKind, Health, Invalidation, Result, SharedInfo, Status, Store};
 
 use __private as private;
 

@@ -66,6 +66,7 @@ mod config;
 mod dial;
 mod error;
 mod index;
+mod info;
 mod lanes;
 mod limit;
 mod line;

@@ -9,7 +9,7 @@ use std::{
 use cache_store::{
     Begin, Begun, BoxFuture, Claim, Claimed, ErrorKind, Feed, Fill, Finish, Health, Invalidation,
     Lease, Life, LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading, Record, Result,
-    SessionTier, Stamp, Store, Subscriber, TagPage, Topics,
+    SessionTier, SharedInfo, Stamp, Store, Subscriber, TagPage, Topics,
 };
 
 use crate::{
@@ -384,6 +384,10 @@ impl Store for RedisStore {
             let subscribed = self.subscribe_to(topics, subscriber).await;
             subscribed.map_err(|cause| cause.during("subscribe"))
         })
+    }
+
+    fn info(&self) -> BoxFuture<'_, Result<SharedInfo>> {
+        Box::pin(async move { self.ask_info().await.map_err(|cause| cause.during("info")) })
     }
 
     fn health(&self) -> BoxFuture<'_, Health> {

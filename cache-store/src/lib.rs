@@ -28,6 +28,7 @@
 
 mod error;
 mod head;
+mod info;
 mod limit;
 mod lock;
 mod news;
@@ -43,6 +44,7 @@ mod write;
 
 pub use error::{Error, ErrorKind, Result, Status};
 pub use head::Head;
+pub use info::SharedInfo;
 pub use limit::{LimitAnswer, LimitCheck, LimitCounts, LimitStrategy};
 pub use lock::Locked;
 pub use news::{Listener, News};

@@ -3,7 +3,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Weak, time::Duration};
 use crate::{
     Begin, Begun, Claim, Claimed, Error, ErrorKind, Feed, Fill, Finish, Health, Invalidation,
     Lease, LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading, Record, Result,
-    SessionTier, Stamp, Subscriber, TagPage, Topics,
+    SessionTier, SharedInfo, Stamp, Subscriber, TagPage, Topics,
 };
 
 /// A boxed future that can move between threads.
@@ -477,6 +477,28 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Feed>> {
         let _ = (topics, subscriber);
         without_topics("subscribe")
+    }
+
+    /// What the servers say about themselves, for whoever watches them. By default nothing is known.
+    ///
+    /// # Errors
+    ///
+    /// When a server does not answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is changed.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// use cache_store::{SharedInfo, Store, testing::MemoryStore};
+    ///
+    /// assert_eq!(MemoryStore::new().info().await?, SharedInfo::default());
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
+    fn info(&self) -> BoxFuture<'_, Result<SharedInfo>> {
+        Box::pin(async { Ok(SharedInfo::default()) })
     }
 
     /// Asks the shared tier how it is. One round trip. An example is at [`Health`].

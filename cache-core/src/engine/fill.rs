@@ -84,7 +84,7 @@ impl Run {
         let Some(bytes) = self.sealed(value, &tags) else { return Ok(Filled::Unfit) };
         let Some(fill) = self.request(&bytes, &tags, life) else { return Ok(Filled::Unfit) };
         let heard = self.confirming(learned);
-        let stored = self.call.engine.timed("fill", store.fill(fill)).await?;
+        let stored = self.call.engine.watched("fill", store.fill(fill)).await?;
         self.call.engine.answered();
         Ok(Filled::after(stored, &bytes, heard))
     }

@@ -107,7 +107,7 @@ impl Invalidating {
                 // In a cluster, keys may be well while the part that every read needs is away.
                 let tells = !matches!(order.what, Invalidation::Keys(_));
                 let engine = &order.engine;
-                let told = engine.timed("invalidate", store.invalidate(&order.what)).await;
+                let told = engine.watched("invalidate", store.invalidate(&order.what)).await;
                 told.inspect(|()| {
                     if tells {
                         engine.answered()

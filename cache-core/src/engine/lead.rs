@@ -220,7 +220,7 @@ impl Call {
         life: bool,
     ) -> Result<(Found, Option<Life>)> {
         let asked = self.asked();
-        let reading = self.engine.timed("read", store.read(self.query(life))).await?;
+        let reading = self.engine.watched("read", store.read(self.query(life))).await?;
         self.engine.answered();
         let Some(candidate) = self.candidate(&reading, &asked.unconfirmed) else {
             return Ok((Found::Refused(Vec::new()), None));
@@ -368,7 +368,7 @@ impl Call {
         let asked = self.asked();
         let lease = self.lease(patience)?;
         let claim = store.claim(self.announcement(refused, lease));
-        let claimed = self.engine.timed("claim", claim).await?;
+        let claimed = self.engine.watched("claim", claim).await?;
         let Some(newest) = claimed.patterns.last().map(|record| record.nonce) else {
             return Ok(Claimed::Writing);
         };

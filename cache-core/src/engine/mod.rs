@@ -23,6 +23,7 @@ mod switch;
 mod tagged;
 mod told;
 mod validity;
+mod watch;
 mod write;
 
 use std::{
@@ -31,7 +32,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use cache_store::{Error, ErrorKind, Result, Status, Store};
@@ -250,15 +251,6 @@ impl Engine {
         if let Some(metrics) = &self.metrics {
             metrics.took("load", took);
         }
-    }
-
-    /// Tells how long something took that is asked of the shared tier.
-    pub(crate) async fn timed<F: Future>(&self, operation: &'static str, asked: F) -> F::Output {
-        let Some(metrics) = &self.metrics else { return asked.await };
-        let began = Instant::now();
-        let answer = asked.await;
-        metrics.took(operation, began.elapsed());
-        answer
     }
 
     /// Where background work runs.

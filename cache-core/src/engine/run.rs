@@ -1,8 +1,9 @@
 //! The run of a body: what is known when it begins, and what becomes of what it returned.
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
 use tokio::task::AbortHandle;
+use tracing::Span;
 
 use super::{
     Call, Flight, Landed, Loaded, Step,
@@ -50,6 +51,8 @@ pub(crate) struct Run {
     renewal: Option<AbortHandle>,
     /// What the shared tier had that is not fresh.
     pub(super) fallback: Option<Box<Fallback>>,
+    /// The body's, while it runs.
+    span: Span,
 }
 
 impl Run {
@@ -76,6 +79,7 @@ impl Run {
             heard,
             renewal: None,
             fallback: None,
+            span: Span::none(),
         });
         run.renewal = run.keep_lease();
         run
@@ -87,6 +91,12 @@ impl Run {
         self
     }
 
+    /// The span to run the body in.
+    pub(crate) fn span(&mut self) -> Span {
+        self.span = self.call.load_span();
+        self.span.clone()
+    }
+
     /// How long the body has been running.
     pub(super) fn load_time(&self) -> Duration {
         self.began.until(self.call.engine.now())
@@ -96,6 +106,10 @@ impl Run {
     /// to have the value.
     pub(crate) fn settle(mut self: Box<Self>, keep: Keep) -> Step<()> {
         let ended = self.count_load(&keep);
+        // What comes now is not the body's.
+        let span = mem::replace(&mut self.span, Span::none());
+        span.record("outcome", keep.outcome());
+        drop(span);
         match keep {
             Keep::Value { value, life, learned } => {
                 let loaded = self.loaded(value, &learned);

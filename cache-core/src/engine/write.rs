@@ -72,7 +72,7 @@ impl Writing {
         let told = match Nonce::random() {
             Ok(token) => {
                 let begin = store.begin(Self::announcement(&call, token));
-                let begun = call.engine.timed("begin", begin).await;
+                let begun = call.engine.watched("begin", begin).await;
                 let begun = begun.inspect(|_| call.engine.answered());
                 Told::by(begun.inspect_err(|error| call.engine.count_error(error)), token)
             }
@@ -202,7 +202,7 @@ impl Writing {
         let heard = self.confirming(value.as_ref());
         let engine = &self.call.engine;
         let ended =
-            engine.timed("finish", store.finish(finish)).await.inspect(|_| engine.answered());
+            engine.watched("finish", store.finish(finish)).await.inspect(|_| engine.answered());
         if let Err(error) = &ended {
             self.call.engine.count_error(error);
         }

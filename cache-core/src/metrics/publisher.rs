@@ -29,7 +29,7 @@ const EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct Publisher {
     sink: Box<dyn MetricsSink>,
     cache: Box<str>,
-    /// What each counter was when it was told. Also keeps two callers from telling the same.
+    /// What each counter was when it was told.
     told: Mutex<HashMap<Series, u64>>,
 }
 
@@ -59,27 +59,21 @@ impl Publisher {
     pub(crate) fn publish(&self, engine: &Engine) {
         let (stats, by_hand) = (engine.stats(), engine.functions.by_hand());
         let functions = engine.functions.stats();
-        {
+        let of_functions = functions.iter().chain([&by_hand]).flat_map(of_function);
+        let counts: Vec<Count<'_>> = of_functions.chain(of_cache(&stats)).collect();
+        // A sink is another's code: nothing is locked while it runs.
+        let grown: Vec<u64> = {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            let of_functions = functions.iter().chain([&by_hand]).flat_map(of_function);
-            for count in of_functions.chain(of_cache(&stats)) {
-                self.tell(&mut told, &count);
-            }
+            counts.iter().map(|count| grown(&mut told, count)).collect()
+        };
+        for (count, by) in counts.iter().zip(grown) {
+            self.tell(count, by);
         }
         self.gauges(engine, &stats);
     }
 
-    fn tell(&self, told: &mut HashMap<Series, u64>, count: &Count<'_>) {
+    fn tell(&self, count: &Count<'_>, by: u64) {
         let name = count.function.map(FunctionStats::name);
-        // Methods of one name are one series: only their sum is told.
-        let series = match count.function {
-            Some(function) => format!("{} {}", function.name(), function.key()),
-            None => String::new(),
-        };
-        let before =
-            told.entry((count.metric.name, series, count.label.unwrap_or_default())).or_default();
-        let by = count.total.saturating_sub(*before);
-        *before = count.total;
         let values = [Some(&*self.cache), name, count.label];
         let labels: Vec<(&'static str, &str)> =
             count.metric.labels.iter().copied().zip(values.into_iter().flatten()).collect();
@@ -105,6 +99,21 @@ impl Publisher {
             engine.publish_metrics();
         }
     }
+}
+
+/// By how much it grew since it was told.
+fn grown(told: &mut HashMap<Series, u64>, count: &Count<'_>) -> u64 {
+    // Methods of one name are one series: their sum is what a sink adds up.
+    let series = match count.function {
+        Some(function) => format!("{} {}", function.name(), function.key()),
+        None => String::new(),
+    };
+    let series = (count.metric.name, series, count.label.unwrap_or_default());
+    let before = told.entry(series).or_default();
+    // Counters are read one after the other, and by several tellers: what was told stays told.
+    let by = count.total.saturating_sub(*before);
+    *before = count.total.max(*before);
+    by
 }
 
 fn of_function(stats: &FunctionStats) -> [Count<'_>; 11] {

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use tracing::{Instrument, Span};
+
 use super::{
     Outcome, Shape, Spec, Tags,
     sharing::Share,
@@ -248,7 +250,7 @@ impl<V> Miss<V> {
             }
         }
         // In one place: each `.await` of the body has a copy of its code.
-        let result = body.await;
+        let result = body.instrument(span_of(&mut run)).await;
         let (Some(run), Some(subject)) = (run, &self.0) else { return result };
         let (keep, result) = ended::<S, R>(&run, result, subject, &share);
         if let Step::Wait(settling) = run.settle(keep) {
@@ -264,12 +266,18 @@ impl<V> Miss<V> {
     {
         let Some(subject) = self.0 else { return body() };
         let entered = subject.call(share.0.is_some()).enter_sync();
-        let run = match settled::<S, R>(entered, &subject, &share) {
+        let mut run = match settled::<S, R>(entered, &subject, &share) {
             Ok(result) => return result,
             Err(run) => run,
         };
-        finish_sync::<S, R>(run, body(), &subject, &share)
+        let result = span_of(&mut run).in_scope(body);
+        finish_sync::<S, R>(run, result, &subject, &share)
     }
+}
+
+/// The span of a body that is run for the cache.
+pub(super) fn span_of(run: &mut Option<Box<Run>>) -> Span {
+    run.as_mut().map_or_else(Span::none, |run| run.span())
 }
 
 /// Settles, and gives what the body returned or what stands in for it.

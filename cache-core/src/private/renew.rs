@@ -2,9 +2,11 @@
 
 use std::{fmt, future::Future, time::Duration};
 
+use tracing::Instrument;
+
 use super::{
     Given, Miss, Shape, Spec, Subject,
-    call::{finish, finish_sync, restore, settled},
+    call::{finish, finish_sync, restore, settled, span_of},
     sharing::Share,
     timeout::within,
 };
@@ -135,13 +137,14 @@ impl<V> Loading<V> {
     /// # Cancel safety
     ///
     /// Dropping the future drops the body; callers that wait for it elect another leader.
-    pub async fn run<S, R, F>(self, share: Share<S::Error>, body: F) -> R
+    pub async fn run<S, R, F>(mut self, share: Share<S::Error>, body: F) -> R
     where
         S: Shape<R, Value = V>,
         F: Future<Output = R>,
     {
-        let Some(subject) = self.subject else { return body.await };
-        finish::<S, R>(self.run, body.await, &subject, &share).await
+        let Some(subject) = self.subject.take() else { return body.await };
+        let result = body.instrument(span_of(&mut self.run)).await;
+        finish::<S, R>(self.run, result, &subject, &share).await
     }
 
     /// The same for a body that goes on in the background when it is late and something stands in for it.
@@ -157,7 +160,7 @@ impl<V> Loading<V> {
         F: Future<Output = R> + Send + 'static,
     {
         let Some(subject) = self.subject.take() else { return body.await };
-        let mut body = Box::pin(body);
+        let mut body = Box::pin(body.instrument(span_of(&mut self.run)));
         let Some(soft) = subject.spec.site.serving.soft_timeout else {
             return finish::<S, R>(self.run, body.await, &subject, &share).await;
         };
@@ -184,12 +187,13 @@ impl<V> Loading<V> {
     }
 
     /// [`run`](Self::run) for a sync function.
-    pub fn run_sync<S, R>(self, share: Share<S::Error>, body: impl FnOnce() -> R) -> R
+    pub fn run_sync<S, R>(mut self, share: Share<S::Error>, body: impl FnOnce() -> R) -> R
     where
         S: Shape<R, Value = V>,
     {
-        let Some(subject) = self.subject else { return body() };
-        finish_sync::<S, R>(self.run, body(), &subject, &share)
+        let Some(subject) = self.subject.take() else { return body() };
+        let result = span_of(&mut self.run).in_scope(body);
+        finish_sync::<S, R>(self.run, result, &subject, &share)
     }
 }
 
@@ -279,7 +283,8 @@ impl<V> Begun<V> {
         let Ok(place) = subject.engine.place_for_bodies() else { return };
         scope::spawn_on(&place, async move {
             let call = subject.call(share.0.is_some());
-            if let Some(run) = Box::pin(call.renew(flight)).await {
+            if let Some(mut run) = Box::pin(call.renew(flight)).await {
+                let body = body.instrument(run.span());
                 settle::<S, R>(run, body, &subject, share).await;
             }
             drop(permit);
@@ -296,8 +301,9 @@ impl<V> Begun<V> {
         let Self { subject, flight, permit } = self;
         let Ok(place) = subject.engine.runtime().cloned() else { return };
         scope::spawn_blocking_on(&place, move || {
-            if let Some(run) = subject.call(share.0.is_some()).renew_sync(flight) {
-                drop(finish_sync::<S, R>(Some(run), body(), &subject, &share));
+            if let Some(mut run) = subject.call(share.0.is_some()).renew_sync(flight) {
+                let result = run.span().in_scope(body);
+                drop(finish_sync::<S, R>(Some(run), result, &subject, &share));
             }
             drop(permit);
         });

@@ -27,7 +27,7 @@ use tokio::{runtime::Handle, time::Instant};
 use self::cluster::ClusterSession;
 pub(crate) use self::{
     teller::Teller,
-    track::{Life, Tracker, who},
+    track::{Life, Tracker, field, who},
 };
 use crate::{
     dial::{Dialer, Purpose},

@@ -64,7 +64,7 @@ struct Queue {
 
 /// What sweeps.
 #[derive(Clone)]
-struct Broom {
+pub(crate) struct Broom {
     link: Arc<Link>,
     names: Names,
 }
@@ -138,6 +138,10 @@ async fn work(broom: Broom, queue: Arc<Mutex<Queue>>) {
 }
 
 impl Broom {
+    pub(crate) fn new(link: Arc<Link>, names: Names) -> Self {
+        Self { link, names }
+    }
+
     async fn send(&self, batch: &Batch) -> Result<Replies> {
         self.link.send(batch).await.map(Replies::new)
     }

@@ -126,7 +126,7 @@ impl Broom {
     }
 
     /// For each master a name that belongs to it.
-    pub(super) async fn masters(&self) -> Result<Vec<String>> {
+    pub(crate) async fn masters(&self) -> Result<Vec<String>> {
         if self.link.is_one_server() {
             return Ok(vec![String::new()]);
         }

@@ -70,6 +70,8 @@ pub enum Operation {
     Publish,
     /// [`Store::subscribe`](crate::Store::subscribe).
     Subscribe,
+    /// [`Store::info`](crate::Store::info).
+    Info,
     /// [`Store::health`](crate::Store::health).
     Health,
 }
@@ -82,7 +84,7 @@ impl Operation {
     ///
     /// assert!(Operation::ALL.iter().all(|operation| !operation.name().is_empty()));
     /// ```
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Read,
         Self::Claim,
         Self::Patterns,
@@ -111,6 +113,7 @@ impl Operation {
         Self::Sessions,
         Self::Publish,
         Self::Subscribe,
+        Self::Info,
         Self::Health,
     ];
 
@@ -150,6 +153,7 @@ impl Operation {
             Self::Sessions => "sessions",
             Self::Publish => "publish",
             Self::Subscribe => "subscribe",
+            Self::Info => "info",
             Self::Health => "health",
         }
     }

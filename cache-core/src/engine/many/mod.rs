@@ -150,7 +150,7 @@ async fn read(items: &mut [Item], store: &Arc<dyn Store>) {
     let asked: Vec<Asked> = items.iter().map(|item| item.call.asked()).collect();
     let queries: Vec<Query<'_>> =
         items.iter().map(|item| item.call.query(item.call.asks_for_life())).collect();
-    let readings = engine.timed("read", store.read_many(&queries)).await;
+    let readings = engine.watched("read", store.read_many(&queries)).await;
     note(&engine, &readings);
     let candidates: Vec<(usize, &Call, Candidate<'_>)> = (items.iter().zip(&readings).enumerate())
         .filter_map(|(at, (item, reading))| {

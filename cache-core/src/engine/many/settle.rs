@@ -112,7 +112,7 @@ async fn fill(fillings: &mut [Filling], store: &Arc<dyn Store>) {
     let heard: Vec<Option<Heard>> = sealed.iter().map(|one| one.confirming(fillings)).collect();
     let answers = match fills.is_empty() {
         true => Vec::new(),
-        false => engine.timed("fill", store.fill_many(&fills)).await,
+        false => engine.watched("fill", store.fill_many(&fills)).await,
     };
     note(&engine, &answers);
     let outcomes: Vec<(usize, Result<Filled>)> = (sealed.iter().zip(answers).zip(heard))

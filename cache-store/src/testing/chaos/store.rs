@@ -6,7 +6,8 @@ use super::{ChaosStore, ears};
 use crate::{
     Begin, Begun, BoxFuture, Claim, Claimed, Error, ErrorKind, Feed, Fill, Finish, Health,
     Invalidation, Lease, Life, LimitAnswer, LimitCheck, Listener, Locked, Nonce, Query, Reading,
-    Record, Result, SessionTier, Stamp, Store, Subscriber, TagPage, Topics, testing::Operation,
+    Record, Result, SessionTier, SharedInfo, Stamp, Store, Subscriber, TagPage, Topics,
+    testing::Operation,
 };
 
 impl<S: Store> Store for ChaosStore<S> {
@@ -234,6 +235,10 @@ impl<S: Store> Store for ChaosStore<S> {
         subscriber: Weak<dyn Subscriber>,
     ) -> BoxFuture<'a, Result<Feed>> {
         self.run(Operation::Subscribe, move || self.inner.subscribe(topics, subscriber))
+    }
+
+    fn info(&self) -> BoxFuture<'_, Result<SharedInfo>> {
+        self.run_for(Operation::Info, "", move || self.inner.info())
     }
 
     fn health(&self) -> BoxFuture<'_, Health> {
