@@ -114,6 +114,7 @@ impl Ties {
 impl Link {
     /// A link that connects when it is first used. `on_push` gets what the server sends unasked, and
     /// [`Disconnection`](redis::PushKind::Disconnection) once for each connection that is given up, whoever noticed that it is dead.
+    #[cfg(feature = "cluster")]
     pub(crate) fn new(
         dialer: Dialer,
         deadline: Duration,
