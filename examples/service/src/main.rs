@@ -32,6 +32,7 @@ use crate::{config::Config, routes::Service};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    metrics::record()?;
     let config = Config::from_env()?;
     let cache = Cache::from_env().await?;
     larder::init(cache.clone())?;

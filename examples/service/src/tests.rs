@@ -276,14 +276,27 @@ async fn while_redis_is_away_nobody_is_signed_out_and_nothing_is_a_5xx() {
 
 #[tokio::test]
 async fn metrics_are_lines_of_a_name_and_a_number() {
-    let service = Running::new(Cache::memory());
+    metrics::record().unwrap();
+    // By its name, for the recorder is one for all tests of a process.
+    let cache = Cache::builder().name("watched").build().await.unwrap();
+    let service = Running::new(cache);
     let mut client = service.client();
     for _ in 0..2 {
         client.get(&format!("/cities/{BERLIN}")).await;
     }
     let metrics = client.get("/metrics").await.body;
-    assert!(metrics.contains("cache_hits_total{tier=\"memory\"} 1\n"), "{metrics}");
-    for line in metrics.lines() {
+    let line = |rest: &str| {
+        let begins = "cache_hits_total{cache=\"watched\",function=\"larder_service::cities::city\"";
+        metrics.lines().any(|line| line.strip_prefix(begins) == Some(rest))
+    };
+    assert!(line(",tier=\"memory\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains(
+            "cache_latency_seconds_bucket{cache=\"watched\",operation=\"load\",le=\"1\"}"
+        ),
+        "{metrics}"
+    );
+    for line in metrics.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (_, value) = line.rsplit_once(' ').unwrap();
         assert!(value.parse::<f64>().is_ok(), "{line}");
     }
