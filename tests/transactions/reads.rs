@@ -59,6 +59,39 @@ async fn a_read_inside_sees_its_own_rows_and_stores_nothing(place: Place) {
     }
 }
 
+#[cache_aside(key = "current:{id}", ttl = "5m", skip(db))]
+async fn current_price(db: &Db, id: u64) -> u64 {
+    db.read()
+}
+
+/// The cache of a scope, whichever is in the other, and the process's default.
+async fn a_read_inside_that_names_no_cache_stores_nothing(place: Place) {
+    let db = Db::at(&place, 1).await;
+    let (cache, inside) = (&db.cache, db.inside());
+    let read = async |id| {
+        db.write(2);
+        assert_eq!(current_price(&inside, 1).await, 2, "not what is cached");
+        assert_eq!(current_price(&inside, id).await, 2);
+        db.rollback();
+        Err::<(), Failed>(Failed)
+    };
+    larder::scoped(cache.clone(), async {
+        assert_eq!(current_price(&db, 1).await, 1);
+        cache.in_transaction(async |_| read(2).await).await.unwrap_err();
+    })
+    .await;
+    let scoped = async |id| larder::scoped(cache.clone(), read(id)).await;
+    cache.in_transaction(async |_| scoped(3).await).await.unwrap_err();
+    cache.in_transaction(async |_| read(4).await).await.unwrap_err();
+    larder::scoped(cache.clone(), async {
+        for id in 1..=4 {
+            assert_eq!(current_price(&db, id).await, 1, "{id}");
+        }
+    })
+    .await;
+    assert_eq!(current_price(&db, 4).await, 1, "in the default cache");
+}
+
 async fn a_read_inside_joins_nobody_and_nobody_joins_it(place: Place) {
     let db = Db::at(&place, 1).await;
     let (held, inside) = (Held::new(), Held::open());
@@ -149,6 +182,7 @@ async fn after_the_transaction_reads_are_cached_again(place: Place) {
 
 in_process!(
     a_read_inside_sees_its_own_rows_and_stores_nothing,
+    a_read_inside_that_names_no_cache_stores_nothing,
     a_read_inside_joins_nobody_and_nobody_joins_it,
     a_read_that_began_before_the_commit_stores_nothing_after_it,
     what_is_spawned_inside_is_inside,
