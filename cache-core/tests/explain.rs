@@ -29,8 +29,11 @@ async fn there(n: u64) -> u64 {
 }
 
 #[larder::cache_aside(
-    key = "n:{n}", ttl = "1m", tags = ["all", "one:{n}"], refresh_ahead = 0.8,
-    stale(while_revalidate = "20s", on_error = "40s")
+    key = "n:{n}",
+    ttl = "30s",
+    tags = ["all", "one:{n}"],
+    refresh_ahead = 0.5,
+    stale(while_revalidate = "15s", on_error = "1m")
 )]
 async fn stale(n: u64) -> Result<u64, String> {
     Ok(n)
@@ -151,6 +154,12 @@ impl World {
         let words = |it: String| it.split(['(', ' ']).next().unwrap_or_default().to_owned();
         self.seen.insert(format!("memory {}", words(format!("{:?}", why.memory))));
         self.seen.insert(format!("shared {}", words(format!("{:?}", why.shared))));
+        if let InMemory::Stale { served, .. } = why.memory {
+            self.seen.insert(format!("memory served {served}"));
+        }
+        if let InShared::Stale { served, .. } = why.shared {
+            self.seen.insert(format!("shared served {served}"));
+        }
         self.seen.extend(why.bypassed.map(|it| format!("{it:?}")));
     }
 }
@@ -203,7 +212,7 @@ async fn settle() {
 
 async fn histories(shared: bool) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
-    for seed in 0..60 {
+    for seed in 0..100 {
         let mut world = World::new(seed, shared).await;
         for _ in 0..60 {
             world.step().await;
@@ -223,6 +232,7 @@ fn assert_seen(seen: &BTreeSet<String>, all: &[&str]) {
 async fn in_memory_each_call_does_what_was_said() {
     let seen = histories(false).await;
     assert_seen(&seen, &["HitMemory", "Loads", "Bypasses", "Off", "Scope", "Transaction"]);
+    assert_seen(&seen, &["memory served true", "memory served false"]);
     let memory = ["Absent", "Fresh", "Due", "Stale", "Expired", "Invalidated", "Foreign"];
     assert_seen(&seen, &memory.map(|it| format!("memory {it}")).each_ref().map(String::as_str));
 }
@@ -232,6 +242,7 @@ async fn behind_a_shared_tier_each_call_does_what_was_said() {
     let seen = histories(true).await;
     assert_seen(&seen, &["HitMemory", "HitShared", "Loads", "Bypasses"]);
     assert_seen(&seen, &["memory Unused", "memory InvalidatedElsewhere", "memory Foreign"]);
+    assert_seen(&seen, &["shared served true", "shared served false"]);
     let shared =
         ["Absent", "Valid", "Stale", "TagInvalidated", "PatternInvalidated", "Refused", "Unused"];
     assert_seen(&seen, &shared.map(|it| format!("shared {it}")).each_ref().map(String::as_str));
@@ -244,7 +255,7 @@ async fn a_look_asks_for_no_lease_and_says_that_the_tier_is_away() {
         1
     }
     let store = MemoryStore::new();
-    let chaos = Arc::new(ChaosStore::new(store.connect()));
+    let chaos = Arc::new(ChaosStore::new(store.clone()));
     let cache = Cache::builder().shared(chaos.clone()).build().await.unwrap();
     larder::scoped(cache.clone(), async {
         let asked = || {
