@@ -33,7 +33,7 @@
 //! | tell other processes what happened | [`Cache::topic`], which [publishes](Topic::publish) and gives a [`Subscription`] |
 //! | allow so many calls in a time | [`Cache::check`], which gives a [`Verdict`] |
 //! | keep sessions of users | [`SessionStore`] |
-//! | look inside | [`Cache::stats`], [`FnCache::stats`], [`Cache::shared_info`], [`metrics`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
+//! | look inside | [`explain()`]: why the next call hits or misses; [`Cache::stats`], [`FnCache::stats`], [`Cache::shared_info`], [`metrics`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
 //! | test | [`scoped`], [`ManualClock`], [`registry()`], the feature `test-util` |
 //! | write a shared tier | [`store`] |
 //! | put a type of your own in keys | [`derive@KeyPart`], [`trait@KeyPart`] |
@@ -41,7 +41,7 @@
 //! The guides: [attributes](docs::attributes), [configuration](docs::configuration), [serving](docs::serving), [keys](docs::keys), [tags](docs::tags),
 //! [guarantees](docs::guarantees), [values in the shared tier](docs::values), [events](docs::events), [locks](docs::locks),
 //! [limits](docs::limits), [queries and transactions](docs::queries), [sessions](docs::sessions), [topics](docs::pubsub), [Redis](docs::redis),
-//! [outages](docs::outages), [observability](docs::observability), [testing](docs::testing).
+//! [outages](docs::outages), [observability](docs::observability), [explain](docs::explain), [testing](docs::testing).
 //!
 //! # Which cache
 //!
@@ -88,15 +88,16 @@
 #![cfg_attr(not(feature = "macros"), allow(rustdoc::broken_intra_doc_links))]
 
 pub use cache_core::{
-    Backend, Cache, CacheBuilder, CacheConfig, CacheHealth, Check, Clock, Codec, Committed,
-    Compression, EncryptionKeys, Entry, Error, ErrorKind, Event, Events, FnCache, FunctionStats,
-    GetOrSet, Health, IntoTtl, Invalidate, Invalidation, InvalidationRules, Invalidations, KeyPart,
-    KeyTemplate, KeyWriter, Lock, LockGuard, ManualClock, MemoryValue, Message, NotStored, Origin,
-    Query, Received, Result, Session, SessionId, SessionInfo, SessionStore, Set, SetMany,
-    SharedInfo, SharedValue, Stats, Status, Store, Subscription, Tagged, Topic, TopicPattern,
-    Transaction, Undecodable, Verdict, WhenAway, blocking, bypass, bypass_sync, clear, current,
-    init, invalidate, invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key,
-    metrics, publish, registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
+    Backend, Bypass, Cache, CacheBuilder, CacheConfig, CacheHealth, Check, Clock, Codec, Committed,
+    Compression, EncryptionKeys, Entry, Error, ErrorKind, Event, Events, Explanation, FnCache,
+    FunctionStats, GetOrSet, Health, InMemory, InShared, IntoTtl, Invalidate, Invalidation,
+    InvalidationRules, Invalidations, KeyPart, KeyTemplate, KeyWriter, Lock, LockGuard,
+    ManualClock, MemoryValue, Message, Next, NotStored, Origin, Query, Received, Result, Session,
+    SessionId, SessionInfo, SessionStore, Set, SetMany, SharedInfo, SharedValue, Stats, Status,
+    Store, Subscription, Tagged, Topic, TopicPattern, Transaction, Undecodable, Verdict, WhenAway,
+    blocking, bypass, bypass_sync, clear, current, explain, init, invalidate, invalidate_all_of,
+    invalidate_keys, invalidate_pattern, invalidate_tags, key, metrics, publish, registry, rules,
+    scoped, scoped_sync, spawn, spawn_blocking,
 };
 
 #[cfg(feature = "macros")]
@@ -165,6 +166,8 @@ pub mod docs {
     pub mod configuration {}
     #[doc = include_str!("docs/events.md")]
     pub mod events {}
+    #[doc = include_str!("docs/explain.md")]
+    pub mod explain {}
     #[doc = include_str!("docs/guarantees.md")]
     pub mod guarantees {}
     #[doc = include_str!("docs/keys.md")]

@@ -9,6 +9,8 @@ mod server;
 
 #[path = "parity/configuration.rs"]
 mod configuration;
+#[path = "parity/explain.rs"]
+mod explain;
 #[path = "parity/limits.rs"]
 mod limits;
 #[path = "parity/locks.rs"]

@@ -26,8 +26,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use cache_store::{Error, ErrorKind, Result};
 
 use crate::{
-    engine::Call,
+    engine::{Asker, Call},
     entry::{self, Entry as AsyncEntry, FnCache as AsyncFnCache},
+    explain::{Explanation, InShared},
     key::KeyPart,
     private::{Given, Spec},
     runtime,
@@ -231,6 +232,31 @@ impl<T> Entry<T> {
             call,
             |call| Ok(call.remaining_in_memory()),
             |call| async move { call.remaining().await },
+        )
+    }
+
+    /// As [`Entry::explain`](crate::Entry::explain).
+    ///
+    /// # Errors
+    ///
+    /// As there; and when it is called on Larder's own thread, which cannot wait for itself.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # larder::init(larder::Cache::memory())?;
+    /// square(7);
+    /// assert!(square_entry(7).explain()?.is_hit());
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    pub fn explain(&self) -> Result<Explanation> {
+        let (call, asker) = (self.0.subject()?.call(false), Asker::Function);
+        // Here: the thread that asks the shared tier is in no scope.
+        let bypassed = call.bypass(asker);
+        either(
+            call,
+            |call| Ok(call.explain_with(asker, bypassed, InShared::Unused)),
+            |call| async move { Ok(call.explain(asker, bypassed).await) },
         )
     }
 

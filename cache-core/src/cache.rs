@@ -10,8 +10,9 @@ use cache_template::{Glob, caret};
 use crate::{
     builder::CacheBuilder,
     config::CacheConfig,
-    engine::{Engine, Order},
+    engine::{Asker, Engine, Order},
     events::{Events, Origin},
+    explain::Explanation,
     explicit::{GetOrSet, Invalidate, Set, by_hand},
     key::{KeyBuffer, raw_key},
     private::Subject,
@@ -366,6 +367,33 @@ impl Cache {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.0.stats()
+    }
+
+    /// Why a [`get`](Self::get) of the key would hit or miss: as [`Entry::explain`](crate::Entry::explain), but without knowing
+    /// the type and the function of the entry, so that neither is checked.
+    ///
+    /// # Errors
+    ///
+    /// When the key is empty.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is changed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
+    /// cache.set("user:42", &1_u8).tags(["users"]).await?;
+    /// assert!(cache.explain("user:42").await?.is_hit());
+    /// cache.invalidate_tags(["users"]).await?;
+    /// println!("{}", cache.explain("user:42").await?);
+    /// # Ok(()) }
+    /// ```
+    pub async fn explain(&self, key: &str) -> Result<Explanation> {
+        let subject = self.subject::<bool>(key).map_err(|error| error.during("explain"))?;
+        let call = subject.call(false);
+        let bypassed = call.bypass(Asker::Key);
+        Ok(call.explain(Asker::Key, bypassed).await)
     }
 
     /// What each annotated function did with this cache, by name; those that were not called are not listed. What belongs to no

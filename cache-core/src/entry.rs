@@ -6,8 +6,9 @@ use cache_store::{Error, ErrorKind, Invalidation, Result};
 use cache_template::Glob;
 
 use crate::{
-    engine::{Engine, Order},
+    engine::{Asker, Engine, Order},
     events::Origin,
+    explain::Explanation,
     explicit::Invalidate,
     key::{KeyBuffer, KeyPart, render_key},
     private::{Given, Site, Spec, Subject},
@@ -218,6 +219,37 @@ impl<T> Entry<T> {
     pub async fn ttl(&self) -> Result<Option<Duration>> {
         let Some(subject) = self.shown()? else { return Ok(None) };
         subject.call(false).remaining().await
+    }
+
+    /// Why the next call would hit or miss: what each tier holds, and whether calls from here ask the cache at all.
+    ///
+    /// A look without consequences: it is not counted, also not for whether the entry stays in memory; nothing is promoted,
+    /// renewed or removed, no load begins, no lease is asked for. At most three round trips where there is a shared tier; where
+    /// that is away, the explanation says so.
+    ///
+    /// # Errors
+    ///
+    /// When there is no cache to have an entry in.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is changed.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m", tags = ["square"])]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// # larder::init(larder::Cache::memory())?;
+    /// square(7).await;
+    /// let why = square_entry(7).explain().await?;
+    /// assert!(why.is_hit());
+    /// println!("{why}");
+    /// # Ok(()) }
+    /// ```
+    pub async fn explain(&self) -> Result<Explanation> {
+        let call = self.subject()?.call(false);
+        let bypassed = call.bypass(Asker::Function);
+        Ok(call.explain(Asker::Function, bypassed).await)
     }
 
     /// Adds tags to the cached value; `false` when there is none.

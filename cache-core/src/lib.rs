@@ -30,6 +30,7 @@ mod entry;
 mod env;
 mod envelope;
 mod events;
+mod explain;
 mod explicit;
 mod fence;
 mod flight;
@@ -66,6 +67,7 @@ pub use crate::{
     encryption::EncryptionKeys,
     entry::{Entry, FnCache},
     events::{Event, Events, Origin},
+    explain::{Bypass, Explanation, InMemory, InShared, Next, explain},
     explicit::{GetOrSet, IntoTtl, Invalidate, NotStored, Set, SetMany},
     key::{KeyPart, KeyTemplate, KeyWriter},
     limit::{Check, Verdict, WhenAway},

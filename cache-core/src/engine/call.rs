@@ -362,7 +362,7 @@ impl Call {
         Entered::Run(Run::new(self.clone(), None, self.fence(), Remote::Unasked))
     }
 
-    fn flight_key(&self) -> FlightKey {
+    pub(super) fn flight_key(&self) -> FlightKey {
         FlightKey { key: self.key.clone(), value: (self.value.id)(), site: self.site }
     }
 

@@ -6,6 +6,7 @@
 mod announced;
 mod background;
 mod call;
+mod explain;
 mod explicit;
 mod fill;
 mod invalidate;
@@ -42,6 +43,7 @@ pub(crate) use self::{
     announced::Announced,
     background::Permit,
     call::{Call, Entered, KnownTags, Step, after},
+    explain::Asker,
     invalidate::{Invalidating, Order},
     landed::{Flight, Landed, Loaded},
     look::{Looked, Missing, same_rules},

@@ -126,6 +126,12 @@ impl<K: Clone + Eq + Hash, M, T> Flights<K, M, T> {
         }
     }
 
+    /// Whether whoever comes now waits for somebody's load. Nothing is begun or joined.
+    pub(crate) fn is_up(&self, key: &K, joinable: impl Fn(&M) -> bool) -> bool {
+        let flight = self.table.find(key);
+        flight.is_some_and(|flight| !flight.is_finished() && joinable(&flight.meta))
+    }
+
     #[cfg(test)]
     fn up(&self) -> usize {
         self.table.shards.iter().map(|shard| lock(shard).len()).sum()

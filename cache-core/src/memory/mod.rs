@@ -150,7 +150,7 @@ impl<S: BuildHasher + Clone + Send + Sync + 'static> MemoryTier<S> {
     }
 
     /// The entry, without a record of the look.
-    fn peek(&self, key: KeyRef<'_>) -> Option<Arc<MemoryEntry>> {
+    pub(crate) fn peek(&self, key: KeyRef<'_>) -> Option<Arc<MemoryEntry>> {
         let probe = Probe::new(key);
         // Moka's answer says whether the entry is there, the probe which one it is.
         if self.entries.contains_key(&probe) { probe.found() } else { None }
