@@ -1,7 +1,7 @@
 //! Who is signed in, and what becomes of that while Redis is away.
 //!
 //! A session is data, so Larder never makes one up: an operation that cannot be asked for is an error. To answer that with 503
-//! would sign everybody out for as long as an outage takes. So each confirmed session comes with a [ticket](crate::ticket), a
+//! would sign everybody out for as long as an outage takes. So each confirmed session comes with a [`crate::ticket`], a
 //! signed line that is good for five minutes, and while Redis cannot be asked the ticket speaks for the session:
 //!
 //! - who was there in the last five minutes stays signed in,

@@ -159,9 +159,14 @@ mod checks {
     #[test]
     fn a_program_that_failed_is_told() {
         let log = std::env::temp_dir().join(format!("larder-failed-{}", std::process::id()));
-        let mut kept = Kept::new(Path::new("false"), log.clone());
+        let mut kept = Kept::new(Path::new("sh"), log.clone());
+        kept.arguments(["-c", "trap 'exit 3' TERM; echo up; while :; do sleep 0.01; done"]);
         kept.start().unwrap();
-        assert_eq!(kept.end().unwrap_err().code(), 1);
+        // Before that the signal would end it.
+        while std::fs::read_to_string(&log).unwrap() != "up\n" {
+            std::thread::yield_now();
+        }
+        assert_eq!(kept.end().unwrap_err().code(), 3);
         std::fs::remove_file(log).unwrap();
     }
 }
