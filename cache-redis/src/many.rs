@@ -172,7 +172,7 @@ impl RedisStore {
             };
             let tag_nonces = common.tags.pick(claim.tags, &captured.tag_nonces)?;
             let tag_log = captured.tag_log.filter(|_| claim.tag_log);
-            claim.lease.iter().for_each(|lease| leasing.stands(lease.token));
+            claim.lease.iter().for_each(|lease| leasing.is_settled(lease.token));
             Ok(Claimed { outcome, tag_nonces, patterns, tag_log })
         };
         Ok(replies.into_iter().zip(claims).map(&mut of).collect())
@@ -201,7 +201,7 @@ impl RedisStore {
             let tag_nonces = common.tags.pick(begin.tags, &captured.tag_nonces)?;
             let tag_log = captured.tag_log.filter(|_| begin.tag_log);
             let token = begin.token;
-            announcing.stands(token);
+            announcing.is_settled(token);
             Ok(Begun { token, nonce, alone, tag_nonces, pattern_nonce, tag_log })
         };
         Ok(replies.into_iter().zip(begins).zip(drawn).map(&mut of).collect())

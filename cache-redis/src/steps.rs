@@ -17,6 +17,10 @@ use crate::{
     withdraw::Announcing,
 };
 
+/// How long a lease is still to be given back when nobody answered that it was: whoever has it knows how long it lives, and
+/// hardly one lives longer.
+const UNRELEASED: Duration = Duration::from_secs(60 * 60);
+
 /// Which records of the pattern log are wanted.
 #[derive(Clone, Copy)]
 pub(crate) enum Records {
@@ -70,7 +74,7 @@ impl RedisStore {
         let (mut of_key, mut captured) = self.send_both(of_key, capture).await?;
         let outcome = outcome(of_key.next_list()?)?;
         let Capture { patterns, tag_log, tag_nonces } = read_capture(&mut captured)?;
-        claim.lease.iter().for_each(|lease| leasing.stands(lease.token));
+        claim.lease.iter().for_each(|lease| leasing.is_settled(lease.token));
         Ok(Claimed { outcome, tag_nonces, patterns, tag_log })
     }
 
@@ -176,9 +180,13 @@ impl RedisStore {
 
     pub(crate) async fn give_back(&self, key: &str, nonce: Nonce, token: Nonce) -> Result<()> {
         let name = self.names.lease(key);
+        let mut leasing = self.withdrawals.announcing();
+        leasing.add_lease(name.clone(), Lease { token, life: UNRELEASED });
         let mut command = script::RELEASE.call(&[&name]);
         command.arg(holder(nonce, token));
-        self.send(&Batch::new(name).with(command)).await?.next_int().map(|_| ())
+        self.send(&Batch::new(name).with(command)).await?.next_int()?;
+        leasing.is_settled(token);
+        Ok(())
     }
 
     /// Opens the logs and the tags, for the namespace's slot.

@@ -6,7 +6,8 @@
 //! and invalidates the key afterwards; so the record alone has to go.
 //!
 //! READ leaves a lease likewise, and while it stands nobody else loads the key. Whoever asked for it and left, or had no answer,
-//! does not even know the nonce that the lease was given under; its token is enough to take it back.
+//! does not even know the nonce that the lease was given under; its token is enough to take it back. So it is for a lease that was
+//! to be given back when the server went away.
 //!
 //! Nothing rests on it: a record and a lease also end with their time. So what waits is bounded, and given up when its time is over.
 
@@ -40,7 +41,7 @@ pub(crate) struct Withdrawals {
     queue: Arc<Mutex<Queue>>,
 }
 
-/// Announcements under way: those that do not come to [stand](Self::stands) are taken back when this is dropped.
+/// Announcements under way: those that are not [settled](Self::is_settled) are taken back when this is dropped.
 pub(crate) struct Announcing<'a> {
     withdrawals: &'a Withdrawals,
     open: Vec<Withdrawal>,
@@ -96,7 +97,7 @@ impl Announcing<'_> {
         self.add(writers, token, false, at_most);
     }
 
-    /// This lease is about to be asked for.
+    /// This lease is about to be asked for, or to be given back.
     pub(crate) fn add_lease(&mut self, name: String, lease: Lease) {
         self.add(name, lease.token, true, lease.life);
     }
@@ -106,8 +107,8 @@ impl Announcing<'_> {
         self.open.push(Withdrawal { name, token, is_lease, until });
     }
 
-    /// The caller has the answer, and ends what stands.
-    pub(crate) fn stands(&mut self, token: Nonce) {
+    /// The caller has the answer: he ends what stands, or has ended it.
+    pub(crate) fn is_settled(&mut self, token: Nonce) {
         self.open.retain(|one| one.token != token);
     }
 }

@@ -34,7 +34,7 @@ impl RedisStore {
         let captured = steps::read_capture(&mut captured)?;
         let newest = captured.patterns.last();
         let pattern_nonce = newest.ok_or_else(|| error::unexpected("an empty log"))?.nonce;
-        announcing.stands(token);
+        announcing.is_settled(token);
         Ok(Begun {
             token,
             nonce,

@@ -333,6 +333,26 @@ async fn the_lease_of_a_claim_that_was_not_answered_in_time_is_taken_back() {
     are_taken_back(&server, before + 2, &["a"]);
 }
 
+// Guard: cache-redis/src/steps.rs, what could not be given back is taken back later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_that_was_given_back_while_the_server_was_away_does_not_outlive_the_outage() {
+    let mut server = Server::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let store = RedisStore::connect(config(&server.url())).await.unwrap();
+    let [failed, left] = [lease(600_000), lease(600_000)];
+    let nonces = [acquire(&store, "a", failed).await, acquire(&store, "b", left).await];
+    server.freeze();
+    let leaving = store.release("b", nonces[1], left.token);
+    assert!(timeout(Duration::from_millis(50), leaving).await.is_err(), "nobody answers");
+    server.kill();
+    store.release("a", nonces[0], failed.token).await.unwrap_err();
+    server.restart();
+    common::server::wait_until("they are taken back", || {
+        server.ask(&["EXISTS", "l:{cache:k:a}", "l:{cache:k:b}"]) == "0"
+    });
+    // It has kept what it was told.
+    assert_eq!(server.ask(&["EXISTS", "d:{cache:k:a}"]), "1");
+}
+
 // Guard: cache-redis/src/scripts/unlease.lua, the token is compared; steps.rs, an answered claim's lease stands.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_taken_back_is_nobody_else_s_lease() {
