@@ -3,6 +3,8 @@
 mod bench;
 #[cfg(test)]
 mod cancelling;
+#[cfg(test)]
+mod documented;
 mod failure;
 mod fuzz;
 mod guard;
