@@ -4,7 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const HEADING: &str = "/// # Cancel safety";
-const CRATES: [&str; 5] = ["cache-core/src", "cache-store/src", "cache-redis/src", "cache-http/src", "cache-tower-sessions/src"];
+const CRATES: [&str; 5] = [
+    "cache-core/src",
+    "cache-store/src",
+    "cache-redis/src",
+    "cache-http/src",
+    "cache-tower-sessions/src",
+];
 /// Cases of a test: nobody drops them.
 const CASES: &str = "cache-store/src/testing/conformance";
 

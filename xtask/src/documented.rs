@@ -19,7 +19,12 @@ fn the_readme_has_a_row_for_every_feature_and_for_nothing_else() {
 /// The names in the table `[features]`.
 fn features(manifest: &str) -> Vec<&str> {
     let table = section(manifest, "[features]");
-    table.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name).filter(|name| *name != "default").collect()
+    table
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name)
+        .filter(|name| *name != "default")
+        .collect()
 }
 
 /// The names in the first column of a table.
