@@ -299,6 +299,18 @@ impl Link {
         self.at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Resolves when there is another connection than there was when this was called, or none will come.
+    pub(crate) fn connects(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut states = self.state.subscribe();
+        async move {
+            while states.changed().await.is_ok() {
+                if matches!(&*states.borrow(), State::Up(_)) {
+                    return;
+                }
+            }
+        }
+    }
+
     /// Whether nobody keeps the connection any more: its runtime has ended.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.supervisor.get().is_some_and(AbortHandle::is_finished)

@@ -161,13 +161,18 @@ async fn work(link: Arc<Link>, queue: Arc<Mutex<Queue>>) {
         if round.is_empty() {
             return;
         }
+        let connects = link.connects();
         let failed = withdraw(&link, round).await;
         if failed.is_empty() {
             pause.reset();
         } else {
             // Behind the others: a node that is away must not hold them up.
             lock(&queue).add(failed);
-            sleep(pause.step()).await;
+            // Others wait for what is to be taken back: at once when the server has come back.
+            tokio::select! {
+                () = sleep(pause.step()) => {}
+                () = connects => pause.reset(),
+            }
         }
     }
 }

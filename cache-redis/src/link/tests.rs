@@ -162,3 +162,20 @@ async fn nobody_connects_while_the_leader_does_not() {
     leader.state.send_replace(up);
     accept.await.unwrap();
 }
+
+// Guard: link.rs, a state that is no connection does not count.
+#[tokio::test]
+async fn the_next_connection_is_heard_of_and_neither_the_present_one_nor_its_end() {
+    let link = with_second_connection().await;
+    let up = link.state.borrow().clone();
+    let mut connects = std::pin::pin!(link.connects());
+    assert!(waits(connects.as_mut()).await, "it was up before");
+    link.lost(2, "a test");
+    assert!(waits(connects.as_mut()).await, "it is down");
+    link.state.send_replace(up);
+    timeout(Duration::from_secs(5), connects).await.expect("it has come back");
+}
+
+async fn waits(mut future: std::pin::Pin<&mut impl Future<Output = ()>>) -> bool {
+    std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx).is_pending())).await
+}
