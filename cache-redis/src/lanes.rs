@@ -11,7 +11,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
 
-use cache_store::{Query, Reading, Result};
+use cache_store::{BoxFuture, Query, Reading, Result};
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 
 use crate::{
@@ -54,9 +54,9 @@ impl Lanes {
     }
 
     /// One round trip.
-    pub(crate) async fn read(&self, query: Query<'_>) -> Result<Reading> {
+    pub(crate) fn read<'a>(&self, query: Query<'a>) -> BoxFuture<'a, Result<Reading>> {
         let lane = self.lane();
-        lane.as_ref().unwrap_or(&self.home).read(query).await
+        lane.as_ref().unwrap_or(&self.home).read(query)
     }
 
     /// The connection of the current runtime, where it has one of its own that can be used.

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use cache_store::{Error, ErrorKind, Query, Reading, Result};
+use cache_store::{BoxFuture, Error, ErrorKind, Query, Reading, Result};
 use redis::Cmd;
 use tokio::{
     sync::oneshot,
@@ -87,20 +87,30 @@ impl Line {
     }
 
     /// One round trip; while many are under way, behind one of them.
-    pub(crate) async fn read(self: &Arc<Self>, query: Query<'_>) -> Result<Reading> {
+    ///
+    /// Which of the two is found out before there is a future: one that may wait would have room for a request of its own,
+    /// several times what it takes to wait.
+    pub(crate) fn read<'a>(self: &Arc<Self>, query: Query<'a>) -> BoxFuture<'a, Result<Reading>> {
         let until = self.link.until();
         let turn = self.turn(&mut self.turns());
-        if let Some(_turn) = turn {
-            return self.read_alone(query, until).await;
+        match turn {
+            Some(turn) => Box::pin(turn.read_alone(query, until)),
+            None => Box::pin(Arc::clone(self).read_behind(query, until)),
         }
-        let place = self.link.place(bytes(&query))?;
+    }
+
+    /// Behind the requests that are under way.
+    async fn read_behind(self: Arc<Self>, query: Query<'_>, until: Instant) -> Result<Reading> {
+        let place = self.link.place(bytes(&query)).map_err(|cause| cause.during("read"))?;
         let sent = self.turn_or_wait(query, until);
         match sent {
-            Sent::Alone(_turn) => {
+            Sent::Alone(turn) => {
                 drop(place);
-                self.read_alone(query, until).await
+                Box::pin(turn.read_alone(query, until)).await
             }
-            Sent::Together(answer) => self.answered(answer, until).await,
+            Sent::Together(answer) => {
+                self.answered(answer, until).await.map_err(|cause| cause.during("read"))
+            }
         }
     }
 
@@ -225,6 +235,13 @@ impl Turns {
             return mem::take(&mut self.waiting);
         }
         self.waiting.drain(..self.together).collect()
+    }
+}
+
+impl Turn {
+    /// The turn ends with the answer, or with whoever waits for it.
+    async fn read_alone(self, query: Query<'_>, until: Instant) -> Result<Reading> {
+        self.0.read_alone(query, until).await.map_err(|cause| cause.during("read"))
     }
 }
 

@@ -198,10 +198,7 @@ impl fmt::Debug for RedisStore {
 impl Store for RedisStore {
     fn read<'a>(&'a self, query: Query<'a>) -> BoxFuture<'a, Result<Reading>> {
         if self.link.is_one_server() {
-            // Apart: a future for a cluster is several times as large.
-            return Box::pin(async move {
-                self.lanes.read(query).await.map_err(|cause| cause.during("read"))
-            });
+            return self.lanes.read(query);
         }
         Box::pin(async move { self.read_value(query).await.map_err(|cause| cause.during("read")) })
     }

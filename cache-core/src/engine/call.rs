@@ -137,6 +137,7 @@ impl Call {
             Join::Lead(leader) if self.engine.shared_for(self.site).is_none() => {
                 Step::Done(self.lead_in_memory(leader))
             }
+            Join::Lead(leader) => Step::Wait(Box::pin(self.lead(leader))),
             boarding => Step::Wait(Box::pin(self.board(boarding))),
         }
     }
@@ -145,7 +146,7 @@ impl Call {
         let mut patience = Patience::default();
         loop {
             let mut waiter = match boarding {
-                Join::Lead(leader) => return self.lead(leader).await,
+                Join::Lead(leader) => return Box::pin(self.lead(leader)).await,
                 Join::Wait(waiter) => waiter,
             };
             self.count(Counter::Coalesced);

@@ -38,30 +38,36 @@ impl Call {
     }
 
     /// Leads: memory once more, then the shared tier, then the body.
-    pub(super) async fn lead(self, leader: Flight) -> Entered {
-        let Some(store) = self.engine.shared_for(self.site).cloned() else {
-            return self.lead_in_memory(leader);
-        };
-        if let Some(loaded) = self.filled_meanwhile() {
-            return self.land(leader, loaded);
-        }
-        match self.ask(&store, leader.meta()).await {
-            Answer::Hit(loaded) => {
-                self.count_hit(Counter::HitsShared, &loaded.value);
-                self.land(leader, loaded)
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async function has room for its arguments twice"
+    )]
+    pub(super) fn lead(self, leader: Flight) -> impl Future<Output = Entered> + Send {
+        async move {
+            let Some(store) = self.engine.shared_for(self.site).cloned() else {
+                return self.lead_in_memory(leader);
+            };
+            if let Some(loaded) = self.filled_meanwhile() {
+                return self.land(leader, loaded);
             }
-            Answer::Behind(loaded) => {
-                self.count_hit(Counter::HitsShared, &loaded.value);
-                let value = loaded.value.clone();
-                leader.land(Landed::Value(loaded));
-                Entered::Behind(value)
+            match self.ask(&store, leader.meta()).await {
+                Answer::Hit(loaded) => {
+                    self.count_hit(Counter::HitsShared, &loaded.value);
+                    self.land(leader, loaded)
+                }
+                Answer::Behind(loaded) => {
+                    self.count_hit(Counter::HitsShared, &loaded.value);
+                    let value = loaded.value.clone();
+                    leader.land(Landed::Value(loaded));
+                    Entered::Behind(value)
+                }
+                Answer::Load(remote, fallback) => {
+                    self.count(Counter::Misses);
+                    Entered::Run(self.run_anew(leader, remote, fallback))
+                }
+                // Only a renewal leaves the load to others.
+                Answer::Elsewhere => Entered::Run(self.run_anew(leader, Remote::Writing, None)),
             }
-            Answer::Load(remote, fallback) => {
-                self.count(Counter::Misses);
-                Entered::Run(self.run_anew(leader, remote, fallback))
-            }
-            // Only a renewal leaves the load to others.
-            Answer::Elsewhere => Entered::Run(self.run_anew(leader, Remote::Writing, None)),
         }
     }
 
@@ -131,7 +137,7 @@ impl Call {
         }
     }
 
-    /// `old` is left what was found and is not fresh.
+    /// `old` is left what was found and is not fresh. What a hit does not come to is apart: each one would carry the room for it.
     async fn ask_until(
         &self,
         store: &Arc<dyn Store>,
@@ -145,7 +151,7 @@ impl Call {
         };
         let mut attempts = ATTEMPTS;
         while attempts > 0 {
-            match self.claim(store, fence, &refused, patience).await? {
+            match Box::pin(self.claim(store, fence, &refused, patience)).await? {
                 Claimed::Load(captured) => {
                     return Ok(Answer::Load(Remote::Captured(captured), old.take()));
                 }
@@ -158,10 +164,12 @@ impl Call {
                         attempts -= 1;
                     }
                 },
-                Claimed::LeaseEnded => match self.sort(self.read(store, fence).await?, old) {
-                    Ok(answer) => return Ok(answer),
-                    Err(head) => refused = head,
-                },
+                Claimed::LeaseEnded => {
+                    match self.sort(Box::pin(self.read(store, fence)).await?, old) {
+                        Ok(answer) => return Ok(answer),
+                        Err(head) => refused = head,
+                    }
+                }
             }
         }
         Ok(Answer::Load(Remote::Writing, old.take()))
@@ -225,7 +233,10 @@ impl Call {
         let Some(candidate) = self.candidate(&reading, &asked.unconfirmed) else {
             return Ok((Found::Refused(Vec::new()), None));
         };
-        let found = self.judge(store, fence, candidate, reading.life, &asked).await?;
+        let found = match self.verdict_at_once(&candidate) {
+            Some(verdict) => self.found(verdict, fence, reading.life, &asked),
+            None => Box::pin(self.judge(store, fence, candidate, reading.life, &asked)).await?,
+        };
         Ok((found, reading.life))
     }
 

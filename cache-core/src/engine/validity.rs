@@ -47,6 +47,12 @@ pub(super) struct Doubts {
     pub(super) expected: Vec<Option<Nonce>>,
 }
 
+impl Doubts {
+    const fn any(&self) -> bool {
+        self.log || !self.tags.is_empty()
+    }
+}
+
 impl Call {
     /// What was read, if it is under the key's current nonce.
     pub(super) fn candidate<'a>(
@@ -65,7 +71,20 @@ impl Call {
         })
     }
 
-    /// Checks the envelope, the type, the function's rules, the patterns and the tags; decodes last.
+    /// Checks the envelope, the type, the function's rules, the patterns and the tags; decodes last. `None` when the shared tier
+    /// has still to be asked something, which it hardly ever has.
+    pub(super) fn verdict_at_once(&self, candidate: &Candidate<'_>) -> Option<Verdict> {
+        let Some(envelope) = self.open(candidate.bytes) else {
+            return Some(Verdict::refused(candidate.bytes));
+        };
+        match self.doubts(&envelope, candidate) {
+            None => Some(Verdict::refused(candidate.bytes)),
+            Some(doubts) if doubts.any() => None,
+            Some(_) => Some(self.verdict(&envelope, candidate.bytes)),
+        }
+    }
+
+    /// The same, whatever has to be asked.
     ///
     /// Errors are the shared tier's alone: bytes that are wrong in any way are refused, and counted.
     pub(super) async fn validate(
