@@ -2,13 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use larder::{
-    Cache, cache_aside,
-    store::{Nonce, Store},
-    testing::MemoryStore,
-};
-use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use larder::{Cache, testing::MemoryStore};
 
 use crate::{Db, Failed, places::Place, price, price_entry};
 
@@ -78,51 +72,23 @@ async fn a_process_that_dies_in_between_has_invalidated_already(place: Place) {
     done.await.unwrap().published().unwrap();
 }
 
-/// A row that only its value says the table of.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Priced {
-    table: String,
-    price: u64,
-}
-
-#[cache_aside(
-    key = "priced:{id}", ttl = "5m", tags = ["table:{value.table}"], layer = "shared", cache = db.cache,
-    skip(db, read, go_on)
-)]
-async fn priced(db: &Db, id: u64, read: &Notify, go_on: &Notify) -> Priced {
-    let price = db.read();
-    read.notify_one();
-    go_on.notified().await;
-    Priced { table: "prices".to_owned(), price }
-}
-
-/// Reads while a change of the table is announced, and goes on when that has ended by itself.
-async fn reads_past_an_announcement(db: &Db, store: &MemoryStore) -> Priced {
-    let (tables, at_most) = (["table:prices".to_owned()], Duration::from_secs(30));
-    store.begin_tags(&tables, Nonce::random().unwrap(), at_most).await.unwrap();
-    let (read, go_on) = (Notify::new(), Notify::new());
-    let slow = priced(db, 1, &read, &go_on);
-    let end = async {
-        read.notified().await;
-        // The commit of a process that dies then.
-        db.write(2);
-        db.commit().unwrap();
-        tokio::time::sleep(at_most * 2).await;
-        go_on.notify_one();
-    };
-    tokio::join!(slow, end).0
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_a_load_learns_to_have_been_changed_when_it_began_is_never_stored() {
+#[tokio::test]
+async fn a_commit_that_is_dropped_ends_its_announcement() {
     let store = MemoryStore::new();
-    let db = Db::with(Cache::builder().shared(Arc::new(store.clone())).build().await.unwrap(), 1);
-    assert_eq!(reads_past_an_announcement(&db, &store).await.price, 1, "it came before the commit");
-    assert_eq!(priced_entry(&db, 1).get().await.unwrap(), None);
-    let (read, go_on) = (Notify::new(), Notify::new());
-    go_on.notify_one();
-    assert_eq!(priced(&db, 1, &read, &go_on).await.price, 2);
-    assert!(priced_entry(&db, 1).get().await.unwrap().is_some(), "and afterwards it is stored");
+    let db = Db::with(Cache::builder().shared(Arc::new(store)).build().await.unwrap(), 1);
+    let transaction = db.cache.in_transaction(async |tx| {
+        tx.invalidate_tables(["prices"]);
+        tx.commit(std::future::pending::<Result<(), Failed>>()).await
+    });
+    tokio::time::timeout(Duration::from_millis(20), transaction).await.unwrap_err();
+    // In the background, and long before its time.
+    let stored = async {
+        while db.stored().await.is_none() {
+            price(&db, 1).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), stored).await.unwrap();
 }
 
 mod shared {

@@ -300,7 +300,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "learned.iter().any(|tag| changing.contains(tag))",
             "learned.is_empty() && !changing.is_empty()",
         )],
-        found: BySeed,
+        found: ByTest([
+            "larder-core",
+            "--test=review",
+            "a_value_whose_learned_tag_was_being_changed_at_its_claim_is_never_stored",
+        ]),
     },
     Mutant {
         name: "FINISH_TAGS ends every change of its tags",
