@@ -2,9 +2,8 @@
 -- KEYS tag_log changing (tag changers)...   ARGV token at_most keep (nonce tag_name)...
 --
 -- Who changes a tag is in a set of its own, by when it ends; which tags are being changed in one of the namespace, each by the
--- last of these ends, for CAPTURE to look at. LTRIM comes first: it needs no memory, and after it the script may go on when
--- Redis is full.
-redis.call('LTRIM', KEYS[1], -tonumber(ARGV[3]), -1)
+-- last of these ends, for CAPTURE to look at. ZREMRANGEBYSCORE comes first: it needs no memory, and after it the script may go
+-- on when Redis is full.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
