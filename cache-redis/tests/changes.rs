@@ -54,6 +54,8 @@ async fn a_change_that_ended_by_itself_is_over_although_a_longer_one_kept_its_na
     wait_until("its time is over", || server.ask(&["EXISTS", "w:{cache}t:a"]) == "0");
     assert!(!is_changing(&store, &one).await);
     assert!(is_changing(&store, &other).await);
+    store.begin_tags(&other, token(), LONG).await.unwrap();
+    assert_eq!(server.ask(&["ZCARD", "w:{cache}t"]), "1", "the names of those that ended go");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

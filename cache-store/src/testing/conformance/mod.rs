@@ -136,6 +136,7 @@ macro_rules! conformance_tests {
             of_more_changed_tags_than_can_be_told_none_is_stored_when_learned
             a_stamp_of_a_load_from_before_a_change_is_refused
             a_change_that_is_announced_twice_is_one
+            the_time_of_a_short_change_ends_no_long_one
             the_end_of_a_long_change_leaves_a_short_one_its_time
             an_invalidation_ends_no_change_of_a_tag
             of_two_changes_of_a_tag_each_ends_alone

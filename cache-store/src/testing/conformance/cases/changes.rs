@@ -187,6 +187,16 @@ pub async fn a_change_that_is_announced_twice_is_one(store: AnyStore) {
     assert!(store_with(&*store, "key", &tags).await);
 }
 
+pub async fn the_time_of_a_short_change_ends_no_long_one(store: AnyStore) {
+    let tags = names(["a"]);
+    let long = begin_change(&*store, &tags, LONG).await;
+    begin_change(&*store, &tags, SHORT).await;
+    outlast(SHORT).await;
+    assert!(!store_with(&*store, "key", &tags).await);
+    given(store.finish_tags(&tags, long).await);
+    assert!(store_with(&*store, "key", &tags).await);
+}
+
 pub async fn the_end_of_a_long_change_leaves_a_short_one_its_time(store: AnyStore) {
     let tags = names(["a"]);
     begin_change(&*store, &tags, SOON).await;
