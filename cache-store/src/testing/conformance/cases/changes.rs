@@ -54,9 +54,10 @@ async fn is_valid(store: &dyn Store, key: &str, tags: &[String], nonces: &[Nonce
 pub async fn nothing_with_a_tag_is_stored_while_it_is_changed(store: AnyStore) {
     let (tags, others) = (names(["a", "b"]), names(["c"]));
     let change = begin_change(&*store, &names(["b"]), LONG).await;
-    for wanted in [bearing("key", &tags), Claim { tags: &tags, ..leased("third", lease(LONG)) }] {
-        assert_eq!(claim(&*store, wanted).await.outcome, ClaimOutcome::Writing);
-        let many = store.claim_many(&[wanted, bearing("other", &others)]).await;
+    for lease in [None, Some(lease(LONG))] {
+        let wanted = |key| Claim { lease, ..bearing(key, &tags) };
+        assert_eq!(claim(&*store, wanted("third")).await.outcome, ClaimOutcome::Writing);
+        let many = store.claim_many(&[wanted("fourth"), bearing("other", &others)]).await;
         let outcomes: Vec<_> = many.into_iter().map(|one| given(one).outcome).collect();
         assert_eq!(outcomes[0], ClaimOutcome::Writing);
         assert!(matches!(outcomes[1], ClaimOutcome::Load(_)), "{outcomes:?}");
@@ -66,7 +67,9 @@ pub async fn nothing_with_a_tag_is_stored_while_it_is_changed(store: AnyStore) {
     given(store.finish_tags(&names(["b"]), change).await);
     assert!(store_with(&*store, "key", &tags).await);
     // Nobody kept the lease that was asked for meanwhile.
-    load_eventually(&*store, leased("third", lease(LONG))).await;
+    for key in ["third", "fourth"] {
+        load_eventually(&*store, leased(key, lease(LONG))).await;
+    }
 }
 
 pub async fn what_a_tag_had_ends_when_its_change_begins(store: AnyStore) {
