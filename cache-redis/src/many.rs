@@ -176,7 +176,13 @@ impl RedisStore {
             let leases = claim.lease.iter().filter(|_| storable);
             leases.for_each(|lease| leasing.is_settled(lease.token));
             let tag_log = captured.tag_log.filter(|_| claim.tag_log);
-            Ok(Claimed { outcome, tag_nonces, patterns, tag_log, changing: captured.changing.clone() })
+            Ok(Claimed {
+                outcome,
+                tag_nonces,
+                patterns,
+                tag_log,
+                changing: captured.changing.clone(),
+            })
         };
         Ok(replies.into_iter().zip(claims).map(&mut of).collect())
     }

@@ -46,7 +46,8 @@ pub(crate) struct Capture {
 pub(crate) fn named(nonces: Vec<Option<Nonce>>) -> Result<(Vec<Nonce>, bool)> {
     let storable = nonces.iter().all(Option::is_some);
     // In the place of one that is missing stands one that nobody has.
-    let named: Result<_> = nonces.into_iter().map(|one| one.map_or_else(Nonce::random, Ok)).collect();
+    let named: Result<_> =
+        nonces.into_iter().map(|one| one.map_or_else(Nonce::random, Ok)).collect();
     Ok((named?, storable))
 }
 

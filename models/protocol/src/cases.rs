@@ -93,7 +93,11 @@ pub const SMALL: &[Case] = &[
         session: false,
         ..always(CHANGED)
     },
-    Case { name: "tags, a transaction; two failures, no session", session: false, ..twice(CHANGED) },
+    Case {
+        name: "tags, a transaction; two failures, no session",
+        session: false,
+        ..twice(CHANGED)
+    },
     Case { name: "tags, a transaction, and a session; one failure", ..once(CHANGED) },
     Case {
         name: "tags, a transaction where it is read; one failure",
@@ -112,7 +116,11 @@ pub const SMALL: &[Case] = &[
         session: false,
         ..once(CHANGED)
     },
-    Case { name: "tags, a transaction, written through where it is read", writers: &[HERE], ..CHANGED },
+    Case {
+        name: "tags, a transaction, written through where it is read",
+        writers: &[HERE],
+        ..CHANGED
+    },
 ];
 
 /// What takes minutes.

@@ -64,8 +64,7 @@ const CHANGED: Case = Case {
     ..failing(alone(KNOWN_TAG), &[Fault::Crash])
 };
 /// The same of a learned tag.
-const CHANGED_AFTER: Case =
-    Case { kinds: &[Kind::LearnedTag], tags: [false, true], ..CHANGED };
+const CHANGED_AFTER: Case = Case { kinds: &[Kind::LearnedTag], tags: [false, true], ..CHANGED };
 
 /// All mutants.
 pub const MUTANTS: &[Caught] = &[

@@ -23,7 +23,8 @@ impl Client {
         let what = self.something_to_announce(item);
         let (doing, began) = (Arc::<Doing>::default(), world.oracle.stamp());
         let write = Arc::new(Write::new(&self.process, item, None));
-        self.process.note(format_args!("begins a transaction of {item}, which invalidates {what:?}"));
+        self.process
+            .note(format_args!("begins a transaction of {item}, which invalidates {what:?}"));
         let commit = commit(Arc::clone(&self.process), Arc::clone(&write), item, what.clone());
         let list = match what.clone() {
             Invalidation::Keys(keys) => Invalidations::new().keys(keys),

@@ -184,8 +184,7 @@ impl Store for Line {
         token: Nonce,
         at_most: Duration,
     ) -> BoxFuture<'a, Result<()>> {
-        let (owned, world, doing) =
-            (tags.to_vec(), self.ends.world.clone(), Doing::current());
+        let (owned, world, doing) = (tags.to_vec(), self.ends.world.clone(), Doing::current());
         self.ask(Operation::BeginTags, &tags.join(" "), move |tier| {
             let (tags, world, doing) = (owned.clone(), world.clone(), doing.clone());
             async move {

@@ -309,9 +309,12 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "FINISH_TAGS ends every change of its tags",
         file: "cache-store/src/testing/memory/changes.rs",
-        edits: &[("marks.retain(|mark| mark.token != token);
-            }", "marks.retain(|mark| mark.token != token && false);
-            }")],
+        edits: &[(
+            "marks.retain(|mark| mark.token != token);
+            }",
+            "marks.retain(|mark| mark.token != token && false);
+            }",
+        )],
         found: ByTest(["larder-store", "--lib", "of_two_changes_of_a_tag_each_ends_alone"]),
     },
     Mutant {

@@ -186,7 +186,8 @@ impl Server {
             names.tag_log = if self.changes_forbid(LEARNED) { NONE } else { position };
         }
         if tags[KNOWN] {
-            names.tags[KNOWN] = if self.changes_forbid(KNOWN) { DEAD } else { self.open_tag(KNOWN) };
+            names.tags[KNOWN] =
+                if self.changes_forbid(KNOWN) { DEAD } else { self.open_tag(KNOWN) };
         }
         names
     }

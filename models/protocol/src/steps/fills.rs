@@ -80,8 +80,8 @@ fn stamp(turn: &mut Turn<'_>, node: usize, at: usize) {
     }
     let captured = turn.world.nodes[node].flights[at].names.tag_log;
     let unseen = turn.is(Mutant::NoTagLog) || turn.is(Mutant::TagsCheckedAfterTheFill);
-    let changes = turn.is(Mutant::ChangesAreAskedAtTheStamp)
-        && turn.world.server.changes[LEARNED].any();
+    let changes =
+        turn.is(Mutant::ChangesAreAskedAtTheStamp) && turn.world.server.changes[LEARNED].any();
     if (unseen || log_spares(turn, captured)) && !changes {
         take_learned_tag(turn, node, at);
     } else {

@@ -88,9 +88,10 @@ pub(super) fn begin_without_owner(turn: &mut Turn<'_>) {
 /// BEGIN and CAPTURE, then this process's own record of the write.
 fn begin(turn: &mut Turn<'_>, at: usize) {
     spend(&mut turn.world.budget.changes);
-    let changes = turn.case.tags[KNOWN] && turn.world.server.changes_forbid(KNOWN);
-    let heeds = !turn.is(Mutant::WriterIgnoresChanges);
-    let alone = !turn.world.server.marks.any() && !(changes && heeds);
+    let changed = turn.case.tags[KNOWN]
+        && turn.world.server.changes_forbid(KNOWN)
+        && !turn.is(Mutant::WriterIgnoresChanges);
+    let alone = !(turn.world.server.marks.any() || changed);
     let key = if turn.is(Mutant::WriteWithoutItsOwnNonce) {
         turn.world.server.unlink_key();
         NONE

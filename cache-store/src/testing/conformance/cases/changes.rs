@@ -114,7 +114,8 @@ pub async fn a_write_that_begins_while_its_tag_is_changed_stores_nothing(store: 
 async fn told(store: &dyn Store, key: &str) -> [(Option<Nonce>, Vec<String>); 4] {
     let wanted = Claim { tag_log: true, ..plain(key) };
     let (at_most, dependency_life) = (SHORT, Life::For(2 * LONG));
-    let begin = || Begin { key, token: token(), tags: &[], tag_log: true, at_most, dependency_life };
+    let begin =
+        || Begin { key, token: token(), tags: &[], tag_log: true, at_most, dependency_life };
     let one = claim(store, wanted).await;
     let many = given(store.claim_many(&[wanted]).await.remove(0));
     let write = given(store.begin(begin()).await);
