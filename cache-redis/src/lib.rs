@@ -18,6 +18,8 @@
 //! | `d:{cache:k:user:42}` | string | its dependency: deleting it invalidates the value |
 //! | `l:{cache:k:user:42}` | string | the lease of who is loading it |
 //! | `w:{cache:k:user:42}` | sorted set | the writers at work |
+//! | `w:{cache}t` | sorted set | the tags that are being changed, each by when that ends at the latest in milliseconds |
+//! | `w:{cache}t:vip` | sorted set | who changes the tag `vip`, by when that ends |
 //! | `d:{cache}` | list | the pattern log: deleting it invalidates everything |
 //! | `d:{cache}t:vip` | string | the dependency of the tag `vip` |
 //! | `g:{cache}` | list | the tag log |
@@ -62,6 +64,7 @@ mod backoff;
 mod batch;
 mod breaker;
 mod bulkhead;
+mod changes;
 mod config;
 mod dial;
 mod error;

@@ -170,10 +170,19 @@ impl RedisStore {
                 ClaimOutcome::Found { .. } => captured.patterns.clone(),
                 _ => vec![newest(&captured.patterns)?.clone()],
             };
-            let tag_nonces = common.tags.pick(claim.tags, &captured.tag_nonces)?;
+            let nonces = common.tags.pick(claim.tags, &captured.tag_nonces)?;
+            let (tag_nonces, storable) = steps::named(nonces)?;
+            let outcome = if storable { outcome } else { ClaimOutcome::Writing };
+            let leases = claim.lease.iter().filter(|_| storable);
+            leases.for_each(|lease| leasing.is_settled(lease.token));
             let tag_log = captured.tag_log.filter(|_| claim.tag_log);
-            claim.lease.iter().for_each(|lease| leasing.is_settled(lease.token));
-            Ok(Claimed { outcome, tag_nonces, patterns, tag_log })
+            Ok(Claimed {
+                outcome,
+                tag_nonces,
+                patterns,
+                tag_log,
+                changing: captured.changing.clone(),
+            })
         };
         Ok(replies.into_iter().zip(claims).map(&mut of).collect())
     }
@@ -198,11 +207,13 @@ impl RedisStore {
         let pattern_nonce = newest(&captured.patterns)?.nonce;
         let mut of = |((replies, begin), nonce): ((Result<Replies>, &Begin<'_>), _)| {
             let alone = replies?.next_int()? == 1;
-            let tag_nonces = common.tags.pick(begin.tags, &captured.tag_nonces)?;
+            let nonces = common.tags.pick(begin.tags, &captured.tag_nonces)?;
+            let (tag_nonces, storable) = steps::named(nonces)?;
             let tag_log = captured.tag_log.filter(|_| begin.tag_log);
-            let token = begin.token;
+            let (token, changing) = (begin.token, captured.changing.clone());
             announcing.is_settled(token);
-            Ok(Begun { token, nonce, alone, tag_nonces, pattern_nonce, tag_log })
+            let alone = alone && storable;
+            Ok(Begun { token, nonce, alone, tag_nonces, pattern_nonce, tag_log, changing })
         };
         Ok(replies.into_iter().zip(begins).zip(drawn).map(&mut of).collect())
     }

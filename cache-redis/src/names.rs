@@ -100,6 +100,16 @@ impl Names {
         ["d:{", &self.namespace, "}t:", tag].concat()
     }
 
+    /// `w:{ns}t`, the tags that are being changed.
+    pub(crate) fn changing(&self) -> String {
+        ["w:{", &self.namespace, "}t"].concat()
+    }
+
+    /// `w:{ns}t:TAG`, who changes a tag.
+    pub(crate) fn changers(&self, tag: &str) -> String {
+        ["w:{", &self.namespace, "}t:", tag].concat()
+    }
+
     /// `w:{ns}`, which nobody writes.
     pub(crate) fn unused(&self) -> String {
         ["w:{", &self.namespace, "}"].concat()

@@ -98,15 +98,6 @@ impl Replies {
         self.next_bytes()?.map(|bytes| leading_nonce(&bytes)).transpose()
     }
 
-    /// All the remaining replies, each a nonce.
-    pub(crate) fn nonces(mut self) -> Result<Vec<Nonce>> {
-        let mut nonces = Vec::with_capacity(self.0.len());
-        while self.0.len() > 0 {
-            nonces.push(self.next_nonce()?);
-        }
-        Ok(nonces)
-    }
-
     /// All the remaining replies, each a nonce or nil.
     pub(crate) fn nonces_if_any(mut self) -> Result<Vec<Option<Nonce>>> {
         let mut nonces = Vec::with_capacity(self.0.len());

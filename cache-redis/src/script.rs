@@ -68,6 +68,8 @@ scripts! {
     FINISH = "scripts/finish.lua";
     PATTERN = "scripts/pattern.lua";
     UNTAG = "scripts/untag.lua";
+    BEGIN_TAGS = "scripts/begin_tags.lua";
+    FINISH_TAGS = "scripts/finish_tags.lua";
     INDEX = "scripts/index.lua";
     PROLONG = "scripts/prolong.lua";
     SWEEP = "scripts/sweep.lua";

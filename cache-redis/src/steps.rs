@@ -36,8 +36,19 @@ pub(crate) struct Capture {
     pub(crate) patterns: Vec<Record>,
     /// The tag log's newest nonce, if it was wanted.
     pub(crate) tag_log: Option<Nonce>,
-    /// The nonces of the tags, in order.
-    pub(crate) tag_nonces: Vec<Nonce>,
+    /// The tags that are being changed, if the tag log was wanted.
+    pub(crate) changing: Vec<String>,
+    /// The nonces of the tags, in order; `None` for one that is being changed.
+    pub(crate) tag_nonces: Vec<Option<Nonce>>,
+}
+
+/// The nonces that an entry will name, and whether it may be stored: none of its tags is being changed.
+pub(crate) fn named(nonces: Vec<Option<Nonce>>) -> Result<(Vec<Nonce>, bool)> {
+    let storable = nonces.iter().all(Option::is_some);
+    // In the place of one that is missing stands one that nobody has.
+    let named: Result<_> =
+        nonces.into_iter().map(|one| one.map_or_else(Nonce::random, Ok)).collect();
+    Ok((named?, storable))
 }
 
 impl RedisStore {
@@ -73,9 +84,13 @@ impl RedisStore {
         let mut leasing = self.leasing(&[claim]);
         let (mut of_key, mut captured) = self.send_both(of_key, capture).await?;
         let outcome = outcome(of_key.next_list()?)?;
-        let Capture { patterns, tag_log, tag_nonces } = read_capture(&mut captured)?;
-        claim.lease.iter().for_each(|lease| leasing.is_settled(lease.token));
-        Ok(Claimed { outcome, tag_nonces, patterns, tag_log })
+        let Capture { patterns, tag_log, changing, tag_nonces } = read_capture(&mut captured)?;
+        let (tag_nonces, storable) = named(tag_nonces)?;
+        // Whoever stores nothing has no use for a lease: it is taken back.
+        let outcome = if storable { outcome } else { ClaimOutcome::Writing };
+        let leases = claim.lease.iter().filter(|_| storable);
+        leases.for_each(|lease| leasing.is_settled(lease.token));
+        Ok(Claimed { outcome, tag_nonces, patterns, tag_log, changing })
     }
 
     /// The leases of these claims: taken back unless they come to stand.
@@ -209,7 +224,8 @@ impl RedisStore {
         tag_log: bool,
         life: Life,
     ) -> Result<Cmd> {
-        let names = self.with_tags(vec![self.names.pattern_log(), self.names.tag_log()], tags);
+        let common = [self.names.pattern_log(), self.names.tag_log(), self.names.changing()];
+        let names = self.with_tags(common.to_vec(), tags);
         let mut command = script::CAPTURE.call(&as_strs(&names));
         command.arg(Nonce::random()?.as_bytes()).arg(i32::from(tag_log)).arg(life_arg(life));
         match &records {
@@ -267,7 +283,8 @@ pub(crate) fn read_capture(replies: &mut Replies) -> Result<Capture> {
     let mut captured = replies.next_list()?;
     let patterns = captured.next_list()?.records()?;
     let tag_log = captured.next_nonce_if_any()?;
-    Ok(Capture { patterns, tag_log, tag_nonces: captured.nonces()? })
+    let changing = captured.next_list()?.strings()?;
+    Ok(Capture { patterns, tag_log, changing, tag_nonces: captured.nonces_if_any()? })
 }
 
 /// The reply of the stamp script: the nonce of each tag, `None` for one that was invalidated since; or nothing, when nobody

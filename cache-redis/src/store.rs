@@ -289,6 +289,24 @@ impl Store for RedisStore {
         })
     }
 
+    fn begin_tags<'a>(
+        &'a self,
+        tags: &'a [String],
+        token: Nonce,
+        at_most: Duration,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let begun = self.begin_change(tags, token, at_most).await;
+            begun.map_err(|cause| cause.during("begin_tags"))
+        })
+    }
+
+    fn finish_tags<'a>(&'a self, tags: &'a [String], token: Nonce) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            self.finish_change(tags, token).await.map_err(|cause| cause.during("finish_tags"))
+        })
+    }
+
     fn listen(&self, listener: Weak<dyn Listener>) -> bool {
         self.session.listen(listener)
     }

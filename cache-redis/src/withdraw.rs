@@ -9,6 +9,9 @@
 //! does not even know the nonce that the lease was given under; its token is enough to take it back. So it is for a lease that was
 //! to be given back when the server went away.
 //!
+//! BEGIN_TAGS leaves records beside tags. Whoever asked for them ends them in any case, so only an end that was not confirmed is
+//! sent again: it invalidates the tags once more.
+//!
 //! Nothing rests on it: a record and a lease also end with their time. So what waits is bounded, and given up when its time is over.
 
 use std::{
@@ -53,14 +56,21 @@ struct Queue {
     worker: Option<AbortHandle>,
 }
 
-/// One record of a write, or one lease.
+/// One record of a write, one lease, or the records of one change of tags.
 struct Withdrawal {
     /// Where it is.
     name: String,
     token: Nonce,
-    is_lease: bool,
+    kind: Kind,
     /// When it ends by itself.
     until: Instant,
+}
+
+enum Kind {
+    Write,
+    Lease,
+    /// With what ends it.
+    Change(Cmd),
 }
 
 impl Withdrawals {
@@ -94,17 +104,22 @@ impl Withdrawals {
 impl Announcing<'_> {
     /// A write is about to be announced where the key's writers are recorded, for this long.
     pub(crate) fn add_write(&mut self, writers: String, token: Nonce, at_most: Duration) {
-        self.add(writers, token, false, at_most);
+        self.add(writers, token, Kind::Write, at_most);
     }
 
     /// This lease is about to be asked for, or to be given back.
     pub(crate) fn add_lease(&mut self, name: String, lease: Lease) {
-        self.add(name, lease.token, true, lease.life);
+        self.add(name, lease.token, Kind::Lease, lease.life);
     }
 
-    fn add(&mut self, name: String, token: Nonce, is_lease: bool, at_most: Duration) {
+    /// A change of tags is about to be ended by this command, in the slot of `name`.
+    pub(crate) fn add_change(&mut self, name: String, token: Nonce, end: Cmd, at_most: Duration) {
+        self.add(name, token, Kind::Change(end), at_most);
+    }
+
+    fn add(&mut self, name: String, token: Nonce, kind: Kind, at_most: Duration) {
         let until = Instant::now() + at_most.min(FURTHEST);
-        self.open.push(Withdrawal { name, token, is_lease, until });
+        self.open.push(Withdrawal { name, token, kind, until });
     }
 
     /// The caller has the answer: he ends what stands, or has ended it.
@@ -123,12 +138,14 @@ impl Drop for Announcing<'_> {
 
 impl Withdrawal {
     fn command(&self) -> Cmd {
-        let mut command = if self.is_lease {
-            script::UNLEASE.call(&[&self.name])
-        } else {
-            let mut command = redis::cmd("ZREM");
-            command.arg(&self.name);
-            command
+        let mut command = match &self.kind {
+            Kind::Change(end) => return end.clone(),
+            Kind::Lease => script::UNLEASE.call(&[&self.name]),
+            Kind::Write => {
+                let mut command = redis::cmd("ZREM");
+                command.arg(&self.name);
+                command
+            }
         };
         command.arg(self.token.as_bytes());
         command
@@ -203,7 +220,7 @@ mod tests {
 
     fn some(count: usize, until: Instant) -> Vec<Withdrawal> {
         let token = || Nonce::random().unwrap();
-        let one = || Withdrawal { name: "w".to_owned(), token: token(), is_lease: false, until };
+        let one = || Withdrawal { name: "w".to_owned(), token: token(), kind: Kind::Write, until };
         (0..count).map(|_| one()).collect()
     }
 

@@ -12,7 +12,7 @@ use crate::{
     index::Tagged,
     reply::Replies,
     script,
-    steps::{self, Records, life_arg, longer, millis},
+    steps::{self, Capture, Records, life_arg, longer, millis},
     store::RedisStore,
     sweep::Sweep,
 };
@@ -31,18 +31,14 @@ impl RedisStore {
         announcing.add_write(self.names.writers(begin.key), token, begin.at_most);
         let (mut of_key, mut captured) = self.send_both(of_key, capture).await?;
         let alone = of_key.next_int()? == 1;
-        let captured = steps::read_capture(&mut captured)?;
-        let newest = captured.patterns.last();
+        let Capture { patterns, tag_log, changing, tag_nonces } =
+            steps::read_capture(&mut captured)?;
+        let newest = patterns.last();
         let pattern_nonce = newest.ok_or_else(|| error::unexpected("an empty log"))?.nonce;
+        let (tag_nonces, storable) = steps::named(tag_nonces)?;
         announcing.is_settled(token);
-        Ok(Begun {
-            token,
-            nonce,
-            alone,
-            tag_nonces: captured.tag_nonces,
-            pattern_nonce,
-            tag_log: captured.tag_log,
-        })
+        let alone = alone && storable;
+        Ok(Begun { token, nonce, alone, tag_nonces, pattern_nonce, tag_log, changing })
     }
 
     /// Announces a write, with this nonce in place of the key's.

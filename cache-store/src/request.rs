@@ -139,12 +139,16 @@ pub struct Claim<'a> {
 pub struct Claimed {
     /// Whether to load, wait, or take a value that appeared meanwhile.
     pub outcome: ClaimOutcome,
-    /// The nonces of [`Claim::tags`], made where there were none.
+    /// The nonces of [`Claim::tags`], made where there were none; without meaning when nothing is to be stored.
     pub tag_nonces: Vec<Nonce>,
     /// The pattern log, oldest first; never empty. It may begin with the record that [`Claim::known`] names.
     pub patterns: Vec<Record>,
-    /// The newest nonce of the tag log, when [`Claim::tag_log`] asked for it.
+    /// The newest nonce of the tag log, when [`Claim::tag_log`] asked for it. `None` also where nothing that learns a tag may
+    /// be stored: more tags are being changed than [`changing`](Self::changing) has room for.
     pub tag_log: Option<Nonce>,
+    /// The tags whose change is [announced](crate::Store::begin_tags), when [`Claim::tag_log`] asked: a value that turns out to
+    /// bear one of them must not be stored.
+    pub changing: Vec<String>,
 }
 
 /// What a [`Claim`] found.
@@ -163,7 +167,8 @@ pub enum ClaimOutcome {
     },
     /// Another process holds the lease; it ends after this time if it is not renewed.
     Held(Duration),
-    /// A writer is between its `begin` and its `finish`: load, but store nothing.
+    /// A writer is between its `begin` and its `finish`, or somebody who changes one of the tags between
+    /// [`begin_tags`](crate::Store::begin_tags) and [`finish_tags`](crate::Store::finish_tags): load, but store nothing.
     Writing,
 }
 

@@ -218,6 +218,57 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Invalidates. Safe to repeat. An example is at [`Invalidation`].
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>>;
 
+    /// Announces a change of tags: they are invalid from here on, and nothing that bears one of them and was loaded before
+    /// [`finish_tags`](Self::finish_tags) is stored. For who changes the source of truth and may die before it can invalidate.
+    /// One round trip; lists of hundreds go in pieces.
+    ///
+    /// Until it ends, a [`claim`](Self::claim) that names one of the tags answers [`Writing`](crate::ClaimOutcome::Writing), a
+    /// write that begins with one is not [`alone`](Begun::alone), and both say in `changing` what their caller must not store
+    /// should the value turn out to bear it. What is asked for is the answer at the claim, which is before the load: whoever
+    /// stores later, stores what was loaded when no change was announced, or is refused by a nonce or by the tag log. So
+    /// the end needs no trace, and a change that ends by itself after `at_most`, by the time of the shared tier, leaves none.
+    ///
+    /// `token` names this change, and no other ever has the same; several may be at one tag, and each ends alone. Invalidating
+    /// the tag meanwhile ends none of them. Safe to repeat. An error says nothing about whether it was announced: whoever
+    /// asked for it calls `finish_tags` in any case. What is announced and lost (an eviction, a flush) is as if it had
+    /// not been. A store that leaves this out invalidates, which is right for as long as its caller lives.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cache_store::{Claim, ClaimOutcome, Life, Nonce, Store, testing::MemoryStore};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let (store, tags) = (MemoryStore::new(), ["table:users".to_owned()]);
+    /// let claim = || store.claim(Claim {
+    ///     key: "users:1", tags: &tags, lease: None, refused: &[], known: None, tag_log: false,
+    ///     dependency_life: Life::Forever,
+    /// });
+    /// let token = Nonce::random()?;
+    /// store.begin_tags(&tags, token, Duration::from_secs(30)).await?;
+    /// assert_eq!(claim().await?.outcome, ClaimOutcome::Writing);
+    /// store.finish_tags(&tags, token).await?;
+    /// assert!(matches!(claim().await?.outcome, ClaimOutcome::Load(_)));
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
+    fn begin_tags<'a>(
+        &'a self,
+        tags: &'a [String],
+        token: Nonce,
+        at_most: Duration,
+    ) -> BoxFuture<'a, Result<()>> {
+        let _ = (token, at_most);
+        Box::pin(async move { self.invalidate(&Invalidation::Tags(tags.to_vec())).await })
+    }
+
+    /// Ends a change of tags, which invalidates them. Safe to repeat, also where nothing was announced. When it fails, a store
+    /// that may still have the announcement takes it back itself, as soon as it can. An example is at
+    /// [`begin_tags`](Self::begin_tags).
+    fn finish_tags<'a>(&'a self, tags: &'a [String], token: Nonce) -> BoxFuture<'a, Result<()>> {
+        let _ = token;
+        Box::pin(async move { self.invalidate(&Invalidation::Tags(tags.to_vec())).await })
+    }
+
     /// [`read`](Self::read) for many keys: one round trip, or a few side by side where keys live on several servers.
     ///
     /// Answers stand in the order of the queries, one for each; a server that fails takes only its own keys along. A store

@@ -53,14 +53,17 @@ pub struct Begun {
     pub token: Nonce,
     /// The nonce that the write put in place of the key's.
     pub nonce: Nonce,
-    /// Whether no other write was under way; only then may the value be stored.
+    /// Whether no other write was under way, and no change of a tag that was named; only then may the value be stored.
     pub alone: bool,
     /// The nonces of [`Begin::tags`].
     pub tag_nonces: Vec<Nonce>,
     /// The newest nonce of the pattern log.
     pub pattern_nonce: Nonce,
-    /// The newest nonce of the tag log, when it was asked for.
+    /// The newest nonce of the tag log, when it was asked for; see [`Claimed::tag_log`](crate::Claimed::tag_log).
     pub tag_log: Option<Nonce>,
+    /// The tags whose change is announced, when the tag log was asked for: a value that turns out to bear one of them must
+    /// not be stored.
+    pub changing: Vec<String>,
 }
 
 impl Begun {
@@ -94,6 +97,7 @@ impl Begun {
             tag_nonces: Vec::new(),
             pattern_nonce: token,
             tag_log: None,
+            changing: Vec::new(),
         }
     }
 }

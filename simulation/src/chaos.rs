@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use crate::{
     cover::learned_tag,
     network::{Behind, Line},
-    plan::Fault,
+    plan::{Fault, Step},
     process::{Process, Processes},
     source::GROUPS,
     world::World,
@@ -107,11 +107,14 @@ async fn restart(world: &Arc<World>, all: &[Arc<Process>], fault: Fault) {
 fn evict(world: &World) {
     let (tier, random) = (&world.server.tier, &world.random);
     let item = random.pick(&world.plan.items);
-    match random.below(5) {
+    let transacts = world.plan.steps.contains(&Step::Transact);
+    match random.below(if transacts { 7 } else { 5 }) {
         0 => tier.evict(&item.key()),
         1 => tier.evict_dependency(&item.key()),
         2 => tier.evict_tag(&item.tags()[random.below(2)]),
         3 => tier.evict_tag(&learned_tag(random.below(GROUPS))),
+        5 => world.server.evict_changes(&item.tags()[random.below(2)]),
+        6 => world.server.evict_changes(&learned_tag(random.below(GROUPS))),
         _ => tier.lose_logs(),
     }
 }

@@ -74,6 +74,8 @@ pub(crate) enum Step {
     Set,
     /// Adds a tag to an entry.
     Tag,
+    /// A transaction that changes the source and invalidates tags, or a key, with its commit.
+    Transact,
 }
 
 /// How a function is annotated, or which operation by hand it is.
@@ -182,7 +184,18 @@ impl Plan {
             logs: random.pick(&[(2, 2), (4, 8), (128, 1024)]),
         };
         // Drawn apart, so that the seeds without policies are what they were before there were any.
-        plan.with_policies(&Random::new(random.number(0..=u64::MAX)))
+        let apart = Random::new(random.number(0..=u64::MAX));
+        plan.with_policies(&apart).with_transactions(&apart)
+    }
+
+    /// A third of the seeds have transactions; the others are what they were.
+    fn with_transactions(mut self, random: &Random) -> Self {
+        let fitting = self.items.iter().any(|item| item.family != Family::Set);
+        if fitting && random.chance(333) {
+            let share = random.pick(&[2, 4, 8]);
+            self.steps.extend(std::iter::repeat_n(Step::Transact, 1 + self.steps.len() / share));
+        }
+        self
     }
 
     /// Every other seed has functions with serving policies, and bodies that fail often.

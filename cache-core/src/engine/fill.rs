@@ -36,6 +36,8 @@ pub(crate) struct Captured {
     pub(crate) pattern_nonce: Nonce,
     pub(crate) tag_nonces: Vec<Nonce>,
     pub(crate) tag_log: Option<Nonce>,
+    /// The tags whose change was announced: what turns out to bear one of them is not stored.
+    pub(crate) changing: Vec<String>,
     pub(crate) lease: Option<Lease>,
 }
 
@@ -107,8 +109,11 @@ impl Run {
         life: Option<Duration>,
         learned: &'a [String],
     ) -> Option<Stamp<'a>> {
-        let captured = self.captured()?.tag_log?;
-        Some(Stamp { captured, tags: learned, dependency_life: dependency_life(life) })
+        let Captured { tag_log, changing, .. } = self.captured()?;
+        if is_changing(changing, learned) {
+            return None;
+        }
+        Some(Stamp { captured: (*tag_log)?, tags: learned, dependency_life: dependency_life(life) })
     }
 
     /// The tags that the entry names, `nonces` being those of the learned ones.
@@ -155,6 +160,12 @@ impl Run {
             Remote::Unasked | Remote::Away | Remote::Writing => None,
         }
     }
+}
+
+/// Whether a tag of the value was being changed when its load began: what was read then may be from before the change, and
+/// nobody would say so any more if whoever changes it died.
+pub(super) fn is_changing(changing: &[String], learned: &[String]) -> bool {
+    learned.iter().any(|tag| changing.contains(tag))
 }
 
 /// What became of a value in the shared tier.

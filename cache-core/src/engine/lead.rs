@@ -391,6 +391,7 @@ impl Call {
                 pattern_nonce: newest,
                 tag_nonces: claimed.tag_nonces,
                 tag_log: claimed.tag_log,
+                changing: claimed.changing,
                 lease,
             }))),
             ClaimOutcome::Writing => Ok(Claimed::Writing),

@@ -298,6 +298,7 @@ mod tests {
             tag_nonces: Vec::new(),
             pattern_nonce: nonce(),
             tag_log: None,
+            changing: Vec::new(),
         };
         Waiting { write: Some(Arc::new(begun)), ..waiting(name) }
     }

@@ -8,7 +8,7 @@ use cache_store::{
 
 use super::{
     Call,
-    fill::dependency_life,
+    fill::{dependency_life, is_changing},
     recent::Telling,
     told::{Told, is_timeout},
 };
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long readers keep out of the way of a writer that never comes back.
-const WRITE_TTL: Duration = Duration::from_secs(30);
+pub(super) const WRITE_TTL: Duration = Duration::from_secs(30);
 
 /// One write between its announcement and its end. Dropped in between, it invalidates its key.
 pub(crate) struct Writing {
@@ -278,6 +278,9 @@ impl Writing {
         let mut nonces = Vec::new();
         if !learned.is_empty() {
             let Some(tag_log) = begun.tag_log else { return Ok(None) };
+            if is_changing(&begun.changing, learned) {
+                return Ok(None);
+            }
             let stamped = store.stamp_tags(tag_log, learned, dependency_life(*life)).await;
             match stamped.inspect_err(|error| self.call.engine.count_error(error))? {
                 Some(stamped) => nonces = stamped,

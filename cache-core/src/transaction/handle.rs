@@ -183,13 +183,14 @@ impl Transaction {
         self
     }
 
-    /// Commits: announces the keys that were recorded so far, runs the future, and publishes.
+    /// Commits: announces the keys and tags that were recorded so far, runs the future, and publishes.
     ///
-    /// From the announcement on until the publication nobody stores these keys, in any process, and what was stored is
-    /// invalid. Were this process to die in between, that would end by itself after 30 seconds, when the commit has long been
-    /// done or not; no value from before it is left. Tags, patterns and [`clear`](Cache::clear) cannot be announced: they are
-    /// published once before the commit, when this announces, and once after it. What dies in between leaves at the most
-    /// what was loaded during the commit itself.
+    /// From the announcement on until the publication nobody stores these keys, or anything that bears these tags, in any
+    /// process, and what was stored is invalid. Were this process to die in between, that would end by itself after 30 seconds,
+    /// when the commit has long been done or not; no value from before it is left. What covers more, which is patterns, several
+    /// tags together, all of a function and [`clear`](Cache::clear), cannot be announced: it is invalidated once when this
+    /// announces, and once more after the commit. A process that dies in between leaves at the most what was loaded during
+    /// the commit itself.
     ///
     /// A shared tier that does not answer does not keep the commit from happening. An error of the future counts as a
     /// commit of which nobody knows: all is published as well.

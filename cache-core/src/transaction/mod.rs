@@ -28,8 +28,9 @@ impl Cache {
     /// what is not committed, so nothing that they return is kept, and nobody else is given it. All that holds for
     /// the body's task, and for what it spawns through [`spawn`](crate::spawn) and [`spawn_blocking`](crate::spawn_blocking).
     ///
-    /// Commit through [`Transaction::commit`]: then the keys among the intents are announced before the commit, as a writer
-    /// announces its entry, so that a process that dies between commit and publication leaves no old value behind.
+    /// Commit through [`Transaction::commit`]: then the keys, tags and tables among the intents are announced before the commit,
+    /// as a writer announces its entry, so that a process that dies between commit and publication leaves no old value behind.
+    /// Patterns and what else covers more are not announced: there it leaves what was loaded during the commit.
     ///
     /// | the body | what is recorded |
     /// |---|---|

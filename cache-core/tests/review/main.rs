@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod bound;
+mod changes;
 mod dropped;
 mod limits;
 mod outage;

@@ -40,6 +40,10 @@ pub enum Operation {
     Tagged,
     /// [`Store::invalidate`](crate::Store::invalidate).
     Invalidate,
+    /// [`Store::begin_tags`](crate::Store::begin_tags).
+    BeginTags,
+    /// [`Store::finish_tags`](crate::Store::finish_tags).
+    FinishTags,
     /// [`Store::read_many`](crate::Store::read_many).
     ReadMany,
     /// [`Store::claim_many`](crate::Store::claim_many).
@@ -84,7 +88,7 @@ impl Operation {
     ///
     /// assert!(Operation::ALL.iter().all(|operation| !operation.name().is_empty()));
     /// ```
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::Read,
         Self::Claim,
         Self::Patterns,
@@ -98,6 +102,8 @@ impl Operation {
         Self::Finish,
         Self::Tagged,
         Self::Invalidate,
+        Self::BeginTags,
+        Self::FinishTags,
         Self::ReadMany,
         Self::ClaimMany,
         Self::StampMany,
@@ -138,6 +144,8 @@ impl Operation {
             Self::Finish => "finish",
             Self::Tagged => "tagged",
             Self::Invalidate => "invalidate",
+            Self::BeginTags => "begin_tags",
+            Self::FinishTags => "finish_tags",
             Self::ReadMany => "read_many",
             Self::ClaimMany => "claim_many",
             Self::StampMany => "stamp_many",

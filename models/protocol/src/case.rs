@@ -23,6 +23,8 @@ pub struct Case {
     pub kinds: &'static [Kind],
     /// Where writes through the cache come from, one at a time from each.
     pub writers: &'static [Home],
+    /// Where transactions run that change what bears a tag of [`kinds`](Self::kinds), one at a time from each.
+    pub changers: &'static [Home],
     /// Whether the entry has a tag that is known before the load, and one that is learned from the value.
     pub tags: [bool; TAGS],
     /// Whether loads take a lease.
@@ -66,7 +68,7 @@ pub enum Fault {
     EvictPatterns,
     /// The tag log is.
     EvictTagLog,
-    /// The marks of writers are, or end while their writers are at work.
+    /// The marks of writers, or of changes of a tag, are, or end while those who made them are at work.
     EvictMarks,
     /// FLUSHALL.
     Flush,
@@ -133,6 +135,7 @@ impl Case {
         orders: &[Home::Elsewhere],
         kinds: Kind::COVERING,
         writers: &[],
+        changers: &[],
         tags: [true, true],
         leased: false,
         session: true,

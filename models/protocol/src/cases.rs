@@ -30,6 +30,10 @@ const fn twice(case: Case) -> Case {
     Case { faults: 2, ..case }
 }
 
+/// A transaction changes what bears a tag, or what bears the other one; nobody else changes anything.
+const CHANGED: Case =
+    Case { kinds: &[Kind::KnownTag, Kind::LearnedTag], orders: &[], changers: &[ELSEWHERE], ..ALL };
+
 /// What is searched in every test run, in a few seconds.
 pub const SMALL: &[Case] = &[
     Case { name: "a key; anything fails, ever", ..always(KEY) },
@@ -77,6 +81,46 @@ pub const SMALL: &[Case] = &[
         ..ALL
     },
     Case { name: "everything, written through where it is read", writers: &[HERE], ..ALL },
+    Case {
+        name: "a known tag, a transaction; anything fails, ever",
+        tags: [true, false],
+        session: false,
+        ..always(CHANGED)
+    },
+    Case {
+        name: "a learned tag, a transaction; anything fails, ever",
+        tags: [false, true],
+        session: false,
+        ..always(CHANGED)
+    },
+    Case {
+        name: "tags, a transaction; two failures, no session",
+        session: false,
+        ..twice(CHANGED)
+    },
+    Case { name: "tags, a transaction, and a session; one failure", ..once(CHANGED) },
+    Case {
+        name: "tags, a transaction where it is read; one failure",
+        changers: &[HERE],
+        ..once(CHANGED)
+    },
+    Case {
+        name: "tags, two transactions; one failure, no session",
+        changers: &[ELSEWHERE; 2],
+        session: false,
+        ..once(CHANGED)
+    },
+    Case {
+        name: "tags, a transaction and invalidations; one failure, no session",
+        orders: &[ELSEWHERE],
+        session: false,
+        ..once(CHANGED)
+    },
+    Case {
+        name: "tags, a transaction, written through where it is read",
+        writers: &[HERE],
+        ..CHANGED
+    },
 ];
 
 /// What takes minutes.
@@ -110,4 +154,25 @@ pub const LARGE: &[Case] = &[
     },
     Case { name: "everything, a cluster; one failure", cluster: true, ..once(ALL) },
     Case { name: "everything, fine steps", fine: true, changes: 2, ..ALL },
+    Case { name: "tags, a transaction; anything fails, ever", session: false, ..always(CHANGED) },
+    Case {
+        name: "tags, two transactions; two failures, no session",
+        changers: &[ELSEWHERE; 2],
+        session: false,
+        ..twice(CHANGED)
+    },
+    Case { name: "everything, a transaction; one failure", changers: &[ELSEWHERE], ..once(ALL) },
+    Case { name: "tags, a transaction and a session; anything fails, ever", ..always(CHANGED) },
+    Case {
+        name: "tags, a transaction where it is read; anything fails, ever",
+        changers: &[HERE],
+        ..always(CHANGED)
+    },
+    Case { name: "tags, a transaction, two processes; one failure", nodes: 2, ..once(CHANGED) },
+    Case { name: "tags, a transaction, a cluster; one failure", cluster: true, ..once(CHANGED) },
+    Case {
+        name: "tags, a transaction, written through where it is read; one failure",
+        writers: &[HERE],
+        ..once(CHANGED)
+    },
 ];

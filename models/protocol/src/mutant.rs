@@ -68,6 +68,32 @@ pub enum Mutant {
     /// The invalidating process does not mark itself again when a repeated invalidation is confirmed.
     RepeatedWithoutLocalMark,
 
+    // Transactions that change what bears a tag.
+    /// BEGIN_TAGS leaves the tag's nonce.
+    BeginTagsLeavesTheNonce,
+    /// BEGIN_TAGS adds nothing to the tag log.
+    BeginTagsWithoutTagLog,
+    /// BEGIN_TAGS leaves no mark.
+    BeginTagsWithoutMark,
+    /// CAPTURE gives a tag that is being changed a nonce.
+    CaptureIgnoresChanges,
+    /// CLAIM loads, to store, although CAPTURE gave a tag that is being changed no nonce.
+    ClaimsBesideAChange,
+    /// CAPTURE does not say which tags are being changed to those who learn of them from the value.
+    LearnsNothingOfChanges,
+    /// The same, and STAMP looks instead whether the tag is being changed when the load has ended.
+    ChangesAreAskedAtTheStamp,
+    /// A writer stores although a tag that it knew was being changed when it began.
+    WriterIgnoresChanges,
+    /// FINISH_TAGS invalidates nothing.
+    FinishTagsOnlyUnmarks,
+    /// FINISH_TAGS ends whatever is announced of the tag.
+    FinishTagsEndsAll,
+    /// The process of the transaction does not mark itself when it begins.
+    BeginTagsWithoutLocalMark,
+    /// Nor when it ends.
+    FinishTagsWithoutLocalMark,
+
     // The memory tier.
     /// What FILL refused is kept in memory.
     KeepsWhatWasRefused,

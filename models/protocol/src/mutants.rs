@@ -57,6 +57,15 @@ const WRITERS: Case = Case {
     ..KEY
 };
 
+/// A transaction changes what bears a known tag, once, and its process may die.
+const CHANGED: Case = Case {
+    orders: &[],
+    changers: &[Home::Elsewhere],
+    ..failing(alone(KNOWN_TAG), &[Fault::Crash])
+};
+/// The same of a learned tag.
+const CHANGED_AFTER: Case = Case { kinds: &[Kind::LearnedTag], tags: [false, true], ..CHANGED };
+
 /// All mutants.
 pub const MUTANTS: &[Caught] = &[
     caught(Mutant::KeyCapturedAfterTheLoad, alone(KEY), Broken::Shared),
@@ -124,6 +133,37 @@ pub const MUTANTS: &[Caught] = &[
         failing(own(KEY), &[Fault::LoseRequest]),
         Broken::Returned,
     ),
+    caught(Mutant::BeginTagsLeavesTheNonce, CHANGED, Broken::Shared),
+    caught(Mutant::BeginTagsWithoutTagLog, CHANGED_AFTER, Broken::Shared),
+    caught(Mutant::BeginTagsWithoutMark, CHANGED, Broken::Shared),
+    caught(Mutant::CaptureIgnoresChanges, CHANGED, Broken::Shared),
+    caught(
+        Mutant::ClaimsBesideAChange,
+        Case { session: true, faults: 0, ..CHANGED },
+        Broken::BoundedMemory,
+    ),
+    caught(Mutant::LearnsNothingOfChanges, CHANGED_AFTER, Broken::Shared),
+    caught(Mutant::ChangesAreAskedAtTheStamp, CHANGED_AFTER, Broken::Shared),
+    caught(
+        Mutant::WriterIgnoresChanges,
+        Case { session: true, faults: 0, writers: &[Home::Node(0)], changes: 2, ..CHANGED },
+        Broken::BoundedMemory,
+    ),
+    caught(
+        Mutant::FinishTagsOnlyUnmarks,
+        Case { faulty: &[Fault::EvictMarks], ..CHANGED },
+        Broken::Shared,
+    ),
+    caught(
+        Mutant::FinishTagsEndsAll,
+        Case { changers: &[Home::Elsewhere; 2], changes: 2, ..CHANGED },
+        Broken::Shared,
+    ),
+    caught(
+        Mutant::FinishTagsWithoutLocalMark,
+        Case { changers: &[Home::Node(0)], faulty: &[Fault::RunAlone], ..CHANGED },
+        Broken::OwnMemory,
+    ),
     caught(Mutant::KeepsWhatWasRefused, KEY, Broken::BoundedMemory),
     caught(Mutant::LastsWithoutAFill, failing(KEY, &[Fault::LoseRequest]), Broken::BoundedMemory),
     caught(Mutant::KeyStampAfterTheReply, KEY, Broken::BoundedMemory),
@@ -166,6 +206,16 @@ pub const SPARE: &[(Mutant, Case)] = &[
     ),
     // BEGIN has changed the key's nonce; what this process still keeps it forgets when the write ends.
     (Mutant::BeginWithoutLocalMark, failing(written(ALL), Fault::ALL)),
+    // BEGIN_TAGS has taken the tag's nonce; what this process still keeps it forgets when the transaction ends.
+    (
+        Mutant::BeginTagsWithoutLocalMark,
+        Case {
+            orders: &[],
+            changers: &[Home::Node(0)],
+            kinds: &[Kind::KnownTag, Kind::LearnedTag],
+            ..failing(ALL, Fault::ALL)
+        },
+    ),
     // Nothing was promoted meanwhile, because what is unconfirmed is not served.
     (Mutant::RepeatedWithoutLocalMark, failing(own(ALL), &[Fault::LoseRequest])),
     // No heartbeat is answered on a lost connection, and the next one begins with a gap.
@@ -176,6 +226,15 @@ pub const SPARE: &[(Mutant, Case)] = &[
     // STAMP asks the tag log for everything since CLAIM.
     (Mutant::LearnedTagStampBeforeStamp, failing(ALL, &[Fault::LoseConnection])),
 ];
+
+/// The same of a transaction: what was announced is lost, or its time is over, and then its process dies.
+pub const LIMIT_OF_CHANGES: Case = Case {
+    name: "a transaction that dies after its announcement has ended",
+    beyond: true,
+    faults: 2,
+    faulty: &[Fault::EvictMarks, Fault::Crash],
+    ..CHANGED
+};
 
 /// What the protocol does not promise: a write outlives its mark, and then its process dies. A load that began before the
 /// change was made may have been stored meanwhile, and nobody is left to invalidate it.

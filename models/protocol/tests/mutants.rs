@@ -6,7 +6,7 @@ use larder_protocol::{
     case::Case,
     every_waiter_can_go_on,
     mutant::Mutant::{self, *},
-    mutants::{LIMIT, MUTANTS, SPARE},
+    mutants::{LIMIT, LIMIT_OF_CHANGES, MUTANTS, SPARE},
     search,
 };
 
@@ -54,6 +54,17 @@ each_is_caught! {
     untag_takes_the_tag_and_logs_it_at_once: UntagsTagFirst,
     what_is_unconfirmed_is_not_served: ServesUnconfirmed,
     what_is_unconfirmed_is_asked_before_the_read: UnconfirmedAskedAfterTheRead,
+    a_transaction_invalidates_before_it_commits: BeginTagsLeavesTheNonce,
+    a_transaction_logs_its_tags_before_it_commits: BeginTagsWithoutTagLog,
+    a_transaction_marks_its_tags: BeginTagsWithoutMark,
+    a_tag_that_is_changed_gets_no_nonce: CaptureIgnoresChanges,
+    a_claim_stores_nothing_beside_a_change: ClaimsBesideAChange,
+    a_claim_that_learns_tags_is_told_of_changes: LearnsNothingOfChanges,
+    whether_a_learned_tag_is_changed_is_asked_before_the_load: ChangesAreAskedAtTheStamp,
+    a_write_stores_nothing_beside_a_change: WriterIgnoresChanges,
+    a_transaction_invalidates_after_it_has_committed: FinishTagsOnlyUnmarks,
+    each_of_two_transactions_ends_alone: FinishTagsEndsAll,
+    a_transaction_marks_its_process_when_it_ends: FinishTagsWithoutLocalMark,
     memory_keeps_nothing_that_fill_refused: KeepsWhatWasRefused,
     heartbeats_keep_nothing_that_fill_did_not_store: LastsWithoutAFill,
     the_keys_stamp_is_taken_before_fill: KeyStampAfterTheReply,
@@ -114,10 +125,19 @@ fn no_promise_needs_a_spare_rule() {
 
 #[test]
 fn a_writer_that_dies_after_its_mark_has_ended_is_beyond_the_promises() {
-    let report = search(&LIMIT, LIMITS);
+    is_beyond_the_promises(LIMIT);
+}
+
+#[test]
+fn a_transaction_that_dies_after_its_announcement_has_ended_is_beyond_the_promises() {
+    is_beyond_the_promises(LIMIT_OF_CHANGES);
+}
+
+fn is_beyond_the_promises(limit: Case) {
+    let report = search(&limit, LIMITS);
     let Verdict::Broken(broken, trace) = report.verdict else { panic!("{:?}", report.verdict) };
     println!("{broken}\n{trace}");
     assert_eq!(broken, Broken::Shared);
-    let promised = search(&Case { beyond: false, ..LIMIT }, LIMITS);
+    let promised = search(&Case { beyond: false, ..limit }, LIMITS);
     assert!(matches!(promised.verdict, Verdict::Holds), "{:?}", promised.verdict);
 }

@@ -54,6 +54,14 @@ each_is_exhausted! {
     everything_in_a_cluster: "everything, a cluster",
     everything_with_two_loads_in_a_process: "everything, two loads in a process, no session",
     everything_written_through_where_it_is_read: "everything, written through where it is read",
+    a_known_tag_of_a_transaction_survives_any_failures: "a known tag, a transaction; anything fails, ever",
+    a_learned_tag_of_a_transaction_survives_any_failures: "a learned tag, a transaction; anything fails, ever",
+    tags_of_a_transaction_and_two_failures: "tags, a transaction; two failures, no session",
+    tags_of_a_transaction_and_a_session: "tags, a transaction, and a session; one failure",
+    tags_of_a_transaction_where_they_are_read: "tags, a transaction where it is read; one failure",
+    tags_of_two_transactions: "tags, two transactions; one failure, no session",
+    tags_of_a_transaction_and_invalidated: "tags, a transaction and invalidations; one failure, no session",
+    tags_of_a_transaction_and_written_through: "tags, a transaction, written through where it is read",
 }
 
 /// Fine steps break no promise either. (That they break the same ones when a rule is broken is in `mutants.rs`.)
@@ -61,6 +69,15 @@ each_is_exhausted! {
 fn coarse_steps_hide_nothing() {
     let writer = Case { orders: &[], writers: &[Home::Elsewhere], ..KEY };
     let own = Case { orders: &[Home::Node(0)], ..KEY };
+    let crash = &[Fault::Crash];
+    let changed = Case {
+        orders: &[],
+        changers: &[Home::Elsewhere],
+        session: false,
+        faults: 1,
+        faulty: crash,
+        ..KEY
+    };
     let lost = &[Fault::LoseConnection];
     let failed = &[Fault::LoseRequest];
     let cases = [
@@ -74,6 +91,13 @@ fn coarse_steps_hide_nothing() {
         Case { name: "a write", ..writer },
         Case { name: "a write of its own", writers: &[Home::Node(0)], ..writer },
         Case { name: "a cluster", cluster: true, session: false, changes: 2, ..KEY },
+        Case { name: "a transaction", kinds: &[Kind::KnownTag], tags: [true, false], ..changed },
+        Case {
+            name: "a transaction and a learned tag",
+            kinds: &[Kind::LearnedTag],
+            tags: [false, true],
+            ..changed
+        },
     ];
     for case in cases {
         let worst =
@@ -112,6 +136,15 @@ fn numbering_anew_hides_nothing() {
             name: "the pattern log",
             kinds: &[Kind::Pattern],
             faulty: &[Fault::EvictPatterns, Fault::Flush],
+            ..lost
+        },
+        Case {
+            name: "a transaction",
+            kinds: &[Kind::LearnedTag],
+            tags: [false, true],
+            orders: &[],
+            changers: &[Home::Elsewhere],
+            faulty: &[Fault::EvictMarks, Fault::EvictTagLog, Fault::Crash],
             ..lost
         },
     ];
@@ -170,11 +203,19 @@ fn every_kind_of_step_is_taken() {
             ..KEY
         },
         Case { name: "lease", leased: true, flights: 2, ..KEY },
+        Case {
+            name: "transactions",
+            orders: &[],
+            changers: &[Home::Node(0)],
+            kinds: &[Kind::KnownTag, Kind::LearnedTag],
+            reads: 1,
+            ..all
+        },
     ];
     let taken: BTreeSet<_> = cases.iter().flat_map(|case| exhausted(case).taken).collect();
     let steps = "Ticks SendsRead ReadsNamespace Reads FindsNothing SendsClaim Claims IsTurnedAway Waits Loads Stamps \
         SendsFill Fills Lands Changes Invalidates IsConfirmed Repeats IsConfirmedAtLast Begins Writes StampsWritten \
-        Finishes IsFinished Hears FetchesPatterns AppliesPatterns SendsBeat AnswersBeat Beats NoticesLoss Reconnects \
+        Finishes IsFinished Announces Commits Publishes IsPublished ChangeEnds Hears FetchesPatterns AppliesPatterns SendsBeat AnswersBeat Beats NoticesLoss Reconnects \
         LeaseEnds MarkEnds Arrives Vanishes Fails";
     let names: BTreeSet<_> =
         taken.iter().map(|step| step.split('(').next().unwrap_or(step)).collect();

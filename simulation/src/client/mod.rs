@@ -4,6 +4,7 @@ mod behind;
 mod dropped;
 mod reads;
 mod served;
+mod transactions;
 mod writes;
 
 use std::{
@@ -56,6 +57,8 @@ struct Mark {
     since: Instant,
     /// How often the tier had lost its data.
     losses: u64,
+    /// How often it had lost what was announced of a tag.
+    changes_lost: u64,
 }
 
 impl Doing {
@@ -66,7 +69,11 @@ impl Doing {
 
     /// The shared tier has marked its write.
     pub(crate) fn announced(&self, world: &World) {
-        *lock(&self.mark) = Some(Mark { since: Instant::now(), losses: world.server.losses() });
+        *lock(&self.mark) = Some(Mark {
+            since: Instant::now(),
+            losses: world.server.losses(),
+            changes_lost: world.server.changes_lost(),
+        });
     }
 
     /// Whether the shared tier still has the mark of its write.
@@ -74,6 +81,12 @@ impl Doing {
         let kept =
             |mark: &Mark| mark.losses == world.server.losses() && mark.since.elapsed() < MARK;
         lock(&self.mark).as_ref().is_some_and(kept)
+    }
+
+    /// Whether it still has what was announced of the tags of its transaction.
+    fn are_tags_announced(&self, world: &World) -> bool {
+        let kept = |mark: &Mark| mark.changes_lost == world.server.changes_lost();
+        self.is_announced(world) && lock(&self.mark).as_ref().is_some_and(kept)
     }
 
     fn write(version: u64) {
@@ -124,6 +137,7 @@ impl Client {
             Step::Writer => self.writer(self.item_that_races()).await,
             Step::Set => self.set().await,
             Step::Tag => self.tag(self.item()).await,
+            Step::Transact => self.transact(self.item_that_races()).await,
         }
         orders();
         let took = began.elapsed();

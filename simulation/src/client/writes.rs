@@ -203,7 +203,7 @@ impl Client {
 }
 
 /// The body of a writer, and what it has done.
-struct Write {
+pub(super) struct Write {
     process: Arc<Process>,
     item: Item,
     more: Option<Invalidation>,
@@ -215,7 +215,7 @@ struct Write {
 }
 
 impl Write {
-    fn new(process: &Arc<Process>, item: Item, more: Option<Invalidation>) -> Self {
+    pub(super) fn new(process: &Arc<Process>, item: Item, more: Option<Invalidation>) -> Self {
         let (process, wrote) = (Arc::clone(process), Mutex::default());
         Self { process, item, more, renews: false, wrote, ended: AtomicBool::new(false) }
     }
@@ -225,11 +225,11 @@ impl Write {
         self.ended.load(Relaxed)
     }
 
-    fn wrote(&self) -> Option<Versions> {
+    pub(super) fn wrote(&self) -> Option<Versions> {
         *lock(&self.wrote)
     }
 
-    fn change(&self) -> u64 {
+    pub(super) fn change(&self) -> u64 {
         let Process { world, .. } = &*self.process;
         let version = world.source.change(self.item);
         *lock(&self.wrote) = Some(world.source.versions());
@@ -303,7 +303,7 @@ fn with<'a, V>(
     write
 }
 
-fn answered<T, E>(answer: &Option<Result<T, E>>) -> &'static str {
+pub(super) fn answered<T, E>(answer: &Option<Result<T, E>>) -> &'static str {
     match answer {
         Some(Ok(_)) => "ok",
         Some(Err(_)) => "failed",

@@ -178,6 +178,42 @@ impl Store for Line {
         })
     }
 
+    fn begin_tags<'a>(
+        &'a self,
+        tags: &'a [String],
+        token: Nonce,
+        at_most: Duration,
+    ) -> BoxFuture<'a, Result<()>> {
+        let (owned, world, doing) = (tags.to_vec(), self.ends.world.clone(), Doing::current());
+        self.ask(Operation::BeginTags, &tags.join(" "), move |tier| {
+            let (tags, world, doing) = (owned.clone(), world.clone(), doing.clone());
+            async move {
+                let (before, what) = (world.before_effect(), Invalidation::Tags(tags.clone()));
+                let begin = tier.begin_tags(&tags, token, at_most);
+                world.while_in_effect(&what, &before, begin).await?;
+                if let Some(doing) = doing {
+                    doing.announced(&world);
+                }
+                world.invalidated(&what, &before);
+                Ok(())
+            }
+        })
+    }
+
+    fn finish_tags<'a>(&'a self, tags: &'a [String], token: Nonce) -> BoxFuture<'a, Result<()>> {
+        let (owned, world) = (tags.to_vec(), self.ends.world.clone());
+        self.ask(Operation::FinishTags, &tags.join(" "), move |tier| {
+            let (tags, world) = (owned.clone(), world.clone());
+            async move {
+                let (before, what) = (world.before_effect(), Invalidation::Tags(tags.clone()));
+                let finish = tier.finish_tags(&tags, token);
+                world.while_in_effect(&what, &before, finish).await?;
+                world.invalidated(&what, &before);
+                Ok(())
+            }
+        })
+    }
+
     fn listen(&self, listener: Weak<dyn Listener>) -> bool {
         self.listen_to_news(listener)
     }

@@ -17,12 +17,14 @@ struct State {
     starts: u64,
     /// How often it lost data.
     losses: u64,
+    /// How often it lost what was announced of a tag.
+    changes_lost: u64,
     snapshot: Option<(Snapshot, Stamp)>,
 }
 
 impl Server {
     pub(crate) fn new((patterns, tags): (usize, usize)) -> Self {
-        let state = State { up: true, starts: 1, losses: 0, snapshot: None };
+        let state = State { up: true, starts: 1, losses: 0, changes_lost: 0, snapshot: None };
         Self { tier: MemoryStore::with_logs(patterns, tags), state: Mutex::new(state) }
     }
 
@@ -36,6 +38,15 @@ impl Server {
 
     pub(crate) fn losses(&self) -> u64 {
         lock(&self.state).losses
+    }
+
+    pub(crate) fn changes_lost(&self) -> u64 {
+        lock(&self.state).changes_lost
+    }
+
+    pub(crate) fn evict_changes(&self, tag: &str) {
+        lock(&self.state).changes_lost += 1;
+        self.tier.evict_changes(tag);
     }
 
     /// Loses everything.

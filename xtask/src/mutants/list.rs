@@ -268,6 +268,71 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         found: BySeed,
     },
     Mutant {
+        name: "BEGIN_TAGS leaves no mark",
+        file: "cache-store/src/testing/memory/changes.rs",
+        edits: &[("            marks.push(mark.clone());\n", "")],
+        found: BySeed,
+    },
+    Mutant {
+        name: "BEGIN_TAGS does not invalidate",
+        file: "cache-store/src/testing/memory/tier.rs",
+        edits: &[(
+            "until: Deadline::after(Life::For(at_most), now) });
+        self.invalidate(&Invalidation::Tags(tags.to_vec()))",
+            "until: Deadline::after(Life::For(at_most), now) });
+        Ok(())",
+        )],
+        found: BySeed,
+    },
+    Mutant {
+        name: "a claim does not look for changes of its tags",
+        file: "cache-store/src/testing/memory/tier.rs",
+        edits: &[
+            ("if self.changes.reach(claim.tags, now) {", "if false {"),
+            ("if self.changes.has(tag, now) {", "if false {"),
+        ],
+        found: BySeed,
+    },
+    Mutant {
+        name: "a claim is not told of changes of the tags that it learns",
+        file: "cache-core/src/engine/fill.rs",
+        edits: &[(
+            "learned.iter().any(|tag| changing.contains(tag))",
+            "learned.is_empty() && !changing.is_empty()",
+        )],
+        found: ByTest([
+            "larder-core",
+            "--test=review",
+            "a_value_whose_learned_tag_was_being_changed_at_its_claim_is_never_stored",
+        ]),
+    },
+    Mutant {
+        name: "FINISH_TAGS ends every change of its tags",
+        file: "cache-store/src/testing/memory/changes.rs",
+        edits: &[(
+            "marks.retain(|mark| mark.token != token);
+            }",
+            "marks.retain(|mark| mark.token != token && false);
+            }",
+        )],
+        found: ByTest(["larder-store", "--lib", "of_two_changes_of_a_tag_each_ends_alone"]),
+    },
+    Mutant {
+        name: "FINISH_TAGS does not invalidate",
+        file: "cache-store/src/testing/memory/tier.rs",
+        edits: &[(
+            "self.changes.finish(tags, token);
+        self.invalidate(&Invalidation::Tags(tags.to_vec()))",
+            "self.changes.finish(tags, token);
+        Ok(())",
+        )],
+        found: ByTest([
+            "larder-store",
+            "--lib",
+            "a_change_of_a_tag_may_be_finished_twice_and_without_having_begun",
+        ]),
+    },
+    Mutant {
         name: "nonces are counted, and begin again when all data are lost",
         file: "cache-store/src/testing/memory/tier.rs",
         edits: &[

@@ -239,6 +239,7 @@ fn sort(mut claimed: Claimed, asked: &Asked) -> Sorted {
             pattern_nonce,
             tag_nonces: claimed.tag_nonces,
             tag_log: claimed.tag_log,
+            changing: claimed.changing,
             lease: None,
         }))),
         ClaimOutcome::Found { value, life } => {

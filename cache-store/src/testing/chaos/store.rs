@@ -97,6 +97,19 @@ impl<S: Store> Store for ChaosStore<S> {
         self.run(Operation::Invalidate, move || self.inner.invalidate(what))
     }
 
+    fn begin_tags<'a>(
+        &'a self,
+        tags: &'a [String],
+        token: Nonce,
+        at_most: Duration,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.run(Operation::BeginTags, move || self.inner.begin_tags(tags, token, at_most))
+    }
+
+    fn finish_tags<'a>(&'a self, tags: &'a [String], token: Nonce) -> BoxFuture<'a, Result<()>> {
+        self.run(Operation::FinishTags, move || self.inner.finish_tags(tags, token))
+    }
+
     fn read_many<'a>(&'a self, queries: &'a [Query<'a>]) -> BoxFuture<'a, Vec<Result<Reading>>> {
         Box::pin(async move {
             let ask = self.run_many(

@@ -127,6 +127,21 @@ macro_rules! conformance_tests {
             a_fill_that_lives_forever_keeps_its_tags
             a_finished_value_keeps_its_tags_as_long_as_itself
             a_fill_neither_brings_back_nor_prolongs_a_tag_that_is_another_one_by_now
+            // Changes of tags
+            nothing_with_a_tag_is_stored_while_it_is_changed
+            what_a_tag_had_ends_when_its_change_begins
+            a_load_from_before_a_change_of_its_tag_stores_nothing_valid
+            a_write_that_begins_while_its_tag_is_changed_stores_nothing
+            whoever_learns_tags_from_values_is_told_which_are_changed
+            of_more_changed_tags_than_can_be_told_none_is_stored_when_learned
+            a_stamp_of_a_load_from_before_a_change_is_refused
+            a_change_that_is_announced_twice_is_one
+            the_time_of_a_short_change_ends_no_long_one
+            the_end_of_a_long_change_leaves_a_short_one_its_time
+            an_invalidation_ends_no_change_of_a_tag
+            of_two_changes_of_a_tag_each_ends_alone
+            an_unfinished_change_of_a_tag_is_over_after_its_time
+            a_change_of_a_tag_may_be_finished_twice_and_without_having_begun
             // The index of tags
             keys_are_found_by_their_tags
             a_written_key_is_found_by_its_tags

@@ -75,4 +75,26 @@ impl MemoryStore {
     pub fn evict_tag(&self, tag: &str) {
         self.step(|tier, _| tier.evict_tag(tag));
     }
+
+    /// Loses what was announced of a tag's changes, as an eviction may.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cache_store::{Claim, ClaimOutcome, Life, Nonce, Store, testing::MemoryStore};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let (store, tags) = (MemoryStore::new(), ["user".to_owned()]);
+    /// store.begin_tags(&tags, Nonce::random()?, Duration::from_secs(30)).await?;
+    /// store.evict_changes("user");
+    /// let claim = Claim {
+    ///     key: "user:42", tags: &tags, lease: None, refused: &[], known: None, tag_log: false,
+    ///     dependency_life: Life::Forever,
+    /// };
+    /// assert!(matches!(store.claim(claim).await?.outcome, ClaimOutcome::Load(_)));
+    /// # Ok::<(), cache_store::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn evict_changes(&self, tag: &str) {
+        self.step(|tier, _| tier.changes.lose(tag));
+    }
 }

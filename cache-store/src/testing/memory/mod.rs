@@ -1,3 +1,4 @@
+mod changes;
 mod index;
 mod limits;
 mod locks;
@@ -393,6 +394,21 @@ impl Store for MemoryStore {
 
     fn invalidate<'a>(&'a self, what: &'a Invalidation) -> BoxFuture<'a, Result<()>> {
         self.round_trip(Operation::Invalidate, |tier, _| tier.invalidate(what))
+    }
+
+    fn begin_tags<'a>(
+        &'a self,
+        tags: &'a [String],
+        token: Nonce,
+        at_most: Duration,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.round_trip(Operation::BeginTags, move |tier, now| {
+            tier.begin_tags(tags, token, at_most, now)
+        })
+    }
+
+    fn finish_tags<'a>(&'a self, tags: &'a [String], token: Nonce) -> BoxFuture<'a, Result<()>> {
+        self.round_trip(Operation::FinishTags, move |tier, _| tier.finish_tags(tags, token))
     }
 
     fn read_many<'a>(&'a self, queries: &'a [Query<'a>]) -> BoxFuture<'a, Vec<Result<Reading>>> {

@@ -3,6 +3,7 @@ use std::{collections::HashMap, time::Duration};
 use tokio::time::Instant;
 
 use super::{
+    changes::Changes,
     index::Index,
     limits::Limits,
     locks::Locks,
@@ -22,6 +23,7 @@ pub(super) struct Tier {
     dependencies: Shelf<Nonce>,
     leases: Shelf<Holder>,
     writers: HashMap<String, Vec<Mark>>,
+    pub(super) changes: Changes,
     tags: Shelf<Nonce>,
     patterns: Log,
     tag_log: Log,
@@ -58,11 +60,11 @@ struct Holder {
     token: Nonce,
 }
 
-/// A write under way. Each mark ends by itself: a short write must not end the mark of a longer one.
+/// A write or a change of tags under way. Each mark ends by itself: a short write must not end the mark of a longer one.
 #[derive(Clone, Debug)]
-struct Mark {
-    token: Nonce,
-    until: Deadline,
+pub(super) struct Mark {
+    pub(super) token: Nonce,
+    pub(super) until: Deadline,
 }
 
 impl Tier {
@@ -73,6 +75,7 @@ impl Tier {
             dependencies: Shelf::default(),
             leases: Shelf::default(),
             writers: HashMap::new(),
+            changes: Changes::default(),
             tags: Shelf::default(),
             patterns: Log::new(patterns),
             tag_log: Log::new(tag_log),
@@ -106,11 +109,15 @@ impl Tier {
             tag_nonces: self.open_tags(claim.tags, claim.dependency_life, now)?,
             patterns: self.patterns_from(claim.known)?,
             tag_log: claim.tag_log.then(|| self.tag_log.open()).transpose()?,
+            changing: if claim.tag_log { self.changes.all(now) } else { Vec::new() },
         })
     }
 
     fn claim_key(&mut self, claim: &Claim<'_>, now: Instant) -> Result<ClaimOutcome> {
         if self.is_written(claim.key, now) {
+            return Ok(ClaimOutcome::Writing);
+        }
+        if self.changes.reach(claim.tags, now) {
             return Ok(ClaimOutcome::Writing);
         }
         let nonce = self.open_dependency(claim.key, claim.dependency_life, now)?;
@@ -191,7 +198,10 @@ impl Tier {
             tag_nonces: self.open_tags(begin.tags, begin.dependency_life, now)?,
             pattern_nonce: self.open_pattern_log()?,
             tag_log: begin.tag_log.then(|| self.tag_log.open()).transpose()?,
+            changing: if begin.tag_log { self.changes.all(now) } else { Vec::new() },
         };
+        let changed = self.changes.reach(begin.tags, now);
+        let begun = Begun { alone: begun.alone && !changed, ..begun };
         let until = Deadline::after(begin.dependency_life, now);
         self.put_dependency(begin.key, nonce, until);
         let until = Deadline::after(Life::For(begin.at_most), now);
@@ -239,6 +249,23 @@ impl Tier {
             }
         }
         Ok(())
+    }
+
+    /// Invalidates the tags, and nobody stores what bears them until the change has ended.
+    pub(super) fn begin_tags(
+        &mut self,
+        tags: &[String],
+        token: Nonce,
+        at_most: Duration,
+        now: Instant,
+    ) -> Result<()> {
+        self.changes.begin(tags, Mark { token, until: Deadline::after(Life::For(at_most), now) });
+        self.invalidate(&Invalidation::Tags(tags.to_vec()))
+    }
+
+    pub(super) fn finish_tags(&mut self, tags: &[String], token: Nonce) -> Result<()> {
+        self.changes.finish(tags, token);
+        self.invalidate(&Invalidation::Tags(tags.to_vec()))
     }
 
     fn record(&mut self, what: &Recorded) -> Result<()> {
@@ -364,6 +391,10 @@ impl Tier {
 
     /// A tag that would end before the entry does is prolonged: half of a dependency's life is at least an entry's.
     fn open_tag(&mut self, tag: &str, life: Life, now: Instant) -> Result<Nonce> {
+        if self.changes.has(tag, now) {
+            // Nobody's: nothing is stored with it.
+            return Nonce::random();
+        }
         let Some((nonce, until)) = self.tags.entry(tag, now) else {
             let nonce = Nonce::random()?;
             self.tags.put(tag, nonce, Deadline::after(life, now));

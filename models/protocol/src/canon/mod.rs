@@ -13,7 +13,7 @@ use crate::{
         node::{Flight, Link, Stage},
         server::{Lease, Names},
         words::Home,
-        world::{Order, OrderStage, World, WriteStage, Writer},
+        world::{Change, ChangeStage, Order, OrderStage, World, WriteStage, Writer},
     },
 };
 
@@ -43,6 +43,11 @@ fn forget_what_is_over(case: &Case, world: &mut World) {
     }
     for writer in &mut world.writers {
         forget_write(writer);
+    }
+    for change in &mut world.changes {
+        if change.stage == ChangeStage::Idle {
+            *change = Change::default();
+        }
     }
     for order in &mut world.orders {
         if order.stage == OrderStage::Idle {
@@ -121,7 +126,8 @@ fn is_symmetric(case: &Case) -> bool {
         homes.iter().all(|home| *home == Home::Elsewhere)
             || *homes == [Home::Node(0), Home::Node(1)]
     };
-    case.nodes == 2 && alike(case.orders) && alike(case.writers)
+    let elsewhere = case.changers.iter().all(|home| *home == Home::Elsewhere);
+    case.nodes == 2 && alike(case.orders) && alike(case.writers) && elsewhere
 }
 
 fn mirrored(case: &Case, world: &World) -> World {

@@ -174,6 +174,6 @@ fn each_names(world: &mut World, mut change: impl FnMut(&mut Names)) {
     }
     match &mut world.delayed {
         Some(Delayed::Fill { names, .. } | Delayed::Finish { names, .. }) => change(names),
-        Some(Delayed::Begin) | None => {}
+        Some(Delayed::Begin | Delayed::BeginTags { .. }) | None => {}
     }
 }

@@ -39,6 +39,8 @@ fn each_promise(world: &mut World, mut change: impl FnMut(&mut Version)) {
     change(&mut world.source);
     world.confirmed.iter_mut().for_each(&mut change);
     change(&mut world.server.marks.left);
+    world.server.changes.iter_mut().for_each(|marks| change(&mut marks.left));
+    world.changes.iter_mut().for_each(|one| change(&mut one.version));
     for node in &mut world.nodes {
         change(&mut node.own);
         if let Some(unconfirmed) = &mut node.unconfirmed {
@@ -62,6 +64,6 @@ fn each_value(world: &mut World, mut change: impl FnMut(&mut Version)) {
     }
     match &mut world.delayed {
         Some(Delayed::Fill { version, .. } | Delayed::Finish { version, .. }) => change(version),
-        Some(Delayed::Begin) | None => {}
+        Some(Delayed::Begin | Delayed::BeginTags { .. }) | None => {}
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     promise::is_served,
     state::{
         node::{Link, Node},
+        server::Marks,
         words::Version,
         world::World,
     },
@@ -70,6 +71,9 @@ fn shown(case: &Case, world: &World) -> String {
     let mut text = format!("source v{}, promised v{}", world.source, world.confirmed[0]);
     if let Some(version) = world.server.valid(case.tags) {
         text += &format!(", shared v{version}");
+    }
+    if world.server.changes.iter().any(Marks::any) {
+        text += ", announced";
     }
     for (at, node) in world.nodes[..case.nodes].iter().enumerate() {
         text += &node_shown(case, at, node);

@@ -3,7 +3,9 @@
 //! Every method is one of `cache-redis/src/scripts/*.lua`, or a part that several of them share, without lives: what
 //! expires is taken away by a step of its own, at any time.
 
-use super::words::{DEAD, Kind, LEARNED, NONE, News, NewsSet, Nonce, TAGS, Version, WRITERS};
+use super::words::{
+    DEAD, KNOWN, Kind, LEARNED, NONE, News, NewsSet, Nonce, TAGS, Version, WRITERS,
+};
 
 /// How many records a log keeps.
 pub(crate) const KEEP: usize = 2;
@@ -21,6 +23,8 @@ pub(crate) struct Server {
     pub(crate) lease: Option<Lease>,
     /// `w:`
     pub(crate) marks: Marks,
+    /// `w:{ns}t:` of the tags: the transactions that change them.
+    pub(crate) changes: [Marks; TAGS],
     /// `d:` of the tags.
     pub(crate) tags: [Nonce; TAGS],
     /// `d:{ns}`
@@ -33,6 +37,8 @@ pub(crate) struct Server {
     pub(crate) last: Nonce,
     /// What is a counter instead of a nonce; nothing, unless the protocol is broken so.
     pub(crate) counted: Counted,
+    /// The tags whose changes CAPTURE does not look at; none, unless the protocol is broken so.
+    pub(crate) unheeded: [bool; TAGS],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -70,7 +76,7 @@ pub(crate) struct Lease {
 /// The writes that are under way.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub(crate) struct Marks {
-    /// One bit for each writer, and [`LATE_MARK`].
+    /// One bit for each writer, or transaction, and [`LATE_MARK`].
     pub(crate) live: u8,
     /// A mark whose writer will never finish: it only waits for its end.
     pub(crate) orphan: bool,
@@ -171,14 +177,24 @@ impl Server {
         Names { key: self.key, ..self.capture_namespace(tags) }
     }
 
-    /// CAPTURE alone: all but the key's own nonce.
+    /// CAPTURE alone: all but the key's own nonce. A known tag that is being changed gets none, but one that nobody has. Who learns of tags is told that
+    /// one is being changed, and does not send STAMP then: as if it had no position to send.
     pub(crate) fn capture_namespace(&mut self, tags: [bool; TAGS]) -> Names {
         let mut names = Names { pattern: self.open_patterns(), ..Names::default() };
         if tags[LEARNED] {
-            names.tag_log = self.open_tag_log();
+            let position = self.open_tag_log();
+            names.tag_log = if self.changes_forbid(LEARNED) { NONE } else { position };
         }
-        names.tags[0] = if tags[0] { self.open_tag(0) } else { NONE };
+        if tags[KNOWN] {
+            names.tags[KNOWN] =
+                if self.changes_forbid(KNOWN) { DEAD } else { self.open_tag(KNOWN) };
+        }
         names
+    }
+
+    /// Whether nothing that bears this tag may be stored.
+    pub(crate) fn changes_forbid(&self, tag: usize) -> bool {
+        self.changes[tag].any() && !self.unheeded[tag]
     }
 
     pub(crate) fn open_patterns(&mut self) -> Nonce {
@@ -281,7 +297,7 @@ impl Server {
 
     /// Everything is gone; the nonces that were used stay used.
     pub(crate) fn lose_all(&mut self) {
-        let Self { last, told, counted, .. } = *self;
-        *self = Self { last, told, counted, ..Self::default() };
+        let Self { last, told, counted, unheeded, .. } = *self;
+        *self = Self { last, told, counted, unheeded, ..Self::default() };
     }
 }

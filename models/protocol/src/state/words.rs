@@ -27,6 +27,9 @@ pub(crate) const ORDERS: usize = 2;
 /// How many writes may be under way.
 pub(crate) const WRITERS: usize = 3;
 
+/// How many transactions may be under way.
+pub(crate) const CHANGES: usize = 2;
+
 /// The two tags of the entry: one is known before the load, the other is learned from the value.
 pub(crate) const TAGS: usize = 2;
 

@@ -3,7 +3,7 @@
 use super::{
     node::{Link, Node},
     server::{Counted, Names, Server},
-    words::{Kind, MAX_BOUND, NODES, ORDERS, Version, WRITERS},
+    words::{CHANGES, Kind, MAX_BOUND, NODES, ORDERS, Version, WRITERS},
 };
 use crate::{case::Case, mutant::Mutant};
 
@@ -17,6 +17,7 @@ pub(crate) struct World {
     pub(crate) nodes: [Node; NODES],
     pub(crate) orders: [Order; ORDERS],
     pub(crate) writers: [Writer; WRITERS],
+    pub(crate) changes: [Change; CHANGES],
     /// A request whose sender gave up, and which may still arrive.
     pub(crate) delayed: Option<Delayed>,
     pub(crate) budget: Budget,
@@ -90,11 +91,34 @@ pub(crate) enum WriteStage {
     Dropped,
 }
 
+/// One transaction that changes what bears a tag.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub(crate) struct Change {
+    pub(crate) stage: ChangeStage,
+    /// The tag.
+    pub(crate) kind: Kind,
+    /// The change that its commit made.
+    pub(crate) version: Version,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub(crate) enum ChangeStage {
+    #[default]
+    Idle,
+    /// BEGIN_TAGS was answered, or not; the commit comes next.
+    Begun,
+    /// The source has changed.
+    Committed,
+    /// FINISH_TAGS has taken effect; the answer is on its way.
+    Published,
+}
+
 /// A request without a sender.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) enum Delayed {
     Fill { version: Version, names: Names },
     Begin,
+    BeginTags { tag: u8 },
     Finish { version: Version, names: Names, stores: bool },
 }
 
@@ -111,6 +135,11 @@ impl World {
         let counted =
             Counted { key: case.is(Mutant::KeyCounters), tags: case.is(Mutant::TagCounters) };
         world.server.counted = counted;
+        let learned = [Mutant::LearnsNothingOfChanges, Mutant::ChangesAreAskedAtTheStamp];
+        world.server.unheeded = [
+            case.is(Mutant::CaptureIgnoresChanges),
+            learned.into_iter().any(|mutant| case.is(mutant)),
+        ];
         for node in &mut world.nodes[..case.nodes] {
             if case.session {
                 node.session.link = Link::Up;

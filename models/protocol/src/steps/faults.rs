@@ -1,13 +1,13 @@
 //! What the shared tier loses, what ends by itself, what arrives late, and processes that die.
 
-use super::{Offers, What, Who, fills::store_load, writes};
+use super::{Offers, What, Who, changes, fills::store_load, writes};
 use crate::{
     case::Fault,
     mutant::Mutant,
     state::{
         node::{Link, Node},
         server::{LATE_MARK, Log, Marks},
-        words::{NONE, News, TAGS},
+        words::{KNOWN, Kind, NONE, News, TAGS},
         world::{Delayed, Order},
     },
     turn::Turn,
@@ -53,6 +53,15 @@ fn offer_ends(offers: &mut Offers<'_>) {
             turn.world.server.marks.live &= !LATE_MARK;
         });
     }
+    for tag in (0..TAGS).filter(|tag| server.changes[*tag].orphan) {
+        let kind = if tag == KNOWN { Kind::KnownTag } else { Kind::LearnedTag };
+        offers.offer(Who::Server, What::ChangeEnds(kind), |turn| {
+            let marks = &mut turn.world.server.changes[tag];
+            let left = std::mem::take(&mut marks.left);
+            marks.orphan = false;
+            turn.confirm(left);
+        });
+    }
 }
 
 fn offer_delayed(offers: &mut Offers<'_>) {
@@ -68,6 +77,7 @@ fn offer_delayed(offers: &mut Offers<'_>) {
                 }
             }
             Delayed::Begin => writes::begin_without_owner(turn),
+            Delayed::BeginTags { tag } => changes::announce_late(turn, usize::from(tag)),
             Delayed::Finish { version, names, stores } => {
                 writes::finish_script(turn, LATE_MARK, version, names, stores);
             }
@@ -96,6 +106,15 @@ fn offer_evictions(offers: &mut Offers<'_>) {
     if server.marks.any() {
         offers.fault(Fault::EvictMarks, all, lose_marks);
     }
+    for tag in (0..TAGS).filter(|tag| server.changes[*tag].any()) {
+        offers.fault(Fault::EvictMarks, all, |turn| lose_changes(turn, tag));
+    }
+}
+
+/// The same of a transaction.
+fn lose_changes(turn: &mut Turn<'_>, tag: usize) {
+    let Marks { left, .. } = std::mem::take(&mut turn.world.server.changes[tag]);
+    turn.confirm(left);
 }
 
 /// A writer that died before its mark was lost has left nothing that is not seen: the mark's end promises what it wrote.
@@ -106,6 +125,7 @@ fn lose_marks(turn: &mut Turn<'_>) {
 
 fn lose_all(turn: &mut Turn<'_>) {
     lose_marks(turn);
+    (0..TAGS).for_each(|tag| lose_changes(turn, tag));
     turn.world.server.lose_all();
 }
 
@@ -117,6 +137,11 @@ fn crash(turn: &mut Turn<'_>, node: usize) {
     for at in 0..turn.case.writers.len() {
         if turn.case.writers[at].node() == Some(node) {
             writes::die(turn, at);
+        }
+    }
+    for at in 0..turn.case.changers.len() {
+        if turn.case.changers[at].node() == Some(node) {
+            changes::die(turn, at);
         }
     }
     for (order, home) in turn.world.orders.iter_mut().zip(turn.case.orders) {

@@ -80,7 +80,9 @@ fn stamp(turn: &mut Turn<'_>, node: usize, at: usize) {
     }
     let captured = turn.world.nodes[node].flights[at].names.tag_log;
     let unseen = turn.is(Mutant::NoTagLog) || turn.is(Mutant::TagsCheckedAfterTheFill);
-    if unseen || log_spares(turn, captured) {
+    let changes =
+        turn.is(Mutant::ChangesAreAskedAtTheStamp) && turn.world.server.changes[LEARNED].any();
+    if (unseen || log_spares(turn, captured)) && !changes {
         take_learned_tag(turn, node, at);
     } else {
         turn.end(node, at);

@@ -89,7 +89,11 @@ fn offer_answer_of_read(offers: &mut Offers<'_>, node: usize, at: usize) {
 fn offer_claim(offers: &mut Offers<'_>, node: usize, at: usize) {
     let who = Who::Flight(node, at);
     let server = &offers.from.server;
-    if server.marks.any() && !offers.case.is(Mutant::ReadIgnoresWriters) {
+    let written = server.marks.any() && !offers.case.is(Mutant::ReadIgnoresWriters);
+    let changed = offers.case.tags[KNOWN]
+        && server.changes_forbid(KNOWN)
+        && !offers.case.is(Mutant::ClaimsBesideAChange);
+    if written || changed {
         if offers.case.fine {
             // Back to the start, as if it had never asked.
             offers.offer(who, What::IsTurnedAway, |turn| turn.give_up(node, at));

@@ -1,5 +1,6 @@
 //! What may happen next.
 
+mod changes;
 mod faults;
 mod fills;
 mod flights;
@@ -72,6 +73,9 @@ pub(crate) fn next(case: &Case, from: &World, out: &mut Vec<Next>) {
     }
     for writer in 0..case.writers.len() {
         writes::offer(&mut offers, writer);
+    }
+    for change in 0..case.changers.len() {
+        changes::offer(&mut offers, change);
     }
     faults::offer(&mut offers);
 }

@@ -22,6 +22,7 @@ pub(crate) enum Who {
     Flight(usize, usize),
     Order(usize),
     Writer(usize),
+    Change(usize),
 }
 
 /// What is done; the readme says which code this is.
@@ -56,6 +57,11 @@ pub(crate) enum What {
     StampsWritten,
     Finishes,
     IsFinished,
+    // Transactions.
+    Announces(Kind),
+    Commits,
+    Publishes(Kind),
+    IsPublished,
     // Sessions.
     Hears(News),
     FetchesPatterns,
@@ -68,6 +74,7 @@ pub(crate) enum What {
     // Ends of what has a life, and requests without a sender.
     LeaseEnds,
     MarkEnds,
+    ChangeEnds(Kind),
     Arrives,
     Vanishes,
     // What goes wrong.
@@ -90,6 +97,7 @@ impl fmt::Display for Step {
             Who::Flight(node, at) => write!(f, "load {node}.{at}")?,
             Who::Order(order) => write!(f, "invalidation {order}")?,
             Who::Writer(writer) => write!(f, "writer {writer}")?,
+            Who::Change(change) => write!(f, "transaction {change}")?,
         }
         write!(f, ": {}", self.what)
     }
@@ -124,6 +132,10 @@ impl fmt::Display for What {
             Self::StampsWritten => "STAMP",
             Self::Finishes => "FINISH",
             Self::IsFinished => "the write has ended",
+            Self::Announces(kind) => return write!(f, "BEGIN_TAGS of {kind:?}"),
+            Self::Commits => "the commit changes the source",
+            Self::Publishes(kind) => return write!(f, "FINISH_TAGS of {kind:?}"),
+            Self::IsPublished => "the transaction has ended",
             Self::Hears(news) => return write!(f, "hears {news:?}"),
             Self::FetchesPatterns => "the pattern log is read",
             Self::AppliesPatterns => "new pattern records are applied",
@@ -134,6 +146,7 @@ impl fmt::Display for What {
             Self::Reconnects => "is connected again",
             Self::LeaseEnds => "the lease ends",
             Self::MarkEnds => "a writer's mark ends",
+            Self::ChangeEnds(kind) => return write!(f, "what was announced of {kind:?} ends"),
             Self::Arrives => "the delayed request arrives",
             Self::Vanishes => "the delayed request never arrives",
             Self::Fails(fault) => return write!(f, "FAULT {fault:?}"),

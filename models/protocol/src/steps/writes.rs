@@ -7,7 +7,7 @@ use crate::{
     state::{
         node::Entry,
         server::{LATE_MARK, Names, Stored},
-        words::{Home, Kind, LEARNED, NONE, Version},
+        words::{Home, KNOWN, Kind, LEARNED, NONE, Version},
         world::{Delayed, WriteStage, Writer},
     },
     turn::Turn,
@@ -88,7 +88,10 @@ pub(super) fn begin_without_owner(turn: &mut Turn<'_>) {
 /// BEGIN and CAPTURE, then this process's own record of the write.
 fn begin(turn: &mut Turn<'_>, at: usize) {
     spend(&mut turn.world.budget.changes);
-    let alone = !turn.world.server.marks.any();
+    let changed = turn.case.tags[KNOWN]
+        && turn.world.server.changes_forbid(KNOWN)
+        && !turn.is(Mutant::WriterIgnoresChanges);
+    let alone = !(turn.world.server.marks.any() || changed);
     let key = if turn.is(Mutant::WriteWithoutItsOwnNonce) {
         turn.world.server.unlink_key();
         NONE

@@ -1,5 +1,6 @@
 //! The cases, each named after what it proves.
 
+mod changes;
 mod index;
 mod invalidations;
 mod leases;
@@ -20,8 +21,9 @@ mod writes;
 use std::sync::Arc;
 
 pub use self::{
-    index::*, invalidations::*, leases::*, limits::*, lives::*, loads::*, locks::*, many::*,
-    news::*, patterns::*, sessions::*, successors::*, tags::*, topics::*, values::*, writes::*,
+    changes::*, index::*, invalidations::*, leases::*, limits::*, lives::*, loads::*, locks::*,
+    many::*, news::*, patterns::*, sessions::*, successors::*, tags::*, topics::*, values::*,
+    writes::*,
 };
 
 type AnyStore = Arc<dyn crate::Store>;
