@@ -33,7 +33,7 @@
 //! | tell other processes what happened | [`Cache::topic`], which [publishes](Topic::publish) and gives a [`Subscription`] |
 //! | allow so many calls in a time | [`Cache::check`], which gives a [`Verdict`] |
 //! | keep sessions of users | [`SessionStore`] |
-//! | look inside | [`explain()`]: why the next call hits or misses; [`Cache::stats`], [`FnCache::stats`], [`Cache::shared_info`], [`metrics`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
+//! | look inside | [`explain()`]: why the next call hits or misses; [`Cache::stats`], [`FnCache::stats`], [`FnCache::memory_usage`], [`Cache::shared_info`], [`metrics`], [`Cache::events`], [`Cache::health`], [`Cache::tagged`] |
 //! | test | [`scoped`], [`ManualClock`], [`registry()`], the feature `test-util` |
 //! | write a shared tier | [`store`] |
 //! | put a type of your own in keys | [`derive@KeyPart`], [`trait@KeyPart`] |
@@ -41,7 +41,8 @@
 //! The guides: [attributes](docs::attributes), [configuration](docs::configuration), [serving](docs::serving), [keys](docs::keys), [tags](docs::tags),
 //! [guarantees](docs::guarantees), [values in the shared tier](docs::values), [events](docs::events), [locks](docs::locks),
 //! [limits](docs::limits), [queries and transactions](docs::queries), [sessions](docs::sessions), [topics](docs::pubsub), [Redis](docs::redis),
-//! [outages](docs::outages), [observability](docs::observability), [explain](docs::explain), [testing](docs::testing).
+//! [outages](docs::outages), [observability](docs::observability), [explain](docs::explain), [testing](docs::testing). Cached responses
+//! and limits of HTTP are in a crate of their own, `larder-http`, whose front page is their guide.
 //!
 //! # Which cache
 //!
@@ -92,12 +93,12 @@ pub use cache_core::{
     Compression, EncryptionKeys, Entry, Error, ErrorKind, Event, Events, Explanation, FnCache,
     FunctionStats, GetOrSet, Health, InMemory, InShared, IntoTtl, Invalidate, Invalidation,
     InvalidationRules, Invalidations, KeyPart, KeyTemplate, KeyWriter, Lock, LockGuard,
-    ManualClock, MemoryValue, Message, Next, NotStored, Origin, Query, Received, Result, Session,
-    SessionId, SessionInfo, SessionStore, Set, SetMany, SharedInfo, SharedValue, Stats, Status,
-    Store, Subscription, Tagged, Topic, TopicPattern, Transaction, Undecodable, Verdict, WhenAway,
-    blocking, bypass, bypass_sync, clear, current, explain, init, invalidate, invalidate_all_of,
-    invalidate_keys, invalidate_pattern, invalidate_tags, key, metrics, publish, registry, rules,
-    scoped, scoped_sync, spawn, spawn_blocking,
+    ManualClock, MemoryUsage, MemoryValue, Message, Next, NotStored, Origin, Query, Received,
+    Result, Session, SessionId, SessionInfo, SessionStore, Set, SetMany, SharedInfo, SharedValue,
+    Stats, Status, Store, Subscription, Tagged, Topic, TopicPattern, Transaction, Undecodable,
+    Verdict, WhenAway, blocking, bypass, bypass_sync, clear, current, explain, init, invalidate,
+    invalidate_all_of, invalidate_keys, invalidate_pattern, invalidate_tags, key, metrics, publish,
+    registry, rules, scoped, scoped_sync, spawn, spawn_blocking,
 };
 
 #[cfg(feature = "macros")]

@@ -1,4 +1,5 @@
-//! What the documents of other services' caching layers show, feature by feature: each test bears the name of one.
+//! What the documents of other services' caching layers show, feature by feature: each test bears the name of one. Those of HTTP,
+//! `parity/responses.rs`, are run by `larder-http`. `xtask/src/guides.rs` has the list.
 #![cfg(unix)]
 #![forbid(unsafe_code)]
 #![deny(warnings)]
@@ -7,12 +8,24 @@
 #[path = "../cache-redis/tests/common/server.rs"]
 mod server;
 
+#[path = "parity/asked.rs"]
+mod asked;
+#[path = "parity/away.rs"]
+mod away;
+#[path = "parity/clear.rs"]
+mod clear;
 #[path = "parity/configuration.rs"]
 mod configuration;
+#[path = "parity/decorators.rs"]
+mod decorators;
+#[path = "parity/events.rs"]
+mod events;
 #[path = "parity/explain.rs"]
 mod explain;
 #[path = "parity/limits.rs"]
 mod limits;
+#[path = "parity/loaders.rs"]
+mod loaders;
 #[path = "parity/locks.rs"]
 mod locks;
 #[path = "parity/metrics.rs"]
@@ -26,13 +39,19 @@ mod sessions;
 #[path = "parity/stats.rs"]
 mod stats;
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use larder::{Cache, CacheBuilder};
 use server::Server;
+
+/// Longer than anything takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A cache without a shared tier, then one on a real server.
 async fn for_both_forms(test: impl AsyncFn(Cache)) {
@@ -48,5 +67,29 @@ async fn for_both_forms_of(builder: impl Fn() -> CacheBuilder, test: impl AsyncF
     let prefix = format!("parity{}", COUNT.fetch_add(1, Ordering::Relaxed));
     let builder = builder().redis(&url).prefix(prefix);
     // A deadline that a busy machine keeps.
-    test(builder.shared_deadline(std::time::Duration::from_secs(10)).build().await.unwrap()).await;
+    test(builder.shared_deadline(Duration::from_secs(10)).build().await.unwrap()).await;
+}
+
+/// Waits for a condition, for as long as a busy machine may need.
+async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let holds = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, holds).await.expect(what);
+}
+
+/// Waits for the session that begins with the first entry of a cache with a shared tier: memory is emptied then.
+async fn settled(cache: &Cache) {
+    if cache.health().await.shared.is_none() {
+        return;
+    }
+    until("the session lives", async || {
+        let load = || async { Ok::<_, larder::Error>(1_u8) };
+        cache.get_or_set("settled", load).await.unwrap();
+        cache.health().await.session == Some(true)
+    })
+    .await;
+    cache.invalidate("settled").await.unwrap();
 }

@@ -32,7 +32,7 @@ use crate::{
     key::KeyPart,
     private::{Given, Spec},
     runtime,
-    stats::FunctionStats,
+    stats::{FunctionStats, MemoryUsage},
 };
 
 /// One entry of an annotated sync function: what its companion `<name>_entry(..)` gives.
@@ -333,6 +333,20 @@ impl FnCache {
     #[must_use]
     pub fn stats(&self) -> FunctionStats {
         self.0.stats()
+    }
+
+    /// As [`FnCache::memory_usage`](crate::FnCache::memory_usage).
+    ///
+    /// ```
+    /// # #[larder::memoize(key = "square:{n}")]
+    /// # fn square(n: u64) -> u64 { n * n }
+    /// # larder::init(larder::Cache::memory()).unwrap();
+    /// square(7);
+    /// assert_eq!(square_cache().memory_usage().entries, 1);
+    /// ```
+    #[must_use]
+    pub fn memory_usage(&self) -> MemoryUsage {
+        self.0.memory_usage()
     }
 
     pub(crate) fn into_inner(self) -> AsyncFnCache {

@@ -12,7 +12,7 @@ use crate::{
     explicit::Invalidate,
     key::{KeyBuffer, KeyPart, render_key},
     private::{Given, Site, Spec, Subject},
-    stats::FunctionStats,
+    stats::{FunctionStats, MemoryUsage},
 };
 
 /// One entry of an annotated function: what its companion `<name>_entry(..)` gives. A sync function's companion gives
@@ -367,9 +367,32 @@ impl FnCache {
         }
     }
 
-    /// What invalidates everything that the function stored.
-    pub(crate) fn target(&self) -> Option<Order> {
-        let glob = match (self.site.path(), self.site.key) {
+    /// What the function has in memory at the moment: the entries that [`clear`](Self::clear) would end, those of another function
+    /// whose template makes the same keys among them.
+    ///
+    /// **Looks at every entry of the cache**, on the calling thread: for a page of figures or a test, and not for each call.
+    ///
+    /// ```
+    /// # #[larder::cache_aside(key = "square:{n}", ttl = "5m")]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// # larder::init(larder::Cache::memory())?;
+    /// square(7).await;
+    /// square(8).await;
+    /// assert_eq!(square_cache().memory_usage().entries, 2);
+    /// square_entry(7).invalidate().await?;
+    /// assert_eq!(square_cache().memory_usage().entries, 1);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn memory_usage(&self) -> MemoryUsage {
+        let usage = |engine: &Arc<Engine>| engine.memory_usage(Some(&self.keys()));
+        self.engine.as_ref().map_or_else(MemoryUsage::default, usage)
+    }
+
+    /// Every key that the function's template can make.
+    fn keys(&self) -> Glob {
+        match (self.site.path(), self.site.key) {
             (Some(path), [first, second, rest @ ..]) => {
                 let first = format!("{first}{path}{second}");
                 let literals: Vec<&str> =
@@ -377,10 +400,14 @@ impl FnCache {
                 Glob::from_template(&literals)
             }
             _ => Glob::from_template(self.site.key),
-        };
+        }
+    }
+
+    /// What invalidates everything that the function stored.
+    pub(crate) fn target(&self) -> Option<Order> {
         Some(Order {
             engine: Arc::clone(self.engine.as_ref()?),
-            what: Invalidation::Pattern(glob.as_str().to_owned()),
+            what: Invalidation::Pattern(self.keys().as_str().to_owned()),
             shared: self.site.layer.shared(),
             origin: Origin::Here,
         })

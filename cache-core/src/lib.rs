@@ -80,7 +80,7 @@ pub use crate::{
         invalidate_pattern, invalidate_tags, publish, scoped, scoped_sync, spawn, spawn_blocking,
     },
     sessions::{Session, SessionId, SessionInfo, SessionStore},
-    stats::{FunctionStats, Stats},
+    stats::{FunctionStats, MemoryUsage, Stats},
     tags::Tagged,
     topic::{Message, Received, Subscription, Topic, TopicPattern, Undecodable},
     transaction::{Committed, Transaction},

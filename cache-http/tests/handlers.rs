@@ -45,7 +45,7 @@ async fn twice(cache: &Cache, make: impl Fn(usize) -> Response + Sync) -> [Reply
 
 #[tokio::test]
 async fn a_handler_has_the_cache_of_the_state() {
-    let state = State { cache: Cache::memory() };
+    let state = State { cache: common::cache().await };
     let handler = async |cache: CacheHandle| {
         cache.set("from the handler", &1_u8).await.unwrap();
     };
@@ -82,17 +82,17 @@ async fn a_response_that_must_not_be_shared_is_not_cached_by_hand() {
         (200, [("vary", "*")]),
     ] {
         let replies =
-            twice(&Cache::memory(), |run| answer(status, &headers, &format!("{run}"))).await;
+            twice(&common::cache().await, |run| answer(status, &headers, &format!("{run}"))).await;
         assert_eq!(replies[1].body, "2", "{status} {headers:?}");
     }
     let long = "x".repeat((1 << 20) + 1);
-    let replies = twice(&Cache::memory(), |_| answer(200, &[], &long)).await;
+    let replies = twice(&common::cache().await, |_| answer(200, &[], &long)).await;
     assert_eq!((replies[1].body.len(), replies[1].is_hit()), (long.len(), false));
 }
 
 #[tokio::test]
 async fn one_run_serves_all_who_ask_for_a_response_by_hand() {
-    let (cache, runs) = (Cache::memory(), Arc::new(AtomicUsize::new(0)));
+    let (cache, runs) = (common::cache().await, Arc::new(AtomicUsize::new(0)));
     let asking = (0..10).map(|_| {
         let (cache, runs) = (cache.clone(), Arc::clone(&runs));
         tokio::spawn(async move {
@@ -114,7 +114,7 @@ async fn one_run_serves_all_who_ask_for_a_response_by_hand() {
 
 #[tokio::test]
 async fn a_ttl_that_is_no_duration_caches_nothing() {
-    let cache = Cache::memory();
+    let cache = common::cache().await;
     for run in ["1", "2"] {
         let reply = read(cached_response(&cache, "k", "soon", || async { run }).await).await;
         assert_eq!(reply.body, run);

@@ -25,7 +25,7 @@ fn app_of_users(cache: &Cache) -> App {
 
 #[tokio::test]
 async fn two_users_never_share_a_response() {
-    let app = app_of_users(&Cache::memory());
+    let app = app_of_users(&common::cache().await);
     for _ in 0..2 {
         assert_eq!(app.get_with("/me", &[("x-user", "ann")]).await.body, "ann 1");
         assert_eq!(app.get_with("/me", &[("x-user", "bob")]).await.body, "bob 2");
@@ -34,14 +34,14 @@ async fn two_users_never_share_a_response() {
 
 #[tokio::test]
 async fn the_response_to_a_request_without_a_user_is_not_cached() {
-    let app = app_of_users(&Cache::memory());
+    let app = app_of_users(&common::cache().await);
     assert_eq!(app.get("/me").await.cache(), "larder; fwd=bypass; detail=anonymous");
     assert_eq!(app.get("/me").await.body, "nobody 2");
 }
 
 #[tokio::test]
 async fn a_user_may_have_a_cookie() {
-    let app = app_of_users(&Cache::memory());
+    let app = app_of_users(&common::cache().await);
     let asking = [("x-user", "ann"), ("cookie", "session=1")];
     app.get_with("/me", &asking).await;
     assert!(app.get_with("/me", &asking).await.is_hit());
@@ -49,7 +49,7 @@ async fn a_user_may_have_a_cookie() {
 
 #[tokio::test]
 async fn the_responses_of_one_user_are_invalidated_by_a_tag() {
-    let cache = Cache::memory();
+    let cache = common::cache().await;
     let app = app_of_users(&cache);
     for user in ["ann", "bob"] {
         app.get_with("/me", &[("x-user", user)]).await;
@@ -61,7 +61,7 @@ async fn the_responses_of_one_user_are_invalidated_by_a_tag() {
 
 #[tokio::test]
 async fn all_query_parameters_count_whatever_their_order() {
-    let app = App::with(layer(), &[]);
+    let app = App::with(layer().await, &[]);
     app.get("/x?b=2&a=1").await;
     assert!(app.get("/x?a=1&b=2").await.is_hit());
     assert!(!app.get("/x?a=1").await.is_hit());
@@ -73,7 +73,7 @@ async fn all_query_parameters_count_whatever_their_order() {
 
 #[tokio::test]
 async fn parameters_that_were_not_chosen_do_not_count() {
-    let app = App::with(layer().query(["page"]), &[]);
+    let app = App::with(layer().await.query(["page"]), &[]);
     app.get("/x?page=1&utm_source=a").await;
     assert!(app.get("/x?utm_source=b&page=1").await.is_hit());
     assert!(!app.get("/x?page=2").await.is_hit());
@@ -81,14 +81,14 @@ async fn parameters_that_were_not_chosen_do_not_count() {
 
 #[tokio::test]
 async fn a_parameter_is_chosen_by_the_name_that_the_handler_sees() {
-    let app = App::with(layer().query(["page"]), &[]);
+    let app = App::with(layer().await.query(["page"]), &[]);
     app.get("/x").await;
     assert!(!app.get("/x?p%61ge=2").await.is_hit(), "the handler sees another page");
 }
 
 #[tokio::test]
 async fn chosen_headers_are_a_part_of_the_key() {
-    let app = App::with(layer().headers([ACCEPT_LANGUAGE, HOST]), &[]);
+    let app = App::with(layer().await.headers([ACCEPT_LANGUAGE, HOST]), &[]);
     app.get_with("/x", &[("accept-language", "de")]).await;
     assert!(app.get_with("/x", &[("accept-language", "de")]).await.is_hit());
     assert!(!app.get_with("/x", &[("accept-language", "da")]).await.is_hit());
@@ -98,7 +98,7 @@ async fn chosen_headers_are_a_part_of_the_key() {
 
 #[tokio::test]
 async fn a_key_of_ones_own_replaces_the_path_and_not_the_user() {
-    let cache = Cache::memory();
+    let cache = common::cache().await;
     let layer = CacheLayer::new(cache.clone())
         .key_by(|request| request.uri.path().to_lowercase())
         .user_aware(|request| Some(request.headers.get("x-user")?.to_str().ok()?.to_owned()));
@@ -112,7 +112,7 @@ async fn a_key_of_ones_own_replaces_the_path_and_not_the_user() {
 
 #[tokio::test]
 async fn a_response_is_cached_for_each_variant_that_vary_names() {
-    let app = App::new(layer(), |request, run| {
+    let app = App::new(layer().await, |request, run| {
         let language =
             request.headers().get("accept-language").map_or("", |it| it.to_str().unwrap());
         answer(200, &[("vary", "Accept-Language")], &format!("{language} {run}"))
@@ -134,7 +134,7 @@ async fn a_response_is_cached_for_each_variant_that_vary_names() {
 
 #[tokio::test]
 async fn the_second_line_of_a_header_tells_variants_apart() {
-    let app = App::with(layer(), &[("vary", "accept")]);
+    let app = App::with(layer().await, &[("vary", "accept")]);
     app.get_with("/x", &[("accept", "a"), ("accept", "b")]).await;
     assert!(app.get_with("/x", &[("accept", "a, b")]).await.is_hit());
     assert!(!app.get_with("/x", &[("accept", "a"), ("accept", "c")]).await.is_hit());
@@ -143,7 +143,7 @@ async fn the_second_line_of_a_header_tells_variants_apart() {
 #[tokio::test]
 async fn a_response_that_varies_by_everything_is_not_cached() {
     for vary in ["*", "accept, *", " * "] {
-        let app = App::new(layer(), move |_, _| answer(200, &[("vary", vary)], ""));
+        let app = App::new(layer().await, move |_, _| answer(200, &[("vary", vary)], ""));
         app.get("/x").await;
         assert_eq!(app.get("/x").await.cache(), "larder; fwd=uri-miss; detail=vary", "{vary}");
     }
@@ -164,7 +164,7 @@ async fn variants_are_invalidated_with_their_key() {
 
 #[tokio::test]
 async fn keys_patterns_and_tags_invalidate() {
-    let cache = Cache::memory();
+    let cache = common::cache().await;
     let layer = CacheLayer::new(cache.clone()).tags(|request, response| {
         assert!(response.status.is_success());
         vec![format!("section:{}", request.uri.path().trim_start_matches('/'))]
@@ -187,7 +187,7 @@ async fn keys_patterns_and_tags_invalidate() {
 
 #[tokio::test]
 async fn a_long_url_has_a_key_and_the_tag_of_its_path() {
-    let cache = Cache::memory();
+    let cache = common::cache().await;
     let app = App::with(CacheLayer::new(cache.clone()), &[]);
     let (path, query) = (format!("/{}", "p:".repeat(150)), "q=".to_owned() + &"x".repeat(500));
     let uri = format!("{path}?{query}");
@@ -202,7 +202,7 @@ async fn a_long_url_has_a_key_and_the_tag_of_its_path() {
 
 #[tokio::test]
 async fn what_changes_a_resource_invalidates_what_is_cached_of_it() {
-    let app = App::new(layer(), |request, run| {
+    let app = App::new(layer().await, |request, run| {
         let status = if request.method() == "POST" { 400 } else { 200 };
         answer(status, &[], &format!("run {run}"))
     });
@@ -218,7 +218,7 @@ async fn what_changes_a_resource_invalidates_what_is_cached_of_it() {
 
 #[tokio::test]
 async fn neighbours_in_nested_routers_do_not_share() {
-    let cache = Cache::memory();
+    let cache = common::cache().await;
     let part = |name: &'static str| {
         Router::new()
             .route("/x", get(move || async move { name }))

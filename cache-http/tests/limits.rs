@@ -1,7 +1,7 @@
 //! Limited requests: one suite for counts in the process and in Redis, what headers say, and what a Redis that goes away does.
 #![forbid(unsafe_code)]
 #![deny(warnings)]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::duplicate_mod)] // the servers are in `common` as well
 
 #[path = "../../cache-redis/tests/common/server.rs"]
 mod server;
@@ -9,13 +9,13 @@ mod server;
 mod common;
 
 use std::sync::{
-    Arc, OnceLock,
+    Arc,
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
 use axum::{Router, body::Body, extract::Request};
 use cache_http::{CacheLayer, RateLimitHeaders, RateLimitLayer};
-use common::{Reply, answer, by_hand, read, seconds};
+use common::{Reply, answer, by_hand, for_both_forms, read, seconds};
 use larder::{Cache, ErrorKind, WhenAway};
 use server::Server;
 use sfv::{BareItem, List, ListEntry, Parser};
@@ -55,16 +55,6 @@ impl App {
             headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         read(self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()).await
     }
-}
-
-/// The cache that counts in this process, then one of two processes on a real server.
-async fn for_both_forms(test: impl AsyncFn(Cache)) {
-    static SERVER: OnceLock<Server> = OnceLock::new();
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    test(Cache::memory()).await;
-    let server = SERVER.get_or_init(|| Server::start(&[]));
-    let prefix = format!("limits{}", COUNT.fetch_add(1, SeqCst));
-    test(on(server).prefix(prefix).build().await.unwrap()).await;
 }
 
 fn on(server: &Server) -> larder::CacheBuilder {

@@ -1,7 +1,7 @@
 //! Responses in Redis: two processes share them, and Redis may go away.
 #![forbid(unsafe_code)]
 #![deny(warnings)]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::duplicate_mod)] // the servers are in `common` as well
 
 #[path = "../../cache-redis/tests/common/server.rs"]
 mod server;

@@ -86,31 +86,32 @@ async fn streamed(
 
 #[tokio::test]
 async fn a_body_of_unknown_size_streams_through_and_is_not_cached() {
-    let (before, read, is_hit) = streamed(layer(), || vec![data("a"), data("b")]).await;
+    let (before, read, is_hit) = streamed(layer().await, || vec![data("a"), data("b")]).await;
     assert_eq!((before, read, is_hit), (0, [Ok("ab".into()), Ok("ab".into())], false));
 }
 
 #[tokio::test]
 async fn streams_are_buffered_when_that_is_asked_for() {
-    let (_, read, is_hit) = streamed(layer().buffer_streams(), || vec![data("a"), data("b")]).await;
+    let (_, read, is_hit) =
+        streamed(layer().await.buffer_streams(), || vec![data("a"), data("b")]).await;
     assert_eq!((read, is_hit), ([Ok("ab".into()), Ok("ab".into())], true));
 }
 
 #[tokio::test]
 async fn a_stream_is_not_buffered_beyond_the_limit_and_loses_nothing() {
-    let small = || layer().buffer_streams().max_body_bytes(3);
+    let small = async || layer().await.buffer_streams().max_body_bytes(3);
     let pieces = || vec![data("ab"), data("cd"), data("ef"), data("gh")];
-    let (before, read, is_hit) = streamed(small(), pieces).await;
+    let (before, read, is_hit) = streamed(small().await, pieces).await;
     assert_eq!(before, 2, "no more is read than what goes beyond");
     assert_eq!((read, is_hit), ([Ok("abcdefgh".into()), Ok("abcdefgh".into())], false));
-    let (_, _, is_hit) = streamed(small(), || vec![data("abc")]).await;
+    let (_, _, is_hit) = streamed(small().await, || vec![data("abc")]).await;
     assert!(is_hit, "the limit itself fits");
 }
 
 #[tokio::test]
 async fn a_stream_that_fails_or_has_trailers_is_not_cached() {
     let torn = || vec![data("a"), Err("torn"), data("b")];
-    let (before, read, is_hit) = streamed(layer().buffer_streams(), torn).await;
+    let (before, read, is_hit) = streamed(layer().await.buffer_streams(), torn).await;
     assert_eq!((before, read[0].is_err(), is_hit), (2, true, false));
     let trailers = || {
         vec![
@@ -118,7 +119,7 @@ async fn a_stream_that_fails_or_has_trailers_is_not_cached() {
             Ok(Frame::trailers([(http::header::ETAG, "x".parse().unwrap())].into_iter().collect())),
         ]
     };
-    let (_, read, is_hit) = streamed(layer().buffer_streams(), trailers).await;
+    let (_, read, is_hit) = streamed(layer().await.buffer_streams(), trailers).await;
     assert_eq!((&read[0], is_hit), (&Ok("a".into()), false));
 }
 
@@ -126,7 +127,7 @@ async fn a_stream_that_fails_or_has_trailers_is_not_cached() {
 async fn server_sent_events_are_never_held_back() {
     let polled = Arc::new(AtomicUsize::new(0));
     let counts = Arc::clone(&polled);
-    let app = App::new(layer().buffer_streams(), move |_, _| {
+    let app = App::new(layer().await.buffer_streams(), move |_, _| {
         let body =
             Pieces { pieces: vec![data("data: 1")], polled: Arc::clone(&counts), size: None };
         Response::builder()
@@ -144,7 +145,7 @@ async fn server_sent_events_are_never_held_back() {
 async fn a_body_that_is_too_large_is_not_read_at_all() {
     let polled = Arc::new(AtomicUsize::new(0));
     let counts = Arc::clone(&polled);
-    let app = App::new(layer().max_body_bytes(3), move |_, _| {
+    let app = App::new(layer().await.max_body_bytes(3), move |_, _| {
         let body =
             Pieces { pieces: vec![data("abcd")], polled: Arc::clone(&counts), size: Some(4) };
         Response::new(Body::new(body))
@@ -161,7 +162,7 @@ async fn a_body_that_is_too_large_is_not_read_at_all() {
 
 #[tokio::test]
 async fn requests_at_the_same_time_run_the_handler_once() {
-    let cache = Cache::memory();
+    let cache = common::cache().await;
     let (runs, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
     let (counts, waits) = (Arc::clone(&runs), Arc::clone(&gate));
     let handler = move || {
@@ -193,7 +194,7 @@ async fn requests_at_the_same_time_run_the_handler_once() {
 
 #[tokio::test]
 async fn an_invalidation_while_the_handler_runs_is_final() {
-    let cache = Cache::memory();
+    let cache = common::cache().await;
     let inner = cache.clone();
     let app = App::new(CacheLayer::new(cache), move |_, run| {
         if run == 1 {
@@ -207,7 +208,7 @@ async fn an_invalidation_while_the_handler_runs_is_final() {
 
 #[tokio::test]
 async fn head_is_served_from_get_and_leaves_nothing() {
-    let app = App::with(layer(), &[("x-own", "1")]);
+    let app = App::with(layer().await, &[("x-own", "1")]);
     assert_eq!(app.ask("HEAD", "/x", &[]).await.cache(), "larder; fwd=uri-miss");
     assert!(!app.get("/x").await.is_hit());
     let head = app.ask("HEAD", "/x", &[]).await;
@@ -220,7 +221,7 @@ async fn head_is_served_from_get_and_leaves_nothing() {
 
 #[tokio::test]
 async fn other_methods_are_not_cached() {
-    let app = App::with(layer(), &[("cache-control", "max-age=60")]);
+    let app = App::with(layer().await, &[("cache-control", "max-age=60")]);
     for method in ["POST", "OPTIONS", "QUERY"] {
         app.ask(method, "/x", &[]).await;
         assert_eq!(app.ask(method, "/x", &[]).await.cache(), "larder; fwd=method");
@@ -229,8 +230,10 @@ async fn other_methods_are_not_cached() {
 
 #[tokio::test]
 async fn a_response_without_an_etag_is_given_one_and_who_has_it_gets_a_304() {
-    let app =
-        App::with(layer(), &[("cache-control", "max-age=60"), ("content-type", "text/plain")]);
+    let app = App::with(
+        layer().await,
+        &[("cache-control", "max-age=60"), ("content-type", "text/plain")],
+    );
     let first = app.get("/x").await;
     let etag = first.header("etag").unwrap().to_owned();
     assert_eq!(etag, format!("\"{}\"", &blake3::hash(b"run 1").to_hex()[..32]));
@@ -248,14 +251,14 @@ async fn a_response_without_an_etag_is_given_one_and_who_has_it_gets_a_304() {
 
 #[tokio::test]
 async fn the_etag_of_a_response_is_kept() {
-    let app = App::with(layer(), &[("etag", "W/\"own\"")]);
+    let app = App::with(layer().await, &[("etag", "W/\"own\"")]);
     assert_eq!(app.get("/x").await.header("etag"), Some("W/\"own\""));
     assert_eq!(app.get_with("/x", &[("if-none-match", "\"own\"")]).await.status, 304);
 }
 
 #[tokio::test]
 async fn the_first_to_ask_may_have_it_already_and_all_of_it_is_cached() {
-    let app = App::new(layer(), |request, run| {
+    let app = App::new(layer().await, |request, run| {
         assert!(
             !request.headers().contains_key("if-none-match"),
             "the handler would answer with a 304"
@@ -270,7 +273,7 @@ async fn the_first_to_ask_may_have_it_already_and_all_of_it_is_cached() {
 
 #[tokio::test]
 async fn a_404_that_is_cached_is_no_304() {
-    let app = App::new(layer(), |_, _| {
+    let app = App::new(layer().await, |_, _| {
         answer(404, &[("cache-control", "max-age=60"), ("etag", "\"e\"")], "")
     });
     app.get("/x").await;
@@ -291,7 +294,8 @@ async fn age_and_cache_status_say_how_old_it_is_and_how_long_it_will_live() {
 
 #[tokio::test]
 async fn the_error_of_a_service_goes_to_whoever_asked() {
-    let service = layer().layer(service_fn(|_: Request| async { Err::<Response, _>("broken") }));
+    let service =
+        layer().await.layer(service_fn(|_: Request| async { Err::<Response, _>("broken") }));
     for _ in 0..2 {
         let request = Request::get("/x").body(Body::empty()).unwrap();
         assert_eq!(service.clone().oneshot(request).await.err(), Some("broken"));

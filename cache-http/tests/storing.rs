@@ -15,12 +15,12 @@ async fn is_cached(app: &App, headers: &[(&str, &str)]) -> bool {
 }
 
 async fn is_cached_with(headers: &'static [(&'static str, &'static str)]) -> bool {
-    is_cached(&App::with(layer(), headers), &[]).await
+    is_cached(&App::with(layer().await, headers), &[]).await
 }
 
 #[tokio::test]
 async fn a_second_get_is_answered_from_the_cache() {
-    let app = App::with(layer(), &[("x-own", "kept")]);
+    let app = App::with(layer().await, &[("x-own", "kept")]);
     let first = app.get("/x").await;
     assert_eq!(
         (first.body.as_str(), first.cache()),
@@ -52,7 +52,7 @@ async fn directives_are_read_whatever_their_case() {
 
 #[tokio::test]
 async fn directives_that_are_no_text_forbid_storing() {
-    let app = App::new(layer(), |_, _| {
+    let app = App::new(layer().await, |_, _| {
         let mut response = answer(200, &[], "x");
         response
             .headers_mut()
@@ -98,7 +98,7 @@ async fn a_response_that_says_nothing_lives_as_long_as_the_layer_says() {
 async fn expires_in_the_past_and_max_age_0_are_not_cached() {
     assert!(!is_cached_with(&[("expires", "0")]).await);
     assert!(!is_cached_with(&[("expires", "Thu, 01 Jan 1970 00:00:00 GMT")]).await);
-    let app = App::with(layer(), &[("cache-control", "max-age=0")]);
+    let app = App::with(layer().await, &[("cache-control", "max-age=0")]);
     assert_eq!(app.get("/x").await.cache(), "larder; fwd=uri-miss; detail=no-lifetime");
     assert!(!app.get("/x").await.is_hit());
 }
@@ -124,7 +124,7 @@ async fn an_age_that_does_not_fit_is_very_old_and_breaks_nothing() {
 
 #[tokio::test]
 async fn a_max_age_of_ages_is_a_year_at_most() {
-    let app = App::with(layer(), &[("cache-control", "max-age=18446744073709551615")]);
+    let app = App::with(layer().await, &[("cache-control", "max-age=18446744073709551615")]);
     assert_eq!(app.get("/x").await.cache(), "larder; fwd=uri-miss; stored; ttl=31622400");
     assert!(app.get("/x").await.is_hit());
 }
@@ -132,26 +132,28 @@ async fn a_max_age_of_ages_is_a_year_at_most() {
 #[tokio::test]
 async fn a_5xx_is_never_cached() {
     for status in [500, 501, 503] {
-        let app =
-            App::new(layer(), move |_, _| answer(status, &[("cache-control", "max-age=60")], ""));
+        let app = App::new(layer().await, move |_, _| {
+            answer(status, &[("cache-control", "max-age=60")], "")
+        });
         assert!(!is_cached(&app, &[]).await, "{status}");
     }
 }
 
 #[tokio::test]
 async fn a_404_is_cached_when_it_says_for_how_long() {
-    let silent = App::new(layer(), |_, _| answer(404, &[], ""));
+    let silent = App::new(layer().await, |_, _| answer(404, &[], ""));
     assert!(!is_cached(&silent, &[]).await);
-    let says = App::new(layer(), |_, _| answer(404, &[("cache-control", "max-age=5")], ""));
+    let says = App::new(layer().await, |_, _| answer(404, &[("cache-control", "max-age=5")], ""));
     assert!(is_cached(&says, &[]).await);
     assert_eq!(says.get("/x").await.status, 404);
 }
 
 #[tokio::test]
 async fn a_part_of_a_response_is_not_cached() {
-    let app = App::new(layer(), |_, _| answer(206, &[("cache-control", "max-age=60")], "par"));
+    let app =
+        App::new(layer().await, |_, _| answer(206, &[("cache-control", "max-age=60")], "par"));
     assert!(!is_cached(&app, &[]).await);
-    let app = App::with(layer(), &[]);
+    let app = App::with(layer().await, &[]);
     app.get("/x").await;
     let part = app.get_with("/x", &[("range", "bytes=0-2")]).await;
     assert_eq!((part.body.as_str(), part.cache()), ("run 2", "larder; fwd=bypass; detail=range"));
@@ -160,24 +162,28 @@ async fn a_part_of_a_response_is_not_cached() {
 #[tokio::test]
 async fn nothing_with_authorization_is_cached_unless_asked() {
     let authorized = [("authorization", "Bearer a")];
-    let app = App::with(layer(), &[("cache-control", "public, s-maxage=60")]);
+    let app = App::with(layer().await, &[("cache-control", "public, s-maxage=60")]);
     assert!(!is_cached(&app, &authorized).await);
     // Nor is it given what was cached for others.
     app.get("/x").await;
     let reply = app.get_with("/x", &authorized).await;
     assert_eq!(reply.cache(), "larder; fwd=bypass; detail=authorization");
-    assert!(is_cached(&App::with(layer().allow_authorization(), &[]), &authorized).await);
+    assert!(is_cached(&App::with(layer().await.allow_authorization(), &[]), &authorized).await);
 }
 
 #[tokio::test]
 async fn nothing_with_set_cookie_is_cached_unless_asked() {
-    let app =
-        App::with(layer(), &[("set-cookie", "id=1"), ("cache-control", "public, max-age=60")]);
+    let app = App::with(
+        layer().await,
+        &[("set-cookie", "id=1"), ("cache-control", "public, max-age=60")],
+    );
     let reply = app.get("/x").await;
     assert_eq!(reply.cache(), "larder; fwd=uri-miss; detail=set-cookie");
     assert!(!app.get("/x").await.is_hit());
-    let app =
-        App::with(layer().allow_set_cookie(), &[("set-cookie", "id=1"), ("set-cookie", "b=2")]);
+    let app = App::with(
+        layer().await.allow_set_cookie(),
+        &[("set-cookie", "id=1"), ("set-cookie", "b=2")],
+    );
     assert!(is_cached(&app, &[]).await);
     assert_eq!(app.get("/x").await.headers.get_all("set-cookie").iter().count(), 2);
 }
@@ -185,16 +191,18 @@ async fn nothing_with_set_cookie_is_cached_unless_asked() {
 #[tokio::test]
 async fn a_request_with_a_cookie_is_not_served_from_what_all_share_unless_asked() {
     let cookie = [("cookie", "session=1")];
-    let app = App::with(layer(), &[]);
+    let app = App::with(layer().await, &[]);
     assert!(!is_cached(&app, &cookie).await);
     assert_eq!(app.get_with("/x", &cookie).await.cache(), "larder; fwd=bypass; detail=cookie");
-    assert!(is_cached(&App::with(layer().allow_cookies(), &[]), &cookie).await);
-    assert!(is_cached(&App::with(layer().headers([http::header::COOKIE]), &[]), &cookie).await);
+    assert!(is_cached(&App::with(layer().await.allow_cookies(), &[]), &cookie).await);
+    assert!(
+        is_cached(&App::with(layer().await.headers([http::header::COOKIE]), &[]), &cookie).await
+    );
 }
 
 #[tokio::test]
 async fn the_response_to_a_request_with_no_store_is_not_cached() {
-    let app = App::with(layer(), &[]);
+    let app = App::with(layer().await, &[]);
     assert!(!is_cached(&app, &[("cache-control", "No-Store")]).await);
     assert_eq!(app.runs(), 2);
     assert!(!app.get("/x").await.is_hit(), "nothing was stored");
@@ -216,15 +224,17 @@ async fn a_request_may_ask_for_something_newer() {
 
 #[tokio::test]
 async fn a_layer_may_ignore_what_requests_ask_for() {
-    let app = App::with(layer().ignore_request_directives(), &[]);
+    let app = App::with(layer().await.ignore_request_directives(), &[]);
     app.get("/x").await;
     assert!(app.get_with("/x", &[("cache-control", "no-cache")]).await.is_hit());
 }
 
 #[tokio::test]
 async fn what_belongs_to_one_connection_is_not_cached() {
-    let app =
-        App::with(layer(), &[("connection", "x-hop"), ("x-hop", "1"), ("keep-alive", "timeout=5")]);
+    let app = App::with(
+        layer().await,
+        &[("connection", "x-hop"), ("x-hop", "1"), ("keep-alive", "timeout=5")],
+    );
     app.get("/x").await;
     let hit = app.get("/x").await;
     assert!(hit.is_hit());
@@ -235,14 +245,14 @@ async fn what_belongs_to_one_connection_is_not_cached() {
 
 #[tokio::test]
 async fn a_ttl_that_is_no_duration_caches_nothing_that_says_nothing() {
-    assert!(!is_cached(&App::with(layer().ttl("soon"), &[]), &[]).await);
-    let app = App::with(layer().ttl("soon"), &[("cache-control", "max-age=60")]);
+    assert!(!is_cached(&App::with(layer().await.ttl("soon"), &[]), &[]).await);
+    let app = App::with(layer().await.ttl("soon"), &[("cache-control", "max-age=60")]);
     assert!(is_cached(&app, &[]).await);
 }
 
 #[tokio::test]
 async fn a_get_with_a_body_is_not_served_from_the_cache() {
-    let app = App::with(layer(), &[]);
+    let app = App::with(layer().await, &[]);
     app.get("/x").await;
     let request = http::Request::get("/x").body(axum::body::Body::from("what?")).unwrap();
     assert_eq!(app.send(request).await.cache(), "larder; fwd=bypass; detail=body");
@@ -250,8 +260,8 @@ async fn a_get_with_a_body_is_not_served_from_the_cache() {
 
 #[tokio::test]
 async fn a_redirection_for_this_once_is_cached_when_it_says_so() {
-    let silent = App::new(layer(), |_, _| answer(302, &[("location", "/y")], ""));
+    let silent = App::new(layer().await, |_, _| answer(302, &[("location", "/y")], ""));
     assert!(!is_cached(&silent, &[]).await);
-    let lasting = App::new(layer(), |_, _| answer(308, &[("location", "/y")], ""));
+    let lasting = App::new(layer().await, |_, _| answer(308, &[("location", "/y")], ""));
     assert!(is_cached(&lasting, &[]).await);
 }

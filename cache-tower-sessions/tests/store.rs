@@ -1,7 +1,17 @@
-//! The store as tower-sessions uses it: by hand, and behind its layer.
+//! The store as tower-sessions uses it: by hand, and behind its layer; in memory, on a shared tier in the process, and on Redis.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+#[path = "../../cache-redis/tests/common/server.rs"]
+mod server;
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use cache_tower_sessions::LarderStore;
 use http::{Request, Response, header};
@@ -9,6 +19,7 @@ use larder::{
     Cache, Clock, ErrorKind,
     testing::{ChaosStore, MemoryStore},
 };
+use server::{Server, wait_until};
 use time::OffsetDateTime;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_sessions::{
@@ -28,9 +39,26 @@ async fn on(store: Arc<dyn larder::Store>) -> Cache {
     Cache::builder().shared(store).build().await.unwrap()
 }
 
+/// Long enough for a busy machine.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+async fn on_server(server: &Server, prefix: &str) -> Cache {
+    let builder = Cache::builder().redis(server.url()).prefix(prefix);
+    builder.shared_deadline(DEADLINE).build().await.unwrap()
+}
+
+async fn in_each_form(test: impl AsyncFn(Cache)) {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    test(Cache::memory()).await;
+    test(on(Arc::new(MemoryStore::new())).await).await;
+    let server = SERVER.get_or_init(|| Server::start(&[]));
+    test(on_server(server, &format!("form{}:", COUNT.fetch_add(1, SeqCst))).await).await;
+}
+
 #[tokio::test]
 async fn a_record_is_created_loaded_saved_and_deleted() {
-    for cache in [Cache::memory(), on(Arc::new(MemoryStore::new())).await] {
+    in_each_form(async |cache| {
         let store = LarderStore::new(&cache);
         let mut mine = record("dark", MINUTE);
         store.create(&mut mine).await.unwrap();
@@ -48,18 +76,22 @@ async fn a_record_is_created_loaded_saved_and_deleted() {
         store.delete(&mine.id).await.unwrap();
         store.delete(&mine.id).await.unwrap();
         assert!(store.load(&mine.id).await.unwrap().is_none());
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn what_has_ended_is_not_saved_anew() {
-    let store = LarderStore::new(&Cache::memory());
-    let mut mine = record("dark", MINUTE);
-    assert!(matches!(store.save(&mine).await, Err(Error::Backend(_))), "it was never created");
-    store.create(&mut mine).await.unwrap();
-    store.delete(&mine.id).await.unwrap();
-    assert!(matches!(store.save(&mine).await, Err(Error::Backend(_))));
-    assert!(store.load(&mine.id).await.unwrap().is_none());
+    in_each_form(async |cache| {
+        let store = LarderStore::new(&cache);
+        let mut mine = record("dark", MINUTE);
+        assert!(matches!(store.save(&mine).await, Err(Error::Backend(_))), "it was never created");
+        store.create(&mut mine).await.unwrap();
+        store.delete(&mine.id).await.unwrap();
+        assert!(matches!(store.save(&mine).await, Err(Error::Backend(_))));
+        assert!(store.load(&mine.id).await.unwrap().is_none());
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -77,6 +109,52 @@ async fn a_session_ends_at_its_expiry_date_by_the_clock_of_the_cache() {
     store.create(&mut past).await.unwrap();
     hand.advance(Duration::from_millis(2));
     assert!(store.load(&past.id).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn on_redis_a_session_ends_at_its_expiry_date_by_the_clock_of_the_server() {
+    let server = Server::start(&[]);
+    let store = LarderStore::new(&on_server(&server, "web:").await);
+    let (mut brief, mut long) = (record("dark", MINUTE / 200), record("dark", MINUTE));
+    store.create(&mut brief).await.unwrap();
+    store.create(&mut long).await.unwrap();
+    // In the server, too, nothing of it is left.
+    let keys = || server.ask(&["DBSIZE"]);
+    let all = keys();
+    wait_until("the server has forgotten it", || keys() != all);
+    assert!(store.load(&brief.id).await.unwrap().is_none());
+    assert!(matches!(store.save(&brief).await, Err(Error::Backend(_))));
+    assert_eq!(store.load(&long.id).await.unwrap().unwrap().data, long.data);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_redis_is_killed_each_operation_is_an_error_and_after_it_sessions_are_there_again() {
+    let mut server = Server::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let store = LarderStore::new(&on_server(&server, "web:").await);
+    let (mut mine, mut ended) = (record("dark", 60 * MINUTE), record("dark", 60 * MINUTE));
+    store.create(&mut mine).await.unwrap();
+    store.create(&mut ended).await.unwrap();
+    store.delete(&ended.id).await.unwrap();
+    server.kill();
+    for _ in 0..3 {
+        assert!(matches!(store.load(&mine.id).await, Err(Error::Backend(_))));
+        assert!(matches!(store.save(&mine).await, Err(Error::Backend(_))));
+        assert!(matches!(store.delete(&mine.id).await, Err(Error::Backend(_))));
+        assert!(matches!(store.create(&mut record("dark", MINUTE)).await, Err(Error::Backend(_))));
+    }
+    server.restart();
+    let back = async {
+        loop {
+            match store.load(&mine.id).await {
+                Ok(found) => break found,
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_secs(30), back).await.unwrap();
+    assert_eq!(found.unwrap().data, mine.data);
+    assert!(store.load(&ended.id).await.unwrap().is_none(), "nothing brings it back");
+    store.save(&mine).await.unwrap();
 }
 
 #[tokio::test]
@@ -121,15 +199,18 @@ async fn visit(store: &LarderStore, path: &str, cookie: Option<&str>) -> (String
 
 #[tokio::test]
 async fn behind_the_layer_a_cookie_finds_its_session_and_an_old_id_does_not() {
-    let store = LarderStore::new(&on(Arc::new(MemoryStore::new())).await);
-    let (visits, cookie) = visit(&store, "/", None).await;
-    let old = cookie.unwrap();
-    assert_eq!(visits, "1");
-    assert_eq!(visit(&store, "/", Some(&old)).await.0, "2");
-    let (visits, cookie) = visit(&store, "/login", Some(&old)).await;
-    let new = cookie.unwrap();
-    assert_eq!(visits, "3");
-    assert_ne!(new, old);
-    assert_eq!(visit(&store, "/", Some(&new)).await.0, "4");
-    assert_eq!(visit(&store, "/", Some(&old)).await.0, "1", "another session begins");
+    in_each_form(async |cache| {
+        let store = LarderStore::new(&cache);
+        let (visits, cookie) = visit(&store, "/", None).await;
+        let old = cookie.unwrap();
+        assert_eq!(visits, "1");
+        assert_eq!(visit(&store, "/", Some(&old)).await.0, "2");
+        let (visits, cookie) = visit(&store, "/login", Some(&old)).await;
+        let new = cookie.unwrap();
+        assert_eq!(visits, "3");
+        assert_ne!(new, old);
+        assert_eq!(visit(&store, "/", Some(&new)).await.0, "4");
+        assert_eq!(visit(&store, "/", Some(&old)).await.0, "1", "another session begins");
+    })
+    .await;
 }

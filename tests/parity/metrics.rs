@@ -15,7 +15,7 @@ use crate::for_both_forms_of;
 
 /// Keeps what it was told, by series.
 #[derive(Clone, Default)]
-struct Collector(Arc<Mutex<BTreeMap<String, f64>>>);
+pub(crate) struct Collector(Arc<Mutex<BTreeMap<String, f64>>>);
 
 impl Collector {
     fn tell(
@@ -37,7 +37,7 @@ impl Collector {
         *at = if adds { *at + value } else { value };
     }
 
-    fn get(&self, series: &str) -> Option<f64> {
+    pub(crate) fn get(&self, series: &str) -> Option<f64> {
         self.0.lock().unwrap().get(series).copied()
     }
 }

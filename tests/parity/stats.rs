@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use larder::{Cache, cache_aside};
+use larder::{Cache, Clock, cache_aside};
 
-use crate::for_both_forms;
+use crate::{for_both_forms, for_both_forms_of, settled, until};
 
 #[cache_aside(key = "stats:user:{id}", ttl = "5m", skip(cache), cache = cache)]
 async fn user(cache: &Cache, id: u64) -> Result<String, String> {
@@ -49,11 +49,18 @@ async fn statistics_of_each_function_hits_misses_loads_errors_hit_rate() {
 #[tokio::test]
 async fn statistics_tell_the_tiers_apart() {
     for_both_forms(async |cache| {
-        user(&cache, 8).await.unwrap();
+        settled(&cache).await;
         let has_shared_tier = cache.health().await.shared.is_some();
+        until("memory keeps it", async || {
+            user(&cache, 8).await.unwrap();
+            user_cache(&cache).memory_usage().entries == 1
+        })
+        .await;
+        let first = user_cache(&cache).stats();
         user(&cache, 8).await.unwrap();
         let before = user_cache(&cache).stats();
-        assert_eq!((before.hits_memory, before.hits_shared), (1, 0));
+        assert_eq!(before.hits_memory, first.hits_memory + 1);
+        assert_eq!((before.hits_shared, before.loads), (first.hits_shared, 1));
         if has_shared_tier {
             #[cache_aside(key = "stats:user:{id}", ttl = "5m", layer = "shared", skip(cache), cache = cache)]
             async fn asked(cache: &Cache, id: u64) -> Result<String, String> {
@@ -116,6 +123,109 @@ async fn statistics_of_a_generic_function_are_of_all_its_instances() {
         let listed = cache.function_stats();
         assert_eq!(listed.len(), 1, "{listed:?}");
         assert_eq!((listed[0].misses, listed[0].hits()), (2, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn statistics_entries_and_bytes() {
+    for_both_forms(async |cache| {
+        settled(&cache).await;
+        let usage = || user_cache(&cache).memory_usage();
+        assert_eq!((usage().entries, usage().bytes), (0, 0));
+        cache.set("stats:by hand", &1_u8).await.unwrap();
+        // News of its own making may put an entry out of memory once.
+        until("memory keeps all of them", async || {
+            for id in 1..=3 {
+                user(&cache, id).await.unwrap();
+            }
+            list(&cache, 1).await;
+            cache.get::<u8>("stats:by hand").await.unwrap();
+            cache.memory_usage().entries == 5
+        })
+        .await;
+        let of_user = usage();
+        assert_eq!(of_user.entries, 3);
+        assert!(of_user.bytes > 3 * "stats:user:1".len() as u64, "{of_user}");
+        let (of_list, all) = (list_cache(&cache).memory_usage(), cache.memory_usage());
+        assert_eq!((of_list.entries, all.entries, cache.stats().entries), (1, 5, 5));
+        assert!(all.bytes > of_user.bytes + of_list.bytes, "{all}");
+        // A key that was loaded once more, or is there in two tiers, is one entry.
+        user(&cache, 3).await.unwrap();
+        assert_eq!(usage(), of_user);
+        user_entry(&cache, 1).invalidate().await.unwrap();
+        assert_eq!((usage().entries, usage().bytes), (2, of_user.bytes / 3 * 2));
+        cache.invalidate_pattern("stats:user:2").await.unwrap();
+        assert_eq!(usage().entries, 1, "though it still takes memory");
+        user_cache(&cache).clear().await.unwrap();
+        assert_eq!((usage().entries, list_cache(&cache).memory_usage()), (0, of_list));
+        cache.clear().await.unwrap();
+        assert_eq!(cache.memory_usage().entries, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn statistics_bytes_are_what_counts_for_the_bound() {
+    let builder = || Cache::builder().max_bytes(1 << 20);
+    for_both_forms_of(builder, async |cache| {
+        settled(&cache).await;
+        let usage = || user_cache(&cache).memory_usage();
+        until("memory keeps all of them", async || {
+            for id in 1..=30 {
+                user(&cache, id).await.unwrap();
+            }
+            usage().entries == 30
+        })
+        .await;
+        assert_eq!(usage().bytes, cache.stats().weighted_size);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn statistics_evictions() {
+    for_both_forms_of(
+        || Cache::builder().max_entries(10),
+        async |cache| {
+            settled(&cache).await;
+            for page in 0..100 {
+                list(&cache, page).await;
+            }
+            let evicted = async || cache.stats().evictions > 0;
+            until("memory is given back", evicted).await;
+            assert!(cache.stats().entries <= 10 && cache.memory_usage().entries <= 10);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn statistics_stale_served() {
+    #[cache_aside(
+        key = "stats:stale", ttl = "1m", stale(on_error = "1h"), skip(cache, fails), cache = cache
+    )]
+    async fn shaky(cache: &Cache, fails: bool) -> Result<u8, String> {
+        if fails { Err("no".to_owned()) } else { Ok(7) }
+    }
+    let (clock, hand) = Clock::manual();
+    let cache = Cache::builder().clock(clock).build().await.unwrap();
+    shaky(&cache, false).await.unwrap();
+    hand.advance(Duration::from_secs(120));
+    assert_eq!(shaky(&cache, true).await.unwrap(), 7);
+    let stats = shaky_cache(&cache).stats();
+    assert_eq!((stats.stale_served, stats.load_errors, cache.stats().stale_served), (1, 1, 1));
+    assert_eq!(shaky_cache(&cache).memory_usage().entries, 0, "it is not fresh");
+}
+
+#[tokio::test]
+async fn statistics_lag() {
+    for_both_forms(async |cache| {
+        user(&cache, 9).await.unwrap();
+        if cache.health().await.shared.is_some() {
+            until("a heartbeat is answered", async || cache.stats().lag_max > Duration::ZERO).await;
+            assert!(cache.stats().lag <= cache.stats().lag_max);
+        }
     })
     .await;
 }

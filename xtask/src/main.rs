@@ -8,6 +8,8 @@ mod documented;
 mod failure;
 mod fuzz;
 mod guard;
+#[cfg(test)]
+mod guides;
 mod host;
 mod install;
 mod mutants;

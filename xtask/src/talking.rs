@@ -13,8 +13,12 @@ const SIGN: &str = "common/server.rs";
 
 /// Where they are, and what they have in them: those of `cache-redis` have that file by way of another. Besides, some of that
 /// package's unit tests start servers.
-const DIRECTORIES: [(&str, &str); 3] =
-    [("cache-redis/tests", "mod common;"), ("tests", SIGN), ("cache-http/tests", SIGN)];
+const DIRECTORIES: [(&str, &str); 4] = [
+    ("cache-redis/tests", "mod common;"),
+    ("tests", SIGN),
+    ("cache-http/tests", SIGN),
+    ("cache-tower-sessions/tests", SIGN),
+];
 
 /// What the names of those unit tests begin with.
 const UNIT_TESTS: &str = "sweep::";
@@ -67,7 +71,16 @@ mod checks {
         let host = Host::current();
         let commands = commands(&host).unwrap();
         let all: Vec<_> = commands[0].get_args().map(|word| word.to_string_lossy()).collect();
-        for name in ["conformance", "cluster", "sentinel", "peers_redis", "processes", "redis"] {
+        for name in [
+            "conformance",
+            "cluster",
+            "sentinel",
+            "peers_redis",
+            "processes",
+            "redis",
+            "on_redis",
+            "store",
+        ] {
             assert!(all.iter().any(|one| one == name), "{name} in {all:?}");
         }
         assert!(!all.iter().any(|one| one == "ui" || one == "scopes"), "{all:?}");

@@ -7,7 +7,7 @@ use crate::{
     engine::Asker,
     events::Events,
     explain::Explanation,
-    stats::{FunctionStats, Stats},
+    stats::{FunctionStats, MemoryUsage, Stats},
 };
 
 impl Cache {
@@ -68,6 +68,23 @@ impl Cache {
     #[must_use]
     pub fn function_stats(&self) -> Vec<FunctionStats> {
         self.0.functions.stats()
+    }
+
+    /// What is in memory at the moment; for one function it is [`FnCache::memory_usage`](crate::FnCache::memory_usage).
+    /// [`Stats::entries`] costs nothing beside it, and counts what was invalidated until its memory is given back.
+    ///
+    /// **Looks at every entry of the cache**, on the calling thread: for a page of figures or a test, and not for each call.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> larder::Result<()> {
+    /// let cache = larder::Cache::memory();
+    /// cache.set("user:42", &"Ada".to_owned()).await?;
+    /// assert_eq!(cache.memory_usage().entries, 1);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn memory_usage(&self) -> MemoryUsage {
+        self.0.memory_usage(None)
     }
 
     /// Tells the [sink of metrics](crate::CacheBuilder::metrics) what was counted since it was told last, and how things are now. That is done

@@ -77,7 +77,8 @@ impl Run {
         let mut nonces = Vec::new();
         if !learned.is_empty() {
             let Some(stamp) = self.stamp(life, learned) else { return Ok(Filled::Fenced) };
-            match store.stamp_tags(stamp.captured, stamp.tags, stamp.dependency_life).await? {
+            let asked = store.stamp_tags(stamp.captured, stamp.tags, stamp.dependency_life);
+            match self.call.engine.watched("stamp", asked).await? {
                 Some(stamped) => nonces = stamped,
                 None => return Ok(Filled::Fenced),
             }

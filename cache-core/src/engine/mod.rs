@@ -23,6 +23,7 @@ mod stale;
 mod switch;
 mod tagged;
 mod told;
+mod usage;
 mod validity;
 mod watch;
 mod write;

@@ -97,6 +97,17 @@ impl Run {
         self.span.clone()
     }
 
+    /// The span to run the body of a batch in, which loads so many elements.
+    pub(crate) fn span_of_batch(&mut self, elements: usize) -> Span {
+        self.span = self.call.batch_span(elements);
+        self.span.clone()
+    }
+
+    /// The body is done: what comes now is not in its span.
+    pub(super) fn end_span(&mut self, outcome: &'static str) {
+        mem::replace(&mut self.span, Span::none()).record("outcome", outcome);
+    }
+
     /// How long the body has been running.
     pub(super) fn load_time(&self) -> Duration {
         self.began.until(self.call.engine.now())
@@ -106,10 +117,7 @@ impl Run {
     /// to have the value.
     pub(crate) fn settle(mut self: Box<Self>, keep: Keep) -> Step<()> {
         let ended = self.count_load(&keep);
-        // What comes now is not the body's.
-        let span = mem::replace(&mut self.span, Span::none());
-        span.record("outcome", keep.outcome());
-        drop(span);
+        self.end_span(keep.outcome());
         match keep {
             Keep::Value { value, life, learned } => {
                 let loaded = self.loaded(value, &learned);

@@ -49,6 +49,13 @@ impl Call {
         let (layer, outcome) = (self.site.layer.name(), field::Empty);
         tracing::debug_span!(target: "larder", "cache.load", module, function, layer, outcome)
     }
+
+    /// The same of a body that loads so many elements at once.
+    pub(super) fn batch_span(&self, elements: usize) -> Span {
+        let (module, function) = (self.site.module, self.site.function);
+        let (layer, outcome) = (self.site.layer.name(), field::Empty);
+        tracing::debug_span!(target: "larder", "cache.load", module, function, layer, elements, outcome)
+    }
 }
 
 impl Keep {

@@ -281,7 +281,8 @@ impl Writing {
             if is_changing(&begun.changing, learned) {
                 return Ok(None);
             }
-            let stamped = store.stamp_tags(tag_log, learned, dependency_life(*life)).await;
+            let asked = store.stamp_tags(tag_log, learned, dependency_life(*life));
+            let stamped = self.call.engine.watched("stamp", asked).await;
             match stamped.inspect_err(|error| self.call.engine.count_error(error))? {
                 Some(stamped) => nonces = stamped,
                 None => return Ok(None),

@@ -78,7 +78,7 @@ metrics! {
     ENABLED: Gauge "cache_enabled" ["cache"] "1, or 0 while the cache is off.";
     SHARED_UP: Gauge "cache_shared_up" ["cache"] "1 while the shared tier answers, else 0; absent where there is none.";
     LAG: Gauge "cache_coherence_lag_seconds" ["cache"] "How late news of other processes' invalidations comes at most, as measured by the last heartbeat.";
-    LATENCY: Histogram "cache_latency_seconds" ["cache", "operation"] "How long a load, or a request to the shared tier (read, claim, fill, invalidate, begin, finish), took.";
+    LATENCY: Histogram "cache_latency_seconds" ["cache", "operation"] "How long a load, or a request to the shared tier (read, claim, stamp, fill, invalidate, begin, finish), took.";
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 mod counters;
 mod functions;
 mod stripe;
+mod usage;
 
 use std::{fmt, time::Duration};
 
 pub use functions::FunctionStats;
+pub use usage::MemoryUsage;
 
 pub(crate) use counters::{Counter, Counters};
 pub(crate) use functions::Functions;

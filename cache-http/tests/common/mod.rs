@@ -1,9 +1,12 @@
-//! A router whose answers are numbered, and a clock that is moved by hand.
+//! A router whose answers are numbered, caches of both forms, and a clock that is moved by hand.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+
+#[path = "../../../cache-redis/tests/common/server.rs"]
+mod server;
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     time::{Duration, SystemTime},
@@ -13,6 +16,7 @@ use axum::{Router, body::Body, extract::Request, response::Response};
 use cache_http::CacheLayer;
 use http::HeaderMap;
 use larder::{Cache, Clock, ManualClock};
+use server::Server;
 use tower::ServiceExt;
 
 /// A service behind a layer.
@@ -104,11 +108,32 @@ pub fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
     response.body(Body::from(body.to_owned())).unwrap()
 }
 
-pub fn layer() -> CacheLayer {
-    CacheLayer::new(Cache::memory())
+/// A cache with nothing in it: in memory, or with Redis behind it in the tests that `on_redis.rs` has once more.
+pub async fn cache() -> Cache {
+    if env!("CARGO_CRATE_NAME") == "on_redis" { shared().await } else { Cache::memory() }
 }
 
-/// A cache whose clock, and a layer whose time of day, are moved by one hand.
+/// The same test on a cache of each form.
+pub async fn for_both_forms(test: impl AsyncFn(Cache)) {
+    test(Cache::memory()).await;
+    test(shared().await).await;
+}
+
+/// A cache with a prefix of its own on the one server that the tests of this process share.
+async fn shared() -> Cache {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let url = SERVER.get_or_init(|| Server::start(&[])).url();
+    let prefix = format!("http{}:", COUNT.fetch_add(1, SeqCst));
+    // A deadline that a busy machine keeps.
+    Cache::builder().redis(url).prefix(prefix).shared_deadline(seconds(10)).build().await.unwrap()
+}
+
+pub async fn layer() -> CacheLayer {
+    CacheLayer::new(cache().await)
+}
+
+/// A cache in memory (a server has a time of its own) whose clock, and a layer whose time of day, are moved by one hand.
 pub async fn by_hand() -> (CacheLayer, ManualClock, Cache) {
     let (clock, hand) = Clock::manual();
     let cache = Cache::builder().clock(clock).build().await.unwrap();

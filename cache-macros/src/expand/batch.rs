@@ -24,11 +24,15 @@ impl Expand<'_> {
         let (ask, run, finish) = if is_async {
             (
                 await_boxed(quote!(#name.missing())),
-                await_boxed(run),
+                await_boxed(quote!(#name.watch(#run))),
                 await_boxed(quote!(#name.finish(#returns, #body))),
             )
         } else {
-            (quote!(#name.missing_sync()), run, quote!(#name.finish_sync(#returns, #body)))
+            (
+                quote!(#name.missing_sync()),
+                quote!(#name.watch_sync(|| #run)),
+                quote!(#name.finish_sync(#returns, #body)),
+            )
         };
         quote! {
             let mut #name = #looked;

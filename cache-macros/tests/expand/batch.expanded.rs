@@ -19,7 +19,8 @@ async fn get_users(db: &Db, ids: &[u64]) -> Result<HashMap<u64, User>, DbError> 
     let body = match &missing {
         ::core::option::Option::Some(missing) => {
             ::core::option::Option::Some(
-                ::std::boxed::Box::pin(get_users_uncached(db, missing)).await,
+                ::std::boxed::Box::pin(batch.watch(get_users_uncached(db, missing)))
+                    .await,
             )
         }
         ::core::option::Option::None => ::core::option::Option::None,

@@ -44,15 +44,18 @@ impl Methods {
         let missing = batch.missing_sync();
         let body = match missing {
             ::core::option::Option::Some(missing) => {
-                ::core::option::Option::Some({
-                    let mut days = missing;
-                    (move || -> Rates {
-                        {
-                            days.sort();
-                            self.rates_of(days)
-                        }
-                    })()
-                })
+                ::core::option::Option::Some(
+                    batch
+                        .watch_sync(|| {
+                            let mut days = missing;
+                            (move || -> Rates {
+                                {
+                                    days.sort();
+                                    self.rates_of(days)
+                                }
+                            })()
+                        }),
+                )
             }
             ::core::option::Option::None => ::core::option::Option::None,
         };

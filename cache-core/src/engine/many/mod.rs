@@ -174,7 +174,7 @@ async fn claim(items: &mut [Item], store: &Arc<dyn Store>) {
     let mut open: Vec<&mut Item> = items.iter_mut().filter(|item| item.is_open()).collect();
     let asked: Vec<Asked> = open.iter().map(|item| item.call.asked()).collect();
     let claims: Vec<Claim<'_>> = open.iter().map(|item| item.announcement()).collect();
-    let answers = store.claim_many(&claims).await;
+    let answers = engine.watched("claim", store.claim_many(&claims)).await;
     note(&engine, &answers);
     let mut found: Vec<(usize, Offer)> = Vec::new();
     for (at, (item, answer)) in open.iter_mut().zip(answers).enumerate() {

@@ -24,7 +24,9 @@ struct Filling {
 }
 
 /// Stores what one run of the body returned for each key. One round trip, two when tags were learned from the values.
-pub(crate) async fn settle_many(runs: Vec<(Box<Run>, Keep)>) {
+pub(crate) async fn settle_many(mut runs: Vec<(Box<Run>, Keep)>) {
+    let outcome = outcome(&runs);
+    runs.iter_mut().for_each(|(run, _)| run.end_span(outcome));
     let Some((first, keep)) = runs.first() else { return };
     let ended = first.count_load(keep);
     let begin = |(run, keep)| begin(run, keep, ended);
@@ -45,6 +47,12 @@ pub(crate) fn settle_many_sync(runs: Vec<(Box<Run>, Keep)>) {
     } else {
         now(settle_many(runs));
     }
+}
+
+/// What the body came to, in a word: the best of what it did for any of its elements.
+fn outcome(runs: &[(Box<Run>, Keep)]) -> &'static str {
+    let came_to = |word: &&str| runs.iter().any(|(_, keep)| keep.outcome() == *word);
+    ["value", "not kept", "nothing"].into_iter().find(came_to).unwrap_or("failed")
 }
 
 /// `None` for what is not kept, or not in the shared tier: memory has it by now.
@@ -72,6 +80,9 @@ fn store_of(fillings: &[Filling]) -> Option<Arc<dyn Store>> {
 
 /// Confirms the tags that were learned from the values; a value whose tags cannot be confirmed is not stored.
 async fn stamp(fillings: &mut [Filling], store: &Arc<dyn Store>) {
+    let Some(engine) = fillings.first().map(|one| Arc::clone(&one.run.call().engine)) else {
+        return;
+    };
     let mut asked = Vec::new();
     let mut stamps: Vec<Stamp<'_>> = Vec::new();
     let mut fenced = Vec::new();
@@ -86,11 +97,9 @@ async fn stamp(fillings: &mut [Filling], store: &Arc<dyn Store>) {
     }
     let answers = match stamps.is_empty() {
         true => Vec::new(),
-        false => store.stamp_many(&stamps).await,
+        false => engine.watched("stamp", store.stamp_many(&stamps)).await,
     };
-    if let Some(filling) = fillings.first() {
-        note(&filling.run.call().engine, &answers);
-    }
+    note(&engine, &answers);
     // A store that answers for fewer than it was asked leaves the others fenced.
     fenced.extend(asked.iter().copied().skip(answers.len()));
     for (at, answer) in asked.into_iter().zip(answers) {

@@ -132,7 +132,7 @@ pub(in crate::engine) async fn announce_all(
     let both = calls.iter().zip(&tokens);
     let begins: Vec<Begin<'_>> =
         both.map(|(call, token)| Writing::announcement(call, *token)).collect();
-    let answers = store.begin_many(&begins).await;
+    let answers = first.engine.watched("begin", store.begin_many(&begins)).await;
     note(&first.engine, &answers);
     let mut answers = answers.into_iter().zip(tokens);
     let announced = |(call, asking): (&&Call, Asking)| {
@@ -157,9 +157,10 @@ async fn finish(
         sealed.iter().filter_map(|(at, sealed)| writings[*at].end(sealed)).collect();
     let heard: Vec<_> =
         sealed.iter().map(|(at, _)| writings[*at].confirming(Some(&written[*at]))).collect();
-    let answers = store.finish_many(&finishes).await;
+    let engine = &writings[first].call().engine;
+    let answers = engine.watched("finish", store.finish_many(&finishes)).await;
     drop(finishes);
-    note(&writings[first].call().engine, &answers);
+    note(engine, &answers);
     let mut answers = answers.into_iter();
     for ((at, sealed), heard) in sealed.into_iter().zip(heard) {
         let answer = answers.next().unwrap_or_else(|| Err(unanswered()));

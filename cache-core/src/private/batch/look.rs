@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
+use tracing::Span;
+
 use super::{
     Batch, Collection, Element,
     collection::{Source, Whole},
@@ -169,6 +171,16 @@ impl<V> Looked<V> {
     pub(super) fn asked<T>(&self, elements: &[T], clone: fn(&T) -> T) -> Option<Vec<T>> {
         let asked: Vec<T> = self.open().map(|slot| clone(&elements[slot.first])).collect();
         (!asked.is_empty()).then_some(asked)
+    }
+
+    /// The span of the body, where it runs for the cache.
+    pub(super) fn span(&mut self) -> Span {
+        let elements = self.open().count();
+        let run = self.slots.iter_mut().find_map(|slot| match &mut slot.state {
+            State::Missing { run, .. } => run.as_mut(),
+            State::Known(_) | State::Nameless => None,
+        });
+        run.map_or_else(Span::none, |run| run.span_of_batch(elements))
     }
 
     /// The body failed: nothing is kept.

@@ -10,6 +10,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use tracing::{Instrument, instrument::Instrumented};
+
 use self::look::Looked;
 pub use self::{
     collection::{BatchValue, Collection, Values, Whole},
@@ -73,6 +75,16 @@ impl<T, V> Batch<'_, T, V> {
             self.looked.enter(enter_many_sync(calls));
         }
         self.looked.asked(self.elements, self.clone)
+    }
+
+    /// The body, in a span where it runs for the cache.
+    pub fn watch<F: Future>(&mut self, body: F) -> Instrumented<F> {
+        body.instrument(self.looked.span())
+    }
+
+    /// The same for a sync function: runs it.
+    pub fn watch_sync<R>(&mut self, body: impl FnOnce() -> R) -> R {
+        self.looked.span().in_scope(body)
     }
 
     /// Stores what the body returned, if it was run, and puts the caller's answer together.

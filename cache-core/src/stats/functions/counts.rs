@@ -12,8 +12,9 @@ use crate::{
 /// [`FnCache::stats`](crate::FnCache::stats) gives it for one function, [`Cache::function_stats`](crate::Cache::function_stats) for
 /// all that were called. The instances of a generic function are counted together.
 ///
-/// It does not say how many entries a function has, nor how many were evicted: entries belong to keys, which several functions
-/// may share, and memory does not ask whose an entry is. [`Stats`](crate::Stats) has both for the whole cache.
+/// How many entries a function has is counted when it is asked for: [`FnCache::memory_usage`](crate::FnCache::memory_usage). How many
+/// were evicted is known of the whole cache alone ([`Stats`](crate::Stats)): entries belong to keys, which several functions may
+/// share, and memory does not note whose an entry is.
 ///
 /// ```
 /// #[larder::memoize(key = "square:{n}")]
