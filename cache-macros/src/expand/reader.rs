@@ -113,7 +113,7 @@ impl Expand<'_> {
     /// Refuses a `Result` or an `Option` behind an alias, where the return type does not look like one.
     pub(crate) fn guard(&self) -> Option<TokenStream> {
         let guards: TokenStream =
-            self.guard_of_values().into_iter().chain(self.guard_of_all()).collect();
+            self.guard_of_values().into_iter().chain(self.paths.guard(&self.reader.returned)).collect();
         (!guards.is_empty()).then_some(guards)
     }
 
@@ -130,15 +130,6 @@ impl Expand<'_> {
         }))
     }
 
-    fn guard_of_all(&self) -> Option<TokenStream> {
-        let suspect = self.reader.returned.suspect.as_ref()?;
-        let p = self.paths.private_at(suspect.span());
-        Some(quote_spanned!(suspect.span()=> {
-            #[allow(unused_imports)]
-            use #p::PlainOk as _;
-            #p::Plainly::<#suspect>::new().check();
-        }))
-    }
 
     pub(crate) fn spec(&self) -> spec::Spec<'_> {
         let reader = self.reader;

@@ -3,13 +3,13 @@
 use proc_macro2::Span;
 use quote::{ToTokens, format_ident};
 use syn::{
-    Attribute, FnArg, Ident, Pat, PatType, Receiver, ReturnType, Type, parse_quote,
+    Attribute, FnArg, Ident, Pat, PatType, Receiver, ReturnType, Type, ext::IdentExt, parse_quote,
     spanned::Spanned, visit::Visit,
 };
 
 use super::{
     Batch,
-    names::{Mentions, binding_names},
+    names::{Mentions, binding_names, stands_in},
 };
 use crate::args::Function;
 
@@ -96,6 +96,17 @@ impl Callee {
 impl Argument {
     fn position_of(&self, name: &str) -> Option<usize> {
         self.bindings.iter().position(|binding| super::names::same_name(binding, name))
+    }
+
+    /// Whether a name that its pattern binds is said to be unused, as in `(x, _y)`, and is.
+    pub(crate) fn is_unused(&self, binding: &Ident, body: &proc_macro2::Group) -> bool {
+        let name = binding.unraw().to_string();
+        self.taken_apart && name.starts_with('_') && !stands_in(body.stream(), &name)
+    }
+
+    /// The `#[cfg]` in front of it.
+    pub(crate) fn condition(&self) -> Option<&Attribute> {
+        self.attrs.iter().find(|it| it.path().is_ident("cfg") || it.path().is_ident("cfg_attr"))
     }
 
     /// The first and the last token of the type, to report a mistake about it.

@@ -18,9 +18,7 @@ pub(crate) fn function(attribute: Attribute, callee: &Callee, errors: &Errors) -
     qualifiers(attribute, callee, errors);
     let alone = other_attributes(attribute, callee, errors);
     for arg in &callee.args {
-        let conditional =
-            |it: &&syn::Attribute| it.path().is_ident("cfg") || it.path().is_ident("cfg_attr");
-        if let Some(cfg) = arg.attrs.iter().find(conditional) {
+        if let Some(cfg) = arg.condition() {
             let message = "no `#[cfg]` on arguments of an annotated function: annotate one function for each case";
             errors.push(cfg.pound_token.span, message);
         }
