@@ -57,7 +57,16 @@ fn one(
         skip_value(input);
         return Ok(());
     }
+    if takes_value(name.to_string().as_str()) && (input.is_empty() || input.peek(Token![,])) {
+        let message = format!("`{name}` has a value: write `{name} = ..`");
+        return Err(syn::Error::new(name.span(), message));
+    }
     set(&name, input)
+}
+
+/// Whether the option is written with a `=`, which `skip(..)` and its like are not.
+fn takes_value(name: &str) -> bool {
+    !["skip", "batch", "stale", "in_impl"].contains(&name)
 }
 
 /// A batch is read although it is refused: without it the key would seem to be wrong.

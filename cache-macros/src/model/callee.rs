@@ -133,12 +133,23 @@ fn argument(at: usize, typed: &PatType) -> Argument {
     }
 }
 
-/// Finds the first `impl Trait` in a type.
+/// Finds the first `impl Trait` in a type, and whether it is a future.
 #[derive(Default)]
-pub(crate) struct ImplTrait(pub(crate) Option<Span>);
+pub(crate) struct ImplTrait(pub(crate) Option<(Span, bool)>);
 
 impl<'a> Visit<'a> for ImplTrait {
     fn visit_type_impl_trait(&mut self, ty: &'a syn::TypeImplTrait) {
-        self.0.get_or_insert(ty.impl_token.span);
+        let is_future = ty.bounds.iter().any(is_future);
+        self.0.get_or_insert((ty.impl_token.span, is_future));
+    }
+}
+
+/// Whether a bound is `Future<..>`.
+pub(crate) fn is_future(bound: &syn::TypeParamBound) -> bool {
+    match bound {
+        syn::TypeParamBound::Trait(it) => {
+            it.path.segments.last().is_some_and(|last| last.ident == "Future")
+        }
+        _ => false,
     }
 }
