@@ -112,8 +112,8 @@ impl Expand<'_> {
 
     /// Refuses a `Result` or an `Option` behind an alias, where the return type does not look like one.
     pub(crate) fn guard(&self) -> Option<TokenStream> {
-        let guards: TokenStream =
-            self.guard_of_values().into_iter().chain(self.paths.guard(&self.reader.returned)).collect();
+        let guards = [self.guard_of_values(), self.paths.guard(&self.reader.returned)];
+        let guards: TokenStream = guards.into_iter().flatten().collect();
         (!guards.is_empty()).then_some(guards)
     }
 
@@ -129,7 +129,6 @@ impl Expand<'_> {
             #p::EachPlainly::<#value>::new().check();
         }))
     }
-
 
     pub(crate) fn spec(&self) -> spec::Spec<'_> {
         let reader = self.reader;

@@ -2,8 +2,8 @@
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::{
-    Arm, BinOp, Block, Expr, ExprClosure, ExprForLoop, ExprIf, ExprPath, ExprWhile, Ident, Macro, Pat,
-    PatIdent, Stmt,
+    Arm, BinOp, Block, Expr, ExprClosure, ExprForLoop, ExprIf, ExprPath, ExprWhile, Ident, Macro,
+    Pat, PatIdent, Stmt,
     ext::IdentExt,
     visit::{self, Visit},
 };
@@ -208,21 +208,51 @@ mod tests {
         let own: [Expr; 7] = [
             parse_quote!(|id| id > 0),
             parse_quote!(|all| all.iter().all(|&id| id > 0)),
-            parse_quote!(|v| { let id = v; id > 0 }),
-            parse_quote!(|v| match v { Some(id) if *id > 0 => id, _ => 0 }),
-            parse_quote!(|v| if let Some(id) = v && true { id } else { 0 }),
-            parse_quote!(|v| { while let Some(id) = v.next() { id; } }),
-            parse_quote!(|v| { for id in v { id; } }),
+            parse_quote!(|v| {
+                let id = v;
+                id > 0
+            }),
+            parse_quote!(|v| match v {
+                Some(id) if *id > 0 => id,
+                _ => 0,
+            }),
+            parse_quote!(|v| if let Some(id) = v
+                && true
+            {
+                id
+            } else {
+                0
+            }),
+            parse_quote!(|v| {
+                while let Some(id) = v.next() {
+                    id;
+                }
+            }),
+            parse_quote!(|v| {
+                for id in v {
+                    id;
+                }
+            }),
         ];
         for expr in own {
             assert!(!expr.mentions("id"), "{}", quote!(#expr));
         }
         let other: [Expr; 5] = [
             parse_quote!(|v| v > id),
-            parse_quote!(|v| { let id = id; v }),
-            parse_quote!(|v| match id { id => v }),
+            parse_quote!(|v| {
+                let id = id;
+                v
+            }),
+            parse_quote!(|v| match id {
+                id => v,
+            }),
             parse_quote!(|v| if let Some(id) = v { 0 } else { id }),
-            parse_quote!(|v| { { let id = v; } id }),
+            parse_quote!(|v| {
+                {
+                    let id = v;
+                }
+                id
+            }),
         ];
         for expr in other {
             assert!(expr.mentions("id"), "{}", quote!(#expr));
