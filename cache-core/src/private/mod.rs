@@ -17,7 +17,7 @@ pub use self::{
         Batch, BatchValue, Collection, EachOk, EachPlainly, Element, Look, NothingInside, Returns,
         Values, Whole, Wrapping, batch, returns,
     },
-    call::{Given, Miss, current, given, lookup},
+    call::{ACache, Given, Miss, current, given, lookup},
     kept::{Kept, KeptRef, keep, keep_ref, lend},
     renew::{Begun, Loading, Renewal, Served, look},
     shape::{
