@@ -10,7 +10,7 @@ use std::{
 use tracing::{Instrument, Span};
 
 use super::{
-    Outcome, Shape, Spec, Tags,
+    ACache, Outcome, Shape, Spec, Tags,
     sharing::Share,
     subject::{Untyped, keep_value},
 };
@@ -41,25 +41,6 @@ pub const fn current() -> Given<'static> {
 #[must_use]
 pub fn given<C: ACache + ?Sized>(cache: &C) -> Given<'_> {
     Given::This(cache.cache())
-}
-
-/// What `cache = expr` may be.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is no cache",
-    label = "neither a `Cache` nor a reference to one",
-    note = "write `cache = self.cache` for a field, `cache = *CACHE` for a `LazyLock` of a cache"
-)]
-pub trait ACache {
-    /// The cache.
-    fn cache(&self) -> &Cache;
-}
-
-#[diagnostic::do_not_recommend]
-impl<C: AsRef<Cache> + ?Sized> ACache for C {
-    #[inline]
-    fn cache(&self) -> &Cache {
-        self.as_ref()
-    }
 }
 
 impl Given<'_> {

@@ -1,5 +1,6 @@
 //! What generated code names. Not part of the public interface: it changes without notice.
 
+mod a_cache;
 mod batch;
 mod call;
 mod kept;
@@ -13,11 +14,12 @@ mod timeout;
 mod writer;
 
 pub use self::{
+    a_cache::ACache,
     batch::{
         Batch, BatchValue, Collection, EachOk, EachPlainly, Element, Look, NothingInside, Returns,
         Values, Whole, Wrapping, batch, returns,
     },
-    call::{ACache, Given, Miss, current, given, lookup},
+    call::{Given, Miss, current, given, lookup},
     kept::{Kept, KeptRef, keep, keep_ref, lend},
     renew::{Begun, Loading, Renewal, Served, look},
     shape::{
