@@ -111,6 +111,9 @@ fn a_malformed_value_is_an_error_that_names_the_variable() {
         ("REDIS_URL", "http://localhost"),
         ("REDIS_PRIVATE_URL", "localhost:6379"),
         ("CACHE_REDIS_URL", "redis://"),
+        ("REDIS_URL", "redis://host:port"),
+        ("REDIS_PRIVATE_URL", "redis://host/database"),
+        ("CACHE_REDIS_URL", "redis-tls://host"),
     ] {
         let said = from_env(&[(variable, value)]);
         let error = said.fact("error");

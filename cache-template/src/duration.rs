@@ -115,7 +115,10 @@ fn total_millis(text: &str) -> Result<u64, Kind> {
         return Err(Kind::Forever);
     }
     if text.contains(char::is_whitespace) {
-        return Err(Kind::Space { instead: text.split_whitespace().collect() });
+        let instead: String = text.split_whitespace().collect();
+        // What is wrong without it, too, is worth more to say.
+        total_millis(&instead)?;
+        return Err(Kind::Space { instead });
     }
     let mut total = 0u64;
     let mut allowed = &UNITS[..];

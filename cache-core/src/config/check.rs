@@ -86,6 +86,8 @@ impl CacheConfig {
                 Field::RedisUrl,
                 "must begin with redis://, rediss:// or another scheme of Redis",
             );
+        } else if let Err(error) = check_url(url) {
+            problems.add(Field::RedisUrl, format!("cannot be used: {error}"));
         }
         if !cfg!(feature = "redis") {
             problems.add(
@@ -100,6 +102,16 @@ impl CacheConfig {
             problems.add(Field::Compression, self.compression.not_compiled_in().to_string());
         }
     }
+}
+
+#[cfg(feature = "redis")]
+fn check_url(url: &str) -> cache_store::Result<()> {
+    cache_redis::RedisConfig::new(url).validate()
+}
+
+#[cfg(not(feature = "redis"))]
+fn check_url(_: &str) -> cache_store::Result<()> {
+    Ok(())
 }
 
 /// Whether the shared tier may know the URL; the rest of it is for the shared tier to judge.

@@ -10,7 +10,7 @@ use std::{
 use tracing::{Instrument, Span};
 
 use super::{
-    Outcome, Shape, Spec, Tags,
+    ACache, Outcome, Shape, Spec, Tags,
     sharing::Share,
     subject::{Untyped, keep_value},
 };
@@ -39,8 +39,8 @@ pub const fn current() -> Given<'static> {
 
 /// The cache of `cache = expr`.
 #[must_use]
-pub fn given<C: AsRef<Cache> + ?Sized>(cache: &C) -> Given<'_> {
-    Given::This(cache.as_ref())
+pub fn given<C: ACache + ?Sized>(cache: &C) -> Given<'_> {
+    Given::This(cache.cache())
 }
 
 impl Given<'_> {

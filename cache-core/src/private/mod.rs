@@ -1,5 +1,6 @@
 //! What generated code names. Not part of the public interface: it changes without notice.
 
+mod a_cache;
 mod batch;
 mod call;
 mod kept;
@@ -13,6 +14,7 @@ mod timeout;
 mod writer;
 
 pub use self::{
+    a_cache::ACache,
     batch::{
         Batch, BatchValue, Collection, EachOk, EachPlainly, Element, Look, NothingInside, Returns,
         Values, Whole, Wrapping, batch, returns,

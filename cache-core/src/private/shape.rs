@@ -212,7 +212,7 @@ impl<R> PlainOk for Plainly<R> {}
 
 /// Implemented by nothing.
 #[diagnostic::on_unimplemented(
-    message = "the return type is an alias of `Result`: its errors would be cached as values",
+    message = "the return type is an alias of `Result`: its errors would count as values",
     label = "this alias is a `Result`",
     note = "say so: add `returns = \"result\"` (or `\"result_option\"`)"
 )]
@@ -222,6 +222,6 @@ pub trait NotHidden {}
 #[diagnostic::on_unimplemented(
     message = "the return type is an alias of `Option`: its `None` would be cached as a value",
     label = "this alias is an `Option`",
-    note = "say so: add `returns = \"option\"`"
+    note = "say so: add `returns = \"option\"` (or `\"result_option\"`, in a `Result`)"
 )]
 pub trait NotHiddenOption {}

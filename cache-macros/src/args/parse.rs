@@ -57,7 +57,16 @@ fn one(
         skip_value(input);
         return Ok(());
     }
+    if takes_value(name.to_string().as_str()) && (input.is_empty() || input.peek(Token![,])) {
+        let message = format!("`{name}` has a value: write `{name} = ..`");
+        return Err(syn::Error::new(name.span(), message));
+    }
     set(&name, input)
+}
+
+/// Whether the option is written with a `=`, which `skip(..)` and its like are not.
+fn takes_value(name: &str) -> bool {
+    !["skip", "batch", "stale", "in_impl"].contains(&name)
 }
 
 /// A batch is read although it is refused: without it the key would seem to be wrong.
@@ -140,22 +149,28 @@ pub(crate) fn assigned<T: Parse>(input: ParseStream<'_>) -> Result<T> {
     input.parse()
 }
 
+/// A literal. One of another kind is passed over by the attempt, so its place is asked for before.
+fn literal<T: Parse>(input: ParseStream<'_>, expected: &str) -> Result<T> {
+    let at = input.span();
+    input.parse().map_err(|_| syn::Error::new(at, expected))
+}
+
 /// `= "text"`
 pub(crate) fn text(input: ParseStream<'_>) -> Result<LitStr> {
     input.parse::<Token![=]>()?;
-    ungrouped(input, |input| input.parse().map_err(|_| input.error("expected text in quotes")))
+    ungrouped(input, |input| literal(input, "expected text in quotes"))
 }
 
 /// `= 2`
 pub(crate) fn number(input: ParseStream<'_>) -> Result<LitInt> {
     input.parse::<Token![=]>()?;
-    ungrouped(input, |input| input.parse().map_err(|_| input.error("expected a whole number")))
+    ungrouped(input, |input| literal(input, "expected a whole number"))
 }
 
 /// `= true`
 pub(crate) fn switch(input: ParseStream<'_>) -> Result<LitBool> {
     input.parse::<Token![=]>()?;
-    ungrouped(input, |input| input.parse().map_err(|_| input.error("expected `true` or `false`")))
+    ungrouped(input, |input| literal(input, "expected `true` or `false`"))
 }
 
 /// Nothing, or `= true`.

@@ -46,7 +46,18 @@ impl Paths {
         }
     }
 
-    /// The same where it cannot be read off the return type.
+    /// Refuses a `Result` or an `Option` behind an alias, where the return type does not look like one.
+    fn guard(&self, returned: &Returned) -> Option<TokenStream> {
+        let suspect = returned.suspect.as_ref()?;
+        let p = self.private_at(suspect.span());
+        Some(quote_spanned!(suspect.span()=> {
+            #[allow(unused_imports)]
+            use #p::PlainOk as _;
+            #p::Plainly::<#suspect>::new().check();
+        }))
+    }
+
+    /// The cached type where it cannot be read off the return type.
     fn value_asked(&self, returned: &Returned) -> TokenStream {
         let (p, shape, whole) = (&self.private, returned.shape.marker(), returned.owned());
         let value = quote!(#p::Value<#p::#shape, #whole>);
@@ -87,7 +98,9 @@ fn local(name: &str) -> Ident {
 /// the positions in `rebind` are used by the attribute.
 fn inline_body(callee: &Callee, rebind: Option<&[usize]>) -> TokenStream {
     let ret = &callee.returns;
-    let body = &callee.function.body;
+    // Its braces are ours now: rustc would find them unnecessary.
+    let mut body = callee.function.body.clone();
+    body.set_span(body.span().resolved_at(Span::mixed_site()));
     let taken_apart = callee.args.iter().enumerate().filter(|(_, arg)| arg.taken_apart);
     let patterns = taken_apart.filter(|_| rebind.is_some()).map(|(at, arg)| {
         let (pat, name) = (&arg.pat, &arg.name);

@@ -45,14 +45,13 @@ pub(crate) fn part(private: &TokenStream, callee: &Callee, part: &Part) -> Token
 pub(crate) fn reference(callee: &Callee, part: &Part, from: Span, to: Span) -> TokenStream {
     let fields = part.fields.iter().map(|field| match field {
         Field::Name(name) => {
-            let name = field_name(name, part.literal);
-            quote_spanned!(part.literal=> .#name)
+            let name = field_name(name, to);
+            quote_spanned!(to=> .#name)
         }
         Field::Index(index) => {
             // A position beyond 32 bits is no field of anything; rustc says so.
-            let index =
-                Index { index: u32::try_from(*index).unwrap_or(u32::MAX), span: part.literal };
-            quote_spanned!(part.literal=> .#index)
+            let index = Index { index: u32::try_from(*index).unwrap_or(u32::MAX), span: to };
+            quote_spanned!(to=> .#index)
         }
     });
     let root = root(callee, part, to);
@@ -73,7 +72,7 @@ fn root(callee: &Callee, part: &Part, to: Span) -> TokenStream {
         }
         Place::Binding(_, name) | Place::Receiver(name) => located(name, to).to_token_stream(),
         Place::Type(name) | Place::Const(name) => name.to_token_stream(),
-        Place::Value => Ident::new("value", Span::call_site()).to_token_stream(),
+        Place::Value => Ident::new("value", to).to_token_stream(),
     }
 }
 
@@ -94,6 +93,11 @@ fn spans(callee: &Callee, part: &Part) -> (Span, Span) {
         }
         Place::Receiver(this) if part.fields.is_empty() => (this.span(), this.span()),
         Place::Type(name) | Place::Const(name) => (name.span(), name.span()),
+        // `value` is a name of generated code: were its span not like the others', rustc would point at the attribute.
+        Place::Value => {
+            let at = Span::call_site().located_at(part.literal);
+            (at, at)
+        }
         _ => (part.literal, part.literal),
     }
 }

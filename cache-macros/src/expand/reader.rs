@@ -112,8 +112,8 @@ impl Expand<'_> {
 
     /// Refuses a `Result` or an `Option` behind an alias, where the return type does not look like one.
     pub(crate) fn guard(&self) -> Option<TokenStream> {
-        let guards: TokenStream =
-            self.guard_of_values().into_iter().chain(self.guard_of_all()).collect();
+        let guards = [self.guard_of_values(), self.paths.guard(&self.reader.returned)];
+        let guards: TokenStream = guards.into_iter().flatten().collect();
         (!guards.is_empty()).then_some(guards)
     }
 
@@ -127,16 +127,6 @@ impl Expand<'_> {
             #[allow(unused_imports)]
             use #p::EachOk as _;
             #p::EachPlainly::<#value>::new().check();
-        }))
-    }
-
-    fn guard_of_all(&self) -> Option<TokenStream> {
-        let suspect = self.reader.returned.suspect.as_ref()?;
-        let p = self.paths.private_at(suspect.span());
-        Some(quote_spanned!(suspect.span()=> {
-            #[allow(unused_imports)]
-            use #p::PlainOk as _;
-            #p::Plainly::<#suspect>::new().check();
         }))
     }
 

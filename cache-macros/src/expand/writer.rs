@@ -48,9 +48,11 @@ impl Expand<'_> {
         } else {
             quote!(#write.run_sync::<#p::#shape, _>(#body))
         };
+        let guard = self.paths.guard(&self.writer.returned);
         quote! {
             #(#attrs)* #vis #sig {
                 #record
+                #guard
                 let #write = #plan;
                 #run
             }

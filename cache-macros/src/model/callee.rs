@@ -3,13 +3,13 @@
 use proc_macro2::Span;
 use quote::{ToTokens, format_ident};
 use syn::{
-    Attribute, FnArg, Ident, Pat, PatType, Receiver, ReturnType, Type, parse_quote,
+    Attribute, FnArg, Ident, Pat, PatType, Receiver, ReturnType, Type, ext::IdentExt, parse_quote,
     spanned::Spanned, visit::Visit,
 };
 
 use super::{
     Batch,
-    names::{Mentions, binding_names},
+    names::{Mentions, binding_names, stands_in},
 };
 use crate::args::Function;
 
@@ -98,6 +98,17 @@ impl Argument {
         self.bindings.iter().position(|binding| super::names::same_name(binding, name))
     }
 
+    /// Whether a name that its pattern binds is said to be unused, as in `(x, _y)`, and is.
+    pub(crate) fn is_unused(&self, binding: &Ident, body: &proc_macro2::Group) -> bool {
+        let name = binding.unraw().to_string();
+        self.taken_apart && name.starts_with('_') && !stands_in(body.stream(), &name)
+    }
+
+    /// The `#[cfg]` in front of it.
+    pub(crate) fn condition(&self) -> Option<&Attribute> {
+        self.attrs.iter().find(|it| it.path().is_ident("cfg") || it.path().is_ident("cfg_attr"))
+    }
+
     /// The first and the last token of the type, to report a mistake about it.
     pub(crate) fn type_span(&self) -> (Span, Span) {
         let last = self.ty.to_token_stream().into_iter().last();
@@ -122,12 +133,23 @@ fn argument(at: usize, typed: &PatType) -> Argument {
     }
 }
 
-/// Finds the first `impl Trait` in a type.
+/// Finds the first `impl Trait` in a type, and whether it is a future.
 #[derive(Default)]
-pub(crate) struct ImplTrait(pub(crate) Option<Span>);
+pub(crate) struct ImplTrait(pub(crate) Option<(Span, bool)>);
 
 impl<'a> Visit<'a> for ImplTrait {
     fn visit_type_impl_trait(&mut self, ty: &'a syn::TypeImplTrait) {
-        self.0.get_or_insert(ty.impl_token.span);
+        let is_future = ty.bounds.iter().any(is_future);
+        self.0.get_or_insert((ty.impl_token.span, is_future));
+    }
+}
+
+/// Whether a bound is `Future<..>`.
+pub(crate) fn is_future(bound: &syn::TypeParamBound) -> bool {
+    match bound {
+        syn::TypeParamBound::Trait(it) => {
+            it.path.segments.last().is_some_and(|last| last.ident == "Future")
+        }
+        _ => false,
     }
 }

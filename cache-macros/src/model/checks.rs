@@ -5,7 +5,7 @@ use syn::{Type, visit::Visit};
 
 use super::{
     Callee,
-    callee::ImplTrait,
+    callee::{ImplTrait, is_future},
     returned::{first_type, ungrouped},
 };
 use crate::{
@@ -18,9 +18,7 @@ pub(crate) fn function(attribute: Attribute, callee: &Callee, errors: &Errors) -
     qualifiers(attribute, callee, errors);
     let alone = other_attributes(attribute, callee, errors);
     for arg in &callee.args {
-        let conditional =
-            |it: &&syn::Attribute| it.path().is_ident("cfg") || it.path().is_ident("cfg_attr");
-        if let Some(cfg) = arg.attrs.iter().find(conditional) {
+        if let Some(cfg) = arg.condition() {
             let message = "no `#[cfg]` on arguments of an annotated function: annotate one function for each case";
             errors.push(cfg.pound_token.span, message);
         }
@@ -67,8 +65,12 @@ fn returned(ty: &Type, callee: &Callee, errors: &Errors) -> bool {
     }
     let mut hidden = ImplTrait::default();
     hidden.visit_type(ty);
-    if let Some(span) = hidden.0 {
-        errors.push(span, "an annotated function cannot return `impl Trait`: name the type");
+    if let Some((span, is_future)) = hidden.0 {
+        let message = match is_future && !callee.is_async() {
+            true => "a future cannot be cached, only what it gives: write an `async fn`",
+            false => "an annotated function cannot return `impl Trait`: name the type",
+        };
+        errors.push(span, message);
         return false;
     }
     true
@@ -83,13 +85,7 @@ fn boxed_future(ty: &Type) -> Option<Span> {
     let boxed = first_type(pin).filter(|_| pin.ident == "Pin")?;
     let inner = last_segment(boxed).filter(|it| it.ident == "Box").and_then(first_type)?;
     let Type::TraitObject(object) = ungrouped(inner) else { return None };
-    let future = object.bounds.iter().any(|bound| match bound {
-        syn::TypeParamBound::Trait(it) => {
-            it.path.segments.last().is_some_and(|last| last.ident == "Future")
-        }
-        _ => false,
-    });
-    future.then(|| pin.ident.span())
+    object.bounds.iter().any(is_future).then(|| pin.ident.span())
 }
 
 fn last_segment(ty: &Type) -> Option<&syn::PathSegment> {

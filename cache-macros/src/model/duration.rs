@@ -26,6 +26,14 @@ pub(crate) fn literal(given: &Given<Expr>, errors: &Errors) -> Option<Result<Lit
                 Ok(Some(duration)) => Some(positive(given, duration, errors)),
                 Err(error) => mistake(error.to_string()),
             },
+            // `5m` without quotes is 5 with a suffix.
+            Lit::Int(unit) if !is_number(unit.suffix()) => {
+                let text = unit.to_string();
+                match cache_template::parse_ttl(&text) {
+                    Ok(_) => mistake(format!("text stands in quotes: write \"{text}\"")),
+                    Err(error) => mistake(error.to_string()),
+                }
+            }
             Lit::Int(seconds) => match seconds.base10_parse::<u64>().map(checked) {
                 Ok(Some(duration)) => Some(positive(given, duration, errors)),
                 _ => mistake(format!("`{seconds}` seconds are out of range")),
@@ -61,6 +69,25 @@ pub(crate) fn millis(given: Option<&Given<Expr>>, errors: &Errors) -> Option<u64
         }
     }
     None
+}
+
+/// The number that a literal is.
+pub(crate) fn number(expr: &Expr) -> Option<f32> {
+    let Expr::Lit(lit) = ungrouped(expr) else { return None };
+    match &lit.lit {
+        Lit::Float(number) if is_number(number.suffix()) => number.base10_parse().ok(),
+        Lit::Int(number) if is_number(number.suffix()) => number.base10_parse().ok(),
+        _ => None,
+    }
+}
+
+/// Whether a literal with this suffix is a number to rustc too: to macros, `5m` is one as well.
+pub(crate) fn is_number(suffix: &str) -> bool {
+    const TYPES: [&str; 14] = [
+        "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
+        "f32", "f64",
+    ];
+    suffix.is_empty() || TYPES.contains(&suffix)
 }
 
 fn checked(seconds: u64) -> Option<Duration> {

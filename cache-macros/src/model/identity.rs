@@ -12,20 +12,19 @@ use super::{
     names::same_name,
     template::nameable,
 };
-use crate::{args::Given, errors::Errors};
+use crate::{args::Options, errors::Errors};
 
 /// What is left out of the identity of a call.
 pub(crate) struct Skipped<'a> {
     names: Vec<&'a Ident>,
+    /// Whether it could not be read, so that nobody knows what is missing.
+    unread: bool,
 }
 
 impl<'a> Skipped<'a> {
     /// Reads `skip(..)`, noting names that mean nothing.
-    pub(crate) fn new(
-        given: Option<&'a Given<Vec<Ident>>>,
-        callee: &Callee,
-        errors: &Errors,
-    ) -> Self {
+    pub(crate) fn new(options: &'a Options, callee: &Callee, errors: &Errors) -> Self {
+        let given = options.skip.as_ref();
         let mut names: Vec<&Ident> = Vec::new();
         let mut known = nameable(callee);
         known.push("Self".into());
@@ -42,7 +41,7 @@ impl<'a> Skipped<'a> {
                 errors.push(name.span(), unknown(&text, &known));
             }
         }
-        Self { names }
+        Self { names, unread: given.is_none() && options.mentions("skip") }
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -98,13 +97,13 @@ impl Identity<'_> {
     }
 
     fn check_arguments(&self, used: &[Part], errors: &Errors) {
-        let unconditional = |(_, arg): &(usize, &super::Argument)| arg.attrs.is_empty();
+        // That an argument is conditional is a mistake of its own.
+        let unconditional = |(_, arg): &(usize, &super::Argument)| arg.condition().is_none();
         for (at, arg) in self.callee.args.iter().enumerate().filter(unconditional) {
             let whole = used.iter().any(|it| matches!(it.place, Place::Argument(i) if i == at));
             for binding in &arg.bindings {
                 let name = binding.unraw().to_string();
-                // `(x, _y)`: what a pattern names with an underscore is said to be unused.
-                if arg.taken_apart && name.starts_with('_') && !self.skipped.has(&name) {
+                if arg.is_unused(binding, &self.callee.function.body) && !self.skipped.has(&name) {
                     continue;
                 }
                 let bound = |it: &Part| matches!(&it.place, Place::Binding(_, id) if id == binding);
@@ -137,7 +136,7 @@ impl Identity<'_> {
     ) {
         let chooses_cache = self.cache.is_some_and(|cache| cache.mentions(name));
         match (in_key, self.skipped.has(name)) {
-            (false, false) if !chooses_cache => errors.push(
+            (false, false) if !chooses_cache && !self.skipped.unread => errors.push(
                 span,
                 format!(
                     "`{name}` is not in the key: add `{placeholder}` or list it in `skip({name})`"
@@ -163,7 +162,7 @@ impl Identity<'_> {
             let in_key = used
                 .iter()
                 .any(|it| matches!(&it.place, Place::Type(id) | Place::Const(id) if *id == name));
-            if !in_key && !self.skipped.has(&name.to_string()) {
+            if !in_key && !self.skipped.unread && !self.skipped.has(&name.to_string()) {
                 let message = format!(
                     "`{name}` is not in the key: add `{{{name}}}` or list it in `skip({name})`"
                 );

@@ -2,7 +2,8 @@
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::{
-    Expr, ExprPath, Ident, Macro, Pat, PatIdent,
+    Arm, BinOp, Block, Expr, ExprClosure, ExprForLoop, ExprIf, ExprPath, ExprWhile, Ident, Macro,
+    Pat, PatIdent, Stmt,
     ext::IdentExt,
     visit::{self, Visit},
 };
@@ -35,7 +36,7 @@ impl Mentions for Expr {
     }
 }
 
-/// The first use of the variable `name` in an expression.
+/// The first use of the variable `name` in an expression. What the expression itself binds by that name is another one.
 pub(crate) fn variable(expr: &Expr, name: &str) -> Option<Ident> {
     let mut finder = Variable { name, found: None };
     finder.visit_expr(expr);
@@ -47,6 +48,23 @@ struct Variable<'a> {
     found: Option<Ident>,
 }
 
+impl Variable<'_> {
+    fn bound_by(&self, pat: &Pat) -> bool {
+        binding_names(pat).iter().any(|bound| same_name(bound, self.name))
+    }
+
+    /// Whether `let` in a condition binds it.
+    fn bound_where(&self, condition: &Expr) -> bool {
+        match condition {
+            Expr::Let(it) => self.bound_by(&it.pat),
+            Expr::Binary(it) if matches!(it.op, BinOp::And(_)) => {
+                self.bound_where(&it.left) || self.bound_where(&it.right)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl<'a> Visit<'a> for Variable<'_> {
     fn visit_expr_path(&mut self, path: &'a ExprPath) {
         let ident = path.path.get_ident().filter(|ident| same_name(ident, self.name));
@@ -54,9 +72,61 @@ impl<'a> Visit<'a> for Variable<'_> {
         visit::visit_expr_path(self, path);
     }
 
+    fn visit_expr_closure(&mut self, closure: &'a ExprClosure) {
+        if !closure.inputs.iter().any(|pat| self.bound_by(pat)) {
+            self.visit_expr(&closure.body);
+        }
+    }
+
+    fn visit_block(&mut self, block: &'a Block) {
+        for stmt in &block.stmts {
+            self.visit_stmt(stmt);
+            if let Stmt::Local(local) = stmt
+                && self.bound_by(&local.pat)
+            {
+                return;
+            }
+        }
+    }
+
+    fn visit_arm(&mut self, arm: &'a Arm) {
+        if !self.bound_by(&arm.pat) {
+            visit::visit_arm(self, arm);
+        }
+    }
+
+    fn visit_expr_if(&mut self, it: &'a ExprIf) {
+        self.visit_expr(&it.cond);
+        if !self.bound_where(&it.cond) {
+            self.visit_block(&it.then_branch);
+        }
+        if let Some((_, otherwise)) = &it.else_branch {
+            self.visit_expr(otherwise);
+        }
+    }
+
+    fn visit_expr_while(&mut self, it: &'a ExprWhile) {
+        self.visit_expr(&it.cond);
+        if !self.bound_where(&it.cond) {
+            self.visit_block(&it.body);
+        }
+    }
+
+    fn visit_expr_for_loop(&mut self, it: &'a ExprForLoop) {
+        self.visit_expr(&it.expr);
+        if !self.bound_by(&it.pat) {
+            self.visit_block(&it.body);
+        }
+    }
+
     fn visit_macro(&mut self, mac: &'a Macro) {
         self.found = self.found.take().or_else(|| ident_in(mac.tokens.clone(), self.name));
     }
+}
+
+/// Whether the name stands in a piece of code, in a format string too.
+pub(crate) fn stands_in(code: TokenStream, name: &str) -> bool {
+    ident_in(code, name).is_some()
 }
 
 /// Macros are opaque, so any mention counts, and `"{name}"` in a format string too.
@@ -131,6 +201,62 @@ mod tests {
     fn a_macro_mentions_what_stands_in_it() {
         let expr: Expr = parse_quote!(cache_of!(db, format!("{tenant}")));
         assert!(expr.mentions("db") && expr.mentions("tenant") && !expr.mentions("id"));
+    }
+
+    #[test]
+    fn what_an_expression_binds_is_not_the_variable() {
+        let own: [Expr; 7] = [
+            parse_quote!(|id| id > 0),
+            parse_quote!(|all| all.iter().all(|&id| id > 0)),
+            parse_quote!(|v| {
+                let id = v;
+                id > 0
+            }),
+            parse_quote!(|v| match v {
+                Some(id) if *id > 0 => id,
+                _ => 0,
+            }),
+            parse_quote!(|v| if let Some(id) = v
+                && true
+            {
+                id
+            } else {
+                0
+            }),
+            parse_quote!(|v| {
+                while let Some(id) = v.next() {
+                    id;
+                }
+            }),
+            parse_quote!(|v| {
+                for id in v {
+                    id;
+                }
+            }),
+        ];
+        for expr in own {
+            assert!(!expr.mentions("id"), "{}", quote!(#expr));
+        }
+        let other: [Expr; 5] = [
+            parse_quote!(|v| v > id),
+            parse_quote!(|v| {
+                let id = id;
+                v
+            }),
+            parse_quote!(|v| match id {
+                id => v,
+            }),
+            parse_quote!(|v| if let Some(id) = v { 0 } else { id }),
+            parse_quote!(|v| {
+                {
+                    let id = v;
+                }
+                id
+            }),
+        ];
+        for expr in other {
+            assert!(expr.mentions("id"), "{}", quote!(#expr));
+        }
     }
 
     #[test]

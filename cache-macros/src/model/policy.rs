@@ -1,7 +1,7 @@
 //! How long and where values are kept: the part of an attribute that knows no arguments.
 
 use proc_macro2::Ident;
-use syn::{Expr, Lit, LitFloat, spanned::Spanned};
+use syn::{Expr, LitFloat, ext::IdentExt, spanned::Spanned};
 
 use super::{
     Callee, Mentions, Returned, Serving,
@@ -118,24 +118,17 @@ fn layer(attribute: Attribute, options: &Options, errors: &Errors) -> Option<Lay
 
 fn version(options: &Options, errors: &Errors) -> Option<u32> {
     let given = options.version.as_ref()?;
-    let version = given.value.base10_parse::<u32>();
-    if version.is_err() {
+    let version = given.value.base10_parse::<u32>().ok();
+    let version = version.filter(|_| duration::is_number(given.value.suffix()));
+    if version.is_none() {
         errors.push(given.value.span(), "a `version` is a whole number that fits in 32 bits");
     }
-    version.ok()
+    version
 }
 
 fn jitter(given: Option<&Given<Expr>>, errors: &Errors) -> Option<LitFloat> {
     let given = given?;
-    let share = match &given.value {
-        Expr::Lit(lit) => match &lit.lit {
-            Lit::Float(share) => share.base10_parse::<f32>().ok(),
-            Lit::Int(share) => share.base10_parse::<f32>().ok(),
-            _ => None,
-        },
-        _ => None,
-    };
-    match share {
+    match duration::number(&given.value) {
         Some(share) if (0.0..=1.0).contains(&share) => {
             Some(LitFloat::new(&format!("{share:?}"), given.value.span()))
         }
@@ -152,26 +145,15 @@ fn jitter(given: Option<&Given<Expr>>, errors: &Errors) -> Option<LitFloat> {
 /// A function of the value. The arguments are not in its scope.
 fn of_value(given: Option<&Given<Expr>>, callee: &Callee, errors: &Errors) -> Option<Expr> {
     let given = given?;
-    let own = |name: &&Ident| !closure_binds(&given.value, name);
     let argument = callee
         .bindings()
-        .filter(own)
-        .find_map(|name| super::names::variable(&given.value, &name.to_string()));
+        .find_map(|name| super::names::variable(&given.value, &name.unraw().to_string()));
     let this = callee.this().filter(|_| given.value.mentions("self"));
     if let Some(name) = argument.or(this) {
         let message = format!("`{}` sees the value only: `{name}` is an argument", given.name);
         errors.push(name.span(), message);
     }
     Some(given.value.clone())
-}
-
-fn closure_binds(expr: &Expr, name: &Ident) -> bool {
-    match expr {
-        Expr::Closure(closure) => {
-            closure.inputs.iter().flat_map(super::names::binding_names).any(|it| it == *name)
-        }
-        _ => false,
-    }
 }
 
 fn lease(attribute: Attribute, options: &Options, errors: &Errors) -> Option<(u64, Option<u64>)> {

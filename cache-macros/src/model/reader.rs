@@ -79,7 +79,10 @@ impl Reader {
             returned.check_owned(errors);
         }
         let policy = Policy::new(attribute, &options, &callee, &returned, errors);
-        let skipped = Skipped::new(options.skip.as_ref(), &callee, errors);
+        if !policy.stays_in_memory() {
+            returned.check_decoded(errors);
+        }
+        let skipped = Skipped::new(&options, &callee, errors);
         let written =
             options.key.as_ref().map(|key| template(&key.value, Use::Key, &callee, errors));
         let tags = templates(options.tags.as_ref(), Use::Tag, &callee, errors);
@@ -261,9 +264,8 @@ fn arguments(identity: &Identity<'_>) -> Vec<Place> {
     let mut places = Vec::new();
     for (at, arg) in identity.callee.args.iter().enumerate() {
         let counts = |name: &&syn::Ident| {
-            let name = name.unraw().to_string();
-            let said_unused = arg.taken_apart && name.starts_with('_');
-            !said_unused && !identity.skipped.has(&name)
+            let unused = arg.is_unused(name, &identity.callee.function.body);
+            !unused && !identity.skipped.has(&name.unraw().to_string())
         };
         let bindings = arg.bindings.iter().filter(counts);
         places.extend(bindings.map(|name| match arg.taken_apart {

@@ -4,6 +4,7 @@ use proc_macro2::{Ident, Span};
 use quote::ToTokens;
 use syn::{
     GenericArgument, Generics, Lifetime, LitStr, PathArguments, PathSegment, Type, TypePath,
+    spanned::Spanned,
     visit::{self, Visit},
     visit_mut::{self, VisitMut},
 };
@@ -105,6 +106,18 @@ impl Returned {
             let message = "the value of an annotated function cannot borrow: the cache keeps it after the call. Return an \
                            owned type, such as `String` or `Arc<..>`";
             errors.push(lifetime, message);
+        }
+    }
+}
+
+impl Returned {
+    /// Notes that the cached value is a reference: no bytes can be read as one.
+    pub(crate) fn check_decoded(&self, errors: &Errors) {
+        let Some(value) = &self.value else { return };
+        if matches!(ungrouped(value), Type::Reference(_)) && borrowed(value).is_none() {
+            let message = "a reference cannot be read back from the shared tier: return an owned type, such as `String`, or \
+                           keep it in memory with `layer = \"memory\"`";
+            errors.push(value.span(), message);
         }
     }
 }

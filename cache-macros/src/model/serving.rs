@@ -1,7 +1,7 @@
 //! How a reader serves what is not fresh, and how long a body may take.
 
 use proc_macro2::Span;
-use syn::{Expr, Lit, LitFloat, Type, spanned::Spanned};
+use syn::{Expr, LitFloat, Type, spanned::Spanned};
 
 use super::{
     Callee, Returned, Ttl, duration,
@@ -104,15 +104,7 @@ fn number(
     message: &str,
     errors: &Errors,
 ) -> Option<LitFloat> {
-    let number = match &given.value {
-        Expr::Lit(lit) => match &lit.lit {
-            Lit::Float(number) => number.base10_parse::<f32>().ok(),
-            Lit::Int(number) => number.base10_parse::<f32>().ok(),
-            _ => None,
-        },
-        _ => None,
-    };
-    match number.filter(|number| inside(*number)) {
+    match duration::number(&given.value).filter(|number| inside(*number)) {
         Some(number) => Some(LitFloat::new(&format!("{number:?}"), given.value.span())),
         None => {
             errors.push(given.value.span(), message);

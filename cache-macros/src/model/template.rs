@@ -245,6 +245,12 @@ fn unknown(name: &str, used_as: Use, callee: &Callee) -> Mistake {
             message: format!("unknown placeholder `{{{name}}}`: did you mean `{{{meant}}}`?"),
             meant: by_name(meant, used_as, callee).ok(),
         },
+        None if may_be_of_impl(name, callee) => Mistake {
+            message: format!(
+                "unknown placeholder `{{{name}}}`: the parameters of an `impl` are not seen from here, write `{{Self}}`"
+            ),
+            meant: Some(Place::Type(Ident::new("Self", Span::call_site()))),
+        },
         None if names.is_empty() => {
             format!("unknown placeholder `{{{name}}}`: the function has no arguments").into()
         }
@@ -253,6 +259,12 @@ fn unknown(name: &str, used_as: Use, callee: &Callee) -> Mistake {
             format!("unknown placeholder `{{{name}}}`: there is {}", names.join(", ")).into()
         }
     }
+}
+
+/// Whether it looks like a parameter of the `impl` around the function.
+fn may_be_of_impl(name: &str, callee: &Callee) -> bool {
+    let in_impl = callee.receiver.is_some() || callee.mentions_self_type();
+    in_impl && name.starts_with(char::is_uppercase)
 }
 
 /// All names that a placeholder may have.

@@ -64,6 +64,9 @@ impl Writer {
         let policy = Policy::new(attribute, &options, &callee, &returned, errors);
         let timeout = policy.serving.timeout;
         let own = own(policy, &options, &callee, errors);
+        if own.as_ref().is_some_and(|own| !own.policy.stays_in_memory()) {
+            returned.check_decoded(errors);
+        }
         let changes = changes(&options, &callee, errors);
         let destination = match (options.entry, own) {
             (Some(entry), _) => Destination::Reader(entry.value),

@@ -6,6 +6,11 @@ impl Methods {
             .entry("users::get_user(user_id)").invalidates(& ["list_users(*)",
             "self.repo.find::<User>(&id)"]).invalidate_patterns(& ["users:{id}:*"])
         }
+        {
+            #[allow(unused_imports)]
+            use ::larder::__private::PlainOk as _;
+            ::larder::__private::Plainly::<User>::new().check();
+        }
         let write = ::larder::__private::write_through::<
             User,
             _,

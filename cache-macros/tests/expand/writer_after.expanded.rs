@@ -6,6 +6,11 @@ impl Methods {
             .entry("get_user(tenant, value.id)").invalidates(& ["self.find(value.name)"])
             .invalidate_tags(& ["of:{value.team}:{self.region}"])
         }
+        {
+            #[allow(unused_imports)]
+            use ::larder::__private::PlainOk as _;
+            ::larder::__private::Plainly::<User>::new().check();
+        }
         let write = ::larder::__private::writer::<User>(::larder::__private::current())
             .after({
                 let tenant = ::core::clone::Clone::clone(&tenant);

@@ -28,6 +28,11 @@ fn store(id: u64, user: User) -> User {
             [::larder::__private::Texts::Integer]).tags(& ["user"]).ttl("1m")
         }
     };
+    {
+        #[allow(unused_imports)]
+        use ::larder::__private::PlainOk as _;
+        ::larder::__private::Plainly::<User>::new().check();
+    }
     let write = ::larder::__private::write_through::<
         User,
         _,

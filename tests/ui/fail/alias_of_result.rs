@@ -24,4 +24,14 @@ async fn inside(id: u64) -> Result<Maybe, u8> {
     Ok(Some(User { id }))
 }
 
+#[larder::write_through(key = "w:{id}")]
+async fn writer(id: u64) -> Answer<u64> {
+    Ok(id)
+}
+
+#[larder::cache_invalidate(invalidate_keys = ["i:{id}"])]
+fn invalidates(id: u64) -> Answer<u64> {
+    Ok(id)
+}
+
 fn main() {}

@@ -20,4 +20,14 @@ async fn negative(id: u64) -> u64 {
     id
 }
 
+#[cache_aside(key = "e:{id}", ttl = 5m)]
+async fn no_quotes(id: u64) -> u64 {
+    id
+}
+
+#[cache_aside(key = "f:{id}", ttl = "5 m")]
+async fn only_spaced(id: u64) -> u64 {
+    id
+}
+
 fn main() {}

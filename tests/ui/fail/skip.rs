@@ -6,4 +6,10 @@ async fn get(db: &str, id: u64) -> u64 {
     id
 }
 
+#[cache_aside(key = "b:{id}", skip = [db])]
+async fn assigned(db: &str, id: u64) -> u64 {
+    let _ = db;
+    id
+}
+
 fn main() {}

@@ -16,4 +16,9 @@ async fn no_comma(id: u64) -> u64 {
     id
 }
 
+#[cache_aside(key = "a:{id}", ttl, companions)]
+async fn no_values(id: u64) -> u64 {
+    id
+}
+
 fn main() {}

@@ -10,4 +10,9 @@ fn reference(id: &str) -> &str {
     id
 }
 
+#[cache_aside(key = "s:{id}")]
+async fn for_ever(id: u8) -> Option<&'static str> {
+    (id > 0).then_some("some")
+}
+
 fn main() {}

@@ -193,4 +193,33 @@ fn futures_are_send_where_their_bodies_are(log: &mut Vec<u8>) {
     assert_send(loops(1));
 }
 
+// What a function of the value calls its own variables.
+#[cache_aside(key = "own:{id}", cache_if = |all| all.iter().all(|id| *id > 0), ttl_fn = |all| match all.first() {
+    Some(id) => std::time::Duration::from_secs(*id),
+    None => std::time::Duration::ZERO,
+})]
+async fn own_names(id: u64) -> Vec<u64> {
+    vec![id]
+}
+
+// What a pattern names as unused, and is.
+#[cache_aside(key = "unused:{a}")]
+async fn unused((a, _b): (u64, u64)) -> u64 {
+    a
+}
+
+// A reference that stays in the process.
+#[cache_aside(key = "text:{n}", layer = "memory")]
+async fn text_in_memory(n: u8) -> &'static str {
+    if n == 0 { "none" } else { "some" }
+}
+
+// Writers of things that are no `Result`, by any name.
+type Number = u64;
+
+#[cache_invalidate(invalidate_keys = ["n:{n}"])]
+fn generic_number<T: From<Number> + 'static>(n: Number) -> T {
+    n.into()
+}
+
 fn main() {}

@@ -124,4 +124,21 @@ pub mod service {
     }
 }
 
+/// Bodies on one line.
+#[rustfmt::skip]
+pub mod short {
+    /// In place.
+    #[must_use]
+    #[larder::cache_aside(key = "short:{n}", companions = false)]
+    pub async fn in_place(n: u8) -> u8 { n }
+
+    /// Of a writer.
+    #[larder::cache_invalidate(invalidate_keys = ["short:{n}"])]
+    pub async fn writer(n: u8) -> u8 { n }
+
+    /// Of a sync one.
+    #[larder::write_through(key = "short:{n}")]
+    pub fn writer_sync(n: u8) -> u8 { n }
+}
+
 fn main() {}

@@ -123,7 +123,10 @@ fn everything_that_is_wrong_in_a_file_is_said_at_once() {
         assert!(said.contains(&format!("`{name}` ")), "{name} in {said}");
     }
     assert!(said.contains("`unheard_of` is no setting"), "{said}");
-    assert!(said.contains("`default_ttl` is malformed: a duration contains no white"), "{said}");
+    assert!(
+        said.contains("`default_ttl` is malformed: unknown unit `minutes`: write `5m`"),
+        "{said}"
+    );
     assert!(
         said.contains("`flight_wait` is malformed: a number with a fraction is no duration"),
         "{said}"
