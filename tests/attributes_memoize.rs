@@ -182,6 +182,11 @@ impl<T: KeyPart + Clone + Send + Sync + 'static> Wrapper<T> {
     fn content(&self) -> T {
         self.0.clone()
     }
+
+    #[memoize(skip(self))]
+    fn content_size(&self) -> usize {
+        size_of_val(&self.0)
+    }
 }
 
 #[test]
@@ -190,6 +195,7 @@ fn methods_of_a_generic_type_do_not_share_entries() {
         assert_eq!((Wrapper::<u8>::size(), Wrapper::<u64>::size()), (1, 8));
         assert_eq!(Wrapper(7u8).content(), 7);
         assert_eq!(Wrapper(8u64).content(), 8);
+        assert_eq!((Wrapper(7u8).content_size(), Wrapper(8u64).content_size()), (1, 8));
     });
 }
 

@@ -134,9 +134,9 @@ impl Identity<'_> {
         placeholder: &str,
         errors: &Errors,
     ) {
-        let chooses_cache = self.cache.is_some_and(|cache| cache.mentions(name));
+        let is_cache = self.cache.is_some_and(|cache| is_argument(cache, name));
         match (in_key, self.skipped.has(name)) {
-            (false, false) if !chooses_cache && !self.skipped.unread => errors.push(
+            (false, false) if !is_cache && !self.skipped.unread => errors.push(
                 span,
                 format!(
                     "`{name}` is not in the key: add `{placeholder}` or list it in `skip({name})`"
@@ -208,4 +208,17 @@ impl Identity<'_> {
 
 fn names<'a>(params: impl Iterator<Item = &'a GenericParam>) -> HashSet<String> {
     params.filter_map(type_or_const).map(Ident::to_string).collect()
+}
+
+/// Whether the expression is that argument, and not a part of it: what else it has may matter to the key.
+fn is_argument(expr: &syn::Expr, name: &str) -> bool {
+    match expr {
+        syn::Expr::Path(path) => path.path.get_ident().is_some_and(|it| same_name(it, name)),
+        syn::Expr::Reference(it) => is_argument(&it.expr, name),
+        syn::Expr::MethodCall(it) => it.method == "clone" && is_argument(&it.receiver, name),
+        syn::Expr::Unary(it) => matches!(it.op, syn::UnOp::Deref(_)) && is_argument(&it.expr, name),
+        syn::Expr::Paren(it) => is_argument(&it.expr, name),
+        syn::Expr::Group(it) => is_argument(&it.expr, name),
+        _ => false,
+    }
 }
