@@ -1,6 +1,6 @@
 //! After the body: stores what it returned in the shared tier, if nothing it depends on was invalidated meanwhile.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use cache_store::{Error, ErrorKind, Fill, Lease, Life, Nonce, Result, Stamp};
 
@@ -10,9 +10,14 @@ use crate::{
     envelope::{self, EnvelopeWriter, Header, Marks, hint},
     memory::Heard,
     private::BY_HAND,
-    stats::Counter,
+    stats::{Counter, Counters},
     value::Stored,
 };
+
+/// What is wrong in most cases.
+const UNCARRIED: &str = "a value did not pass through the codec: if its type asks the format what comes (`untagged`, `flatten`, \
+    `tag = ..`, `skip_serializing_if`, `serde_json::Value`), it is never found in the shared tier; the codecs `json` and `msgpack` can \
+    carry it";
 
 /// What the shared tier said before the load.
 pub(crate) enum Remote {
@@ -230,11 +235,28 @@ impl Call {
     }
 
     fn count_unfit(&self, error: &Error) {
-        self.count(match error.kind() {
-            ErrorKind::TooLarge => Counter::TooLarge,
-            _ => Counter::CodecErrors,
-        });
-        tracing::debug!(target: "larder", %error, key = self.key.text(), "a value was not stored");
+        match error.kind() {
+            ErrorKind::TooLarge => {
+                self.count(Counter::TooLarge);
+                tracing::debug!(target: "larder", %error, key = self.key.text(), "a value was not stored");
+            }
+            _ => self.count_codec_error(error),
+        }
+    }
+
+    /// Counts a value that the codec did not write, or did not read back. A function's first one is told louder: when its type
+    /// is one that the codec cannot carry, each call is a miss, and nothing else would say why.
+    pub(super) fn count_codec_error(&self, error: &Error) {
+        let counted = |counters: &Arc<Counters>| counters.get(Counter::CodecErrors);
+        let is_first = self.engine.functions.with(self.site, counted) == 0;
+        self.count(Counter::CodecErrors);
+        let (module, function) = (self.site.module, self.site.function);
+        let codec = self.engine.settings.codec;
+        // What the codec says may have parts of the value in it.
+        tracing::debug!(target: "larder", module, function, ?codec, %error, "a value did not pass through the codec");
+        if is_first {
+            tracing::warn!(target: "larder", module, function, ?codec, "{UNCARRIED}");
+        }
     }
 
     /// How long the shared tier keeps a value that is fresh for `life`: also while it may stand in for another.

@@ -225,8 +225,7 @@ impl Call {
         match self.value.decode(&payload, envelope.header.codec) {
             Ok(value) => Some(Some(value)),
             Err(error) => {
-                self.count(Counter::CodecErrors);
-                tracing::debug!(target: "larder", %error, "an entry was not decoded");
+                self.count_codec_error(&error);
                 None
             }
         }
